@@ -2,16 +2,27 @@
 
 The policy is the table `NEXT`; `decide` walks it. Nothing here knows FHIR: an intent says what
 shall be true of a Task, `fhir.write` says how that is put on the wire.
+
+Every dose occasion that has trouble also has one *root*: a Task that says how the whole occasion
+stands, above the Tasks of those who can put it right. Its "finding" is made here, from the
+findings of the occasion, and then goes through the same table as any other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from .facts import Ref
-from .findings import Finding
+from .findings import Finding, Role, digest_of, key_of
+
+#: The rule of root Tasks: no trouble of its own, but the state of the occasion.
+ROOT_RULE = "occasion"
+
+#: Stands in place of a digest for "the trouble is gone".
+GONE = "gone"
 
 
 class Trouble(StrEnum):
@@ -46,6 +57,56 @@ class Do(StrEnum):
     ESCALATE = "escalate"
 
 
+class Why(StrEnum):
+    """Why a Task is closed."""
+
+    SOLVED = "solved"  # the records agree now
+    WITHDRAWN = "withdrawn"  # the dose is no longer to be given: nothing is left to solve
+    FOLDED = "folded"  # another trouble causes it, and must be solved first
+
+
+#: The policy, row by row as `docs/decisions.md` prints it: columns in the order of `Told`.
+_ROWS: Mapping[Trouble, tuple[Do, ...]] = {
+    Trouble.GONE: (
+        Do.NOTHING,  # none
+        Do.CLOSE,  # open, not started
+        Do.ANNOTATE,  # started: never taken out of a person's hands
+        Do.NOTHING,  # closed by us
+        Do.NOTHING,  # completed by a person
+        Do.NOTHING,  # rejected or failed
+        Do.NOTHING,  # deleted by a person
+    ),
+    Trouble.SAME: (
+        Do.OPEN,
+        Do.NOTHING,
+        Do.NOTHING,
+        Do.OPEN,  # it came back
+        Do.NOTHING,  # a person's word stands
+        Do.ESCALATE,
+        Do.NOTHING,
+    ),
+    Trouble.CHANGED: (
+        Do.OPEN,
+        Do.REVISE,
+        Do.ANNOTATE,
+        Do.OPEN,
+        Do.OPEN,
+        Do.ESCALATE,
+        Do.OPEN,
+    ),
+    Trouble.CANNOT_TELL: (Do.NOTHING,) * 7,
+}
+
+NEXT: Mapping[tuple[Trouble, Told], Do] = {
+    (trouble, told): do
+    for trouble, row in _ROWS.items()
+    for told, do in zip(Told, row, strict=True)
+}
+
+#: What is said to a person only once for each digest.
+_ONCE = (Do.ANNOTATE, Do.ESCALATE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """A Task of ours as it stands on the server (`told` is the reading of its status).
@@ -65,10 +126,20 @@ class Said:
     occasion: str = ""
     written: datetime | None = None
 
+    @property
+    def alive(self) -> bool:
+        """Somebody may still act on it."""
+        return self.told in (Told.OPEN, Told.STARTED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """One thing to write. `finding` is None when the trouble is gone; `said` when it is new."""
+    """One thing to write. `finding` is None when the trouble is gone; `said` when it is new.
+
+    `parent` is the root Task that already stands; where the plan opens the root too, it is None
+    and the writer finds the root among the intents by `root_key`. `evidence` are the records
+    that show that a trouble is gone.
+    """
 
     do: Do
     key: str
@@ -76,6 +147,8 @@ class Intent:
     finding: Finding | None = None
     said: Said | None = None
     why: str = ""
+    parent: Said | None = None
+    evidence: tuple[Ref, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +159,156 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.intents)
+
+
+def decide(
+    findings: Iterable[Finding],
+    said: Iterable[Said],
+    *,
+    unsure: Container[str] = (),
+    standing: Mapping[str, tuple[Ref, ...]] | None = None,
+) -> Plan:
+    """What to write about one person.
+
+    `findings`: all troubles of the person as they stand; those folded into another make no Task.
+    `said`: all our Tasks about the person, closed ones too.
+    `unsure`: the rules that could not be judged; what they do not find is not gone.
+    `standing`: the occasions that still have to happen, each with the records it rests on. A
+    Task of another occasion is closed as withdrawn instead of solved. None: all still stand.
+
+    Deciding again after the plan was carried out gives an empty plan.
+    """
+    found = {finding.key: finding for finding in findings}
+    troubles = {key: each for key, each in found.items() if not each.folded_into}
+    troubles |= _roots(troubles.values())
+    latest = _latest(said)
+    unseen = _unseen(found, latest, unsure)
+    intents = []
+    for key in dict.fromkeys([*troubles, *latest]):
+        finding, before = troubles.get(key), latest.get(key)
+        now = _compare(finding, before, unseen=key in unseen)
+        do = NEXT[now, before.told if before else Told.NONE]
+        noted = before is not None and before.noted == (finding.digest if finding else GONE)
+        if do is Do.NOTHING or (do in _ONCE and noted):
+            continue
+        parent = latest.get(root_key(finding.occasion)) if finding else None
+        intents.append(
+            Intent(
+                do=do,
+                key=key,
+                episode=(before.episode if before else 0) + (do is Do.OPEN),
+                finding=finding,
+                said=before,
+                why=_why(before, folded=key in found, standing=standing) if not finding else "",
+                parent=parent if parent and parent.told is not Told.DELETED else None,
+                evidence=(standing or {}).get(before.occasion, ()) if before else (),
+            )
+        )
+    return Plan(intents=tuple(sorted(intents, key=_order)))
+
+
+def root_key(occasion: str) -> str:
+    """The key of the root Task of an occasion."""
+    return key_of(occasion, ROOT_RULE)
+
+
+def _latest(said: Iterable[Said]) -> dict[str, Said]:
+    """Our latest Task for each key. Of copies with one identifier, the oldest is ours."""
+    latest: dict[str, Said] = {}
+    for each in sorted(said, key=_age):
+        if each.key not in latest or each.episode > latest[each.key].episode:
+            latest[each.key] = each
+    return latest
+
+
+def _age(said: Said) -> tuple[float, int, str]:
+    # A copy may keep our date of writing: then the shorter or smaller id came first, which is
+    # so wherever a server counts.
+    written = said.written.timestamp() if said.written else float("inf")
+    return written, len(said.ref.id), said.ref.id
+
+
+def _compare(finding: Finding | None, before: Said | None, *, unseen: bool) -> Trouble:
+    """`finding` against the figures that were said last, in the Task or in a note to it."""
+    if unseen:
+        return Trouble.CANNOT_TELL
+    if finding is None:
+        return Trouble.GONE
+    last = (before.noted or before.digest) if before else finding.digest
+    return Trouble.SAME if finding.digest == last else Trouble.CHANGED
+
+
+def _why(
+    before: Said | None, *, folded: bool, standing: Mapping[str, tuple[Ref, ...]] | None
+) -> Why:
+    if folded:
+        return Why.FOLDED
+    if before and standing is not None and before.occasion not in standing:
+        return Why.WITHDRAWN
+    return Why.SOLVED
+
+
+def _roots(troubles: Iterable[Finding]) -> dict[str, Finding]:
+    """The root of every occasion in trouble, by its key."""
+    by_occasion: dict[str, list[Finding]] = {}
+    for finding in troubles:
+        by_occasion.setdefault(finding.occasion, []).append(finding)
+    return {root_key(name): _root(name, parts) for name, parts in by_occasion.items()}
+
+
+def _root(occasion: str, parts: Sequence[Finding]) -> Finding:
+    """The state of an occasion as a finding: as bad and as urgent as the worst of its parts."""
+    parts = sorted(parts, key=lambda each: (each.severity, each.due is None, each.due, each.key))
+    worst = parts[0]
+    dues = [each.due for each in parts if each.due is not None]
+    leads = [each.lead for each in parts if each.lead is not None]
+    return Finding(
+        rule=ROOT_RULE,
+        severity=worst.severity,
+        owner=Role.COORDINATOR,
+        audience=(),
+        therapy=worst.therapy,
+        occasion=occasion,
+        day=worst.day,
+        due=min(dues, default=None),
+        action="coordinate",
+        say={
+            "drug": worst.say.get("drug"),
+            "day": worst.day,
+            "due": min(dues, default=None),
+            "troubles": len(parts),
+            "parts": tuple(parts),
+        },
+        figures=worst.figures,
+        evidence=tuple(dict.fromkeys(ref for each in parts for ref in each.evidence)),
+        focus=worst.based_on or worst.focus,
+        based_on=worst.based_on,
+        patient=worst.patient,
+        key=root_key(occasion),
+        digest=digest_of(f"{each.key} {each.digest}" for each in parts),
+        lead=min(leads, default=None),
+    )
+
+
+def _unseen(
+    found: Container[str], latest: Mapping[str, Said], unsure: Container[str]
+) -> frozenset[str]:
+    """The living Tasks that cannot be judged now, and the roots above them.
+
+    Such a root stays as it is: rewritten from what can be seen, it would lose a part.
+    """
+    hidden = [
+        each
+        for each in latest.values()
+        if each.alive and each.rule in unsure and each.key not in found
+    ]
+    above = {root_key(each.occasion) for each in hidden}
+    roots = {each.key for each in latest.values() if each.alive and each.key in above}
+    return frozenset({each.key for each in hidden} | roots)
+
+
+def _order(intent: Intent) -> tuple[str, bool, str, str]:
+    """Occasion by occasion, its root first."""
+    about = intent.finding or intent.said
+    assert about is not None  # an intent without both would have nothing to write
+    return about.occasion, about.rule != ROOT_RULE, about.rule, intent.key

@@ -1,0 +1,248 @@
+"""The write policy: every cell of NEXT, and that a plan carried out leaves nothing to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhirbridge.core.facts import Ref
+from fhirbridge.core.findings import Finding, Role, Severity
+from fhirbridge.core.plan import (
+    GONE,
+    NEXT,
+    ROOT_RULE,
+    Do,
+    Intent,
+    Plan,
+    Said,
+    Told,
+    Trouble,
+    Why,
+    decide,
+    root_key,
+)
+
+T0 = datetime(2026, 12, 1, 9, tzinfo=UTC)
+KEY = "k-short"
+
+
+def finding(digest: str = "d0", key: str = KEY, **more: object) -> Finding:
+    base = Finding(
+        rule="dispense-short",
+        severity=Severity.S2,
+        owner=Role.PHARMACY,
+        audience=(Role.PHARMACY,),
+        therapy="ocrelizumab",
+        occasion="o-1",
+        day=date(2026, 12, 8),
+        due=T0 + timedelta(days=3),
+        action="fulfill",
+        key=key,
+        digest=digest,
+        say={"drug": "Ocrelizumab"},
+    )
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def said(told: Told, digest: str = "d0", key: str = KEY, **more: object) -> Said:
+    base = Said(
+        key=key,
+        episode=1,
+        ref=Ref("ehr", "Task", "1", "1"),
+        told=told,
+        digest=digest,
+        rule="dispense-short",
+        occasion="o-1",
+        written=T0,
+    )
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def subs(plan: Plan) -> list[Do]:
+    return [each.do for each in plan.intents if each.key == KEY]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "told"), [cell for cell in NEXT if cell != (Trouble.CHANGED, Told.NONE)]
+)
+def test_each_cell_of_the_table(trouble: Trouble, told: Told) -> None:
+    before = [] if told is Told.NONE else [said(told)]
+    now = {
+        Trouble.GONE: [],
+        Trouble.SAME: [finding()],
+        Trouble.CHANGED: [finding("d1")],
+        Trouble.CANNOT_TELL: [],
+    }[trouble]
+    unsure = {"dispense-short"} if trouble is Trouble.CANNOT_TELL else set()
+    do = NEXT[trouble, told]
+    assert subs(decide(now, before, unsure=unsure)) == ([] if do is Do.NOTHING else [do])
+
+
+def test_the_table_is_the_one_of_the_design() -> None:
+    rows = {
+        Trouble.GONE: "- close annotate - - - -",
+        Trouble.SAME: "open - - open - escalate -",
+        Trouble.CHANGED: "open revise annotate open open escalate open",
+        Trouble.CANNOT_TELL: "- - - - - - -",
+    }
+    for trouble, row in rows.items():
+        assert [NEXT[trouble, told] for told in Told] == row.split()
+
+
+def test_a_trouble_that_comes_back_is_a_new_episode() -> None:
+    (intent,) = (i for i in decide([finding()], [said(Told.CLOSED_BY_US)]).intents if i.key == KEY)
+    assert (intent.do, intent.episode) == (Do.OPEN, 2)
+
+
+@pytest.mark.parametrize("told", [Told.STARTED, Told.REFUSED])
+def test_a_person_is_told_once_for_each_digest(told: Told) -> None:
+    assert subs(decide([finding("d1")], [said(told, noted="d1")])) == []
+    assert len(subs(decide([finding("d2")], [said(told, noted="d1")]))) == 1
+
+
+def test_solved_while_a_person_works_is_noted_once_and_so_is_its_return() -> None:
+    assert subs(decide([], [said(Told.STARTED, noted=GONE)])) == []
+    assert subs(decide([finding("d0")], [said(Told.STARTED, noted=GONE)])) == [Do.ANNOTATE]
+
+
+def test_of_two_with_one_identifier_the_oldest_is_ours() -> None:
+    copy = said(Told.OPEN, ref=Ref("ehr", "Task", "10"), digest="d0")
+    ours = said(Told.OPEN, ref=Ref("ehr", "Task", "9"), digest="d0")
+    plan = decide([finding("d1")], [copy, ours])
+    assert [i.said.ref.id for i in plan.intents if i.key == KEY and i.said] == ["9"]
+
+
+def test_a_folded_finding_opens_no_task_and_closes_the_one_that_stands() -> None:
+    folded = finding(folded_into="auth-missing-drug")
+    assert not decide([folded], [])
+    (close,) = decide([folded], [said(Told.OPEN)]).intents
+    assert (close.do, close.why) == (Do.CLOSE, Why.FOLDED)
+
+
+def test_why_a_task_is_closed() -> None:
+    record = Ref("ehr", "MedicationRequest", "o-1", "2")
+    (solved,) = decide([], [said(Told.OPEN)], standing={"o-1": (record,)}).intents
+    assert (solved.why, solved.evidence) == (Why.SOLVED, (record,))
+    (withdrawn,) = decide([], [said(Told.OPEN)], standing={}).intents
+    assert (withdrawn.why, withdrawn.evidence) == (Why.WITHDRAWN, ())
+
+
+class TestRoot:
+    ROOT = root_key("o-1")
+
+    def root(self, told: Told, digest: str) -> Said:
+        return said(told, digest, key=self.ROOT, rule=ROOT_RULE, root=True)
+
+    def test_opens_with_the_first_trouble_and_stands_first(self) -> None:
+        first, second = decide([finding()], []).intents
+        assert (first.do, first.key) == (Do.OPEN, self.ROOT)
+        assert (second.do, second.key, second.parent) == (Do.OPEN, KEY, None)
+
+    def test_changes_with_its_parts_and_closes_with_the_last(self) -> None:
+        other = finding("p0", "k-premed", rule="premed-order-missing", severity=Severity.S1)
+        world = carry_out(decide([finding(), other], []), [])
+        intents = decide([finding()], world).intents
+        assert {i.key: i.do for i in intents} == {self.ROOT: Do.REVISE, "k-premed": Do.CLOSE}
+        last = decide([], world).intents
+        assert {i.do for i in last} == {Do.CLOSE}
+        assert len(last) == 3
+
+    def test_is_as_bad_and_as_urgent_as_the_worst(self) -> None:
+        other = finding(
+            "p0",
+            "k-premed",
+            rule="premed-order-missing",
+            severity=Severity.S1,
+            due=T0,
+            lead=timedelta(hours=5),
+        )
+        root = decide([finding(lead=timedelta(days=7)), other], []).intents[0].finding
+        assert root is not None
+        assert (root.severity, root.due, root.lead) == (Severity.S1, T0, timedelta(hours=5))
+        assert [part.key for part in root.say["parts"]] == ["k-premed", KEY]  # type: ignore[attr-defined]
+
+    def test_stays_while_a_part_cannot_be_judged(self) -> None:
+        other = finding("p0", "k-premed", rule="premed-order-missing")
+        world = carry_out(decide([finding(), other], []), [])
+        assert not decide([other], world, unsure={"dispense-short"})
+
+    def test_a_later_trouble_becomes_part_of_the_root_that_stands(self) -> None:
+        world = carry_out(decide([finding()], []), [])
+        late = finding("p0", "k-premed", rule="premed-order-missing")
+        intents = {i.key: i for i in decide([finding(), late], world).intents}
+        assert intents["k-premed"].parent == next(each for each in world if each.root)
+
+
+def carry_out(plan: Plan, world: list[Said]) -> list[Said]:
+    """What stands on the server after a plan was written."""
+    after = {(each.key, each.episode, each.ref): each for each in world}
+    for number, intent in enumerate(plan.intents, len(world) + 1):
+        done = _carried(intent, number)
+        after[done.key, done.episode, done.ref] = done
+    return list(after.values())
+
+
+def _carried(intent: Intent, number: int) -> Said:
+    now = intent.finding.digest if intent.finding else GONE
+    if intent.do is Do.OPEN:
+        assert intent.finding is not None
+        return Said(
+            key=intent.key,
+            episode=intent.episode,
+            ref=Ref("ehr", "Task", str(number)),
+            told=Told.OPEN,
+            digest=now,
+            rule=intent.finding.rule,
+            root=intent.finding.rule == ROOT_RULE,
+            occasion=intent.finding.occasion,
+            written=T0,
+        )
+    assert intent.said is not None
+    if intent.do is Do.CLOSE:
+        return replace(intent.said, told=Told.CLOSED_BY_US)
+    if intent.do is Do.REVISE:
+        return replace(intent.said, digest=now, noted="")
+    return replace(intent.said, noted=now)
+
+
+RULES = ("dispense-short", "premed-order-missing", "auth-missing-drug")
+some_findings = st.lists(
+    st.builds(
+        lambda rule, occasion, digest, folded: finding(
+            digest,
+            f"{occasion}/{rule}",
+            rule=rule,
+            occasion=occasion,
+            folded_into=folded,
+        ),
+        st.sampled_from(RULES),
+        st.sampled_from(("o-1", "o-2")),
+        st.sampled_from(("d0", "d1", "d2")),
+        st.sampled_from((None, None, "auth-missing-drug")),
+    ),
+    max_size=5,
+    unique_by=lambda each: each.key,
+)
+some_unsure = st.frozensets(st.sampled_from(RULES), max_size=2)
+a_hand = st.sampled_from([told for told in Told if told is not Told.NONE])
+
+
+@given(st.data())
+def test_after_writing_nothing_is_left_to_write(data: st.DataObject) -> None:
+    world: list[Said] = []
+    for _ in range(4):
+        findings, unsure = data.draw(some_findings), data.draw(some_unsure)
+        plan = decide(findings, world, unsure=unsure)
+        opened = [intent.key for intent in plan.intents if intent.do is Do.OPEN]
+        assert len(opened) == len(set(opened))
+        world = carry_out(plan, world)
+        open_keys = [each.key for each in world if each.alive]
+        assert len(open_keys) == len(set(open_keys)), "two open Tasks for one trouble"
+        assert not decide(findings, world, unsure=unsure)
+        assert not decide(reversed(findings), reversed(world), unsure=unsure)
+        # A person does something to each Task, or nothing.
+        world = [replace(each, told=data.draw(a_hand)) if each.alive else each for each in world]
