@@ -1,0 +1,88 @@
+# Needs make and Python 3.11 or newer; `make help` lists what there is.
+# One virtual environment, made from pinned and hashed requirements, serves every target.
+
+VENV ?= .venv
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+SERVER ?= sandbox
+FHIR ?= R4
+PORT ?= 8080
+INTERVAL_MS ?= 500
+RESTHOOK ?= true
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+
+# Folders that start servers or build things. Everything else under tests/ is the fast suite.
+SLOW := tests/contract tests/journeys tests/services tests/package
+FAST := tests $(addprefix --ignore=,$(SLOW))
+
+.PHONY: help demo test lint types sockets contract journeys services package compose image-steps \
+	bench hapi check lock clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found; name one: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+demo: $(READY)  ## the whole story on embedded servers, nothing else needed
+	@$(BIN)/fhirbridge demo
+
+test: $(READY)  ## the fast suite: no sockets, seconds
+	$(PYTEST) $(FAST) -m "not sockets" --disable-socket --allow-unix-socket
+
+lint: $(READY)  ## ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)  ## mypy
+	$(BIN)/mypy
+
+sockets: $(READY)  ## tests of the fast folders that open sockets
+	$(PYTEST) $(FAST) -m sockets
+
+contract: $(READY)  ## what a FHIR server does: SERVER=sandbox | hapi | sekmet
+	SERVER=$(SERVER) $(PYTEST) tests/contract
+
+journeys: $(READY)  ## fixtures in, Tasks and Communications out: SERVER=sandbox | hapi
+	SERVER=$(SERVER) $(PYTEST) tests/journeys
+
+services: $(READY)  ## with a real Redis and a real PostgreSQL, started for the tests
+	$(PYTEST) tests/services
+
+package: $(READY)  ## the wheel alone in an empty environment
+	$(PYTEST) tests/package
+
+compose: ## docker-compose.yml is valid (no engine needed)
+	docker-compose --file docker-compose.yml config --quiet
+
+image-steps: $(READY)  ## the steps of the Dockerfile, run without Docker
+	$(BIN)/python scripts/dockerfile_steps.py
+
+bench: $(READY)  ## ratios, measured in one run
+	$(BIN)/python -m benchmarks
+
+hapi:  ## a real HAPI in the foreground: FHIR=R4|R4B|R5 PORT= DATA=file INTERVAL_MS= RESTHOOK=true|false
+	sandbox/hapi/run --port $(PORT) --fhir $(FHIR) --interval-ms $(INTERVAL_MS) --resthook $(RESTHOOK) $(if $(DATA),--data "$(DATA)")
+
+check:  ## everything that CI runs, each step timed
+	scripts/check
+
+# `--universal`: one lock for every Python from 3.11 on and every system, with markers where they differ.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
+lock: $(READY)  ## pin the requirements again (UPGRADE=--upgrade for newer versions)
+	$(LOCK) $(UPGRADE) -o requirements/base.txt pyproject.toml
+	$(LOCK) $(UPGRADE) -o requirements/build.txt requirements/build.in
+	$(LOCK) $(UPGRADE) -c requirements/base.txt -c requirements/build.txt -o requirements/dev.txt pyproject.toml requirements/dev.in
+	$(LOCK) $(UPGRADE) -o requirements/sekmet.txt requirements/sekmet.in
+
+clean:  ## forget the environment and all caches in this folder
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
