@@ -1,0 +1,278 @@
+"""One FHIR server: read a patient's chart, see what changed, write.
+
+`Server` is synchronous and thread-safe; `http` carries its requests. What it raises is named by
+what to do next (`errors`). A cached search is never taken (`Cache-Control: no-cache`; never
+`no-store`, with which HAPI cuts silently, hapi.md §0), and no page on another host is fetched.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from .answers import Receipt, collect, entries, entry_key, link, receipt, transaction_receipts
+from .auth import NONE, Auth
+from .chart import Chart, Query, chart_query, full_types, ignored_revincludes, type_query
+from .errors import FhirError, Gone, Rejected
+from .http import Http, Transport
+from .references import ID, TYPE, Place
+from .told import Told, told_entry
+
+PAGE_SIZE = 200
+MAX_PAGES = 20_000
+
+
+class Server:
+    """A FHIR R4 server, known by its name in the configuration.
+
+    `timeout`: seconds without a byte before giving up; a whole answer may take ten times that.
+    `retries`: further tries of a read. `requests` counts every HTTP request that was sent.
+    `transport` replaces the network (tests).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        auth: Auth = NONE,
+        timeout: float = 30.0,
+        retries: int = 2,
+        max_bytes: int = 64 * 2**20,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        transport: Transport | None = None,
+    ) -> None:
+        self.name, self.base_url = name, base_url.rstrip("/")
+        self._clock = clock
+        self._http = Http(
+            name,
+            auth=auth,
+            timeout=timeout,
+            retries=retries,
+            max_bytes=max_bytes,
+            sleep=sleep,
+            clock=clock,
+            transport=transport,
+        )
+        self._history: frozenset[str] | None = None
+
+    def close(self) -> None:
+        self._http.close()
+
+    @property
+    def requests(self) -> int:
+        """How many HTTP requests were sent."""
+        return self._http.requests
+
+    def now(self) -> datetime:
+        """The server's own time, by the Date header of its latest answer (to the second)."""
+        return self._clock() + self._http.clock_offset
+
+    # --- reading
+
+    def capabilities(self) -> dict[str, Any]:
+        """The server's CapabilityStatement."""
+        return self._http.read("read the CapabilityStatement", f"{self.base_url}/metadata")
+
+    def get(self, type: str, id: str) -> dict[str, Any] | None:
+        """One resource; None when the server does not know it (or hides it from us).
+
+        Raises `Gone` when it says that the resource was deleted.
+        """
+        try:
+            return self._http.read(f"read {type}/{id}", self._record(Place(type, id)))
+        except Rejected as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def chart(self, query: Mapping[str, str], types: Sequence[str]) -> Chart:
+        """The Patients that `query` finds (`_id` or `identifier`), with all records of `types`.
+
+        One request, plus one search for each type that the answer may have cut. Such a type is
+        in `Chart.cut` when that search fails too. Identifier values travel in a form body.
+        """
+        read_at = self._clock()
+        pairs = chart_query(query, types)
+        found: dict[tuple[str, str], Mapping[str, Any]] = {}
+        again: set[str] = set()
+        for page in self._pages("Patient", pairs, post="_id" not in query):
+            if ignored_revincludes(link(page, "self")):
+                again |= set(types)
+            collect(found, page)
+        again |= full_types(list(found.values()))
+        patients = [id_ for type_, id_ in found if type_ == "Patient"]
+        cut = again - set(types) - {"Patient"}
+        for type_ in sorted(again & set(types) - {"Patient"}) if patients else ():
+            try:
+                for page in self._pages(type_, type_query(type_, patients)):
+                    collect(found, page)
+            except FhirError:
+                cut.add(type_)
+        return Chart(tuple(found.values()), frozenset(cut), read_at)
+
+    def search(self, type: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Every resource that a search finds, page by page, each version once.
+
+        A page that expired on the way (HAPI forgets a search after an hour) restarts the search
+        once.
+        """
+        for entry in self._entries(type, list(params.items())):
+            resource = entry.get("resource")
+            if isinstance(resource, dict):
+                yield resource
+
+    def changes(self, type: str, since: datetime) -> Iterator[Told]:
+        """What changed since a moment of the *server's* clock, each record once.
+
+        By history where the server has it for this type: newest first, deletes included.
+        Otherwise by `_lastUpdated`, oldest first, deletes unseen. Only when the iterator has
+        ended has everything been told. Let `since` overlap the last look by minutes: servers
+        set lastUpdated before they commit.
+        """
+        moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        by_history = type in self._types_with_history()
+        if by_history:
+            found = self._entries(type, [("_since", moment)], path="/_history")
+        else:
+            found = self._entries(
+                type, [("_lastUpdated", f"ge{moment}"), ("_sort", "_lastUpdated")]
+            )
+        seen: set[tuple[str | None, str | None]] = set()
+        for entry in found:
+            told = told_entry(self.name, entry, (self.base_url,))
+            if told is None or told.event.type != type:
+                continue
+            if by_history and (told.event.type, told.event.id) in seen:
+                continue  # an older version of what was told already
+            seen.add((told.event.type, told.event.id))
+            yield told
+
+    # --- writing
+
+    def transact(self, bundle: Mapping[str, Any]) -> list[Receipt]:
+        """Send a transaction Bundle: all of it or nothing. One receipt for each entry, in order.
+
+        `Conflict`: a version or a condition did not hold. `Unavailable` may mean that it was
+        done and the answer was lost: read again before deciding.
+        """
+        operation = f"transaction of {len(bundle.get('entry') or [])}"
+        answer = self._http.write(operation, "POST", self.base_url, bundle).document or {}
+        receipts = transaction_receipts(bundle, answer, self.base_url)
+        if receipts is None:
+            raise Rejected(
+                self.name, operation, "the answer does not say what became of each entry"
+            )
+        return receipts
+
+    def create(self, resource: Mapping[str, Any], *, if_none_exist: str | None = None) -> Receipt:
+        """Create; with `if_none_exist` (a search such as `identifier=…`) only if none is found."""
+        headers = {"If-None-Exist": if_none_exist} if if_none_exist else {}
+        type_ = str(resource["resourceType"])
+        url = f"{self.base_url}/{type_}"
+        return self._write(f"create {type_}", "POST", url, None, headers, resource)
+
+    def update(self, resource: Mapping[str, Any], *, if_match: str | None = None) -> Receipt:
+        """Put the resource at its own id; with `if_match` only if that version is the newest."""
+        place = Place(str(resource["resourceType"]), str(resource["id"]))
+        headers = {"If-Match": f'W/"{if_match}"'} if if_match else {}
+        operation = f"update {place.type}/{place.id}"
+        return self._write(operation, "PUT", self._record(place), place, headers, resource)
+
+    def delete(self, type: str, id: str, *, if_match: str | None = None) -> Receipt:
+        """Delete; a record that is gone already is a success of the server's choice (or `Gone`)."""
+        place = Place(type, id)
+        headers = {"If-Match": f'W/"{if_match}"'} if if_match else {}
+        return self._write(f"delete {type}/{id}", "DELETE", self._record(place), place, headers)
+
+    def _write(
+        self,
+        operation: str,
+        method: str,
+        url: str,
+        place: Place | None,
+        headers: Mapping[str, str],
+        resource: Mapping[str, Any] | None = None,
+    ) -> Receipt:
+        answer = self._http.write(operation, method, url, resource, headers)
+        done = receipt(answer.status, answer.location, answer.etag, self.base_url, place)
+        if done is None:
+            raise Rejected(self.name, operation, "the answer names no Location: what was written?")
+        return done
+
+    # --- pages
+
+    def _entries(self, type: str, pairs: Query, *, path: str = "") -> Iterator[Mapping[str, Any]]:
+        seen: set[tuple[object, ...]] = set()
+        for attempt in (1, 2):
+            try:
+                for page in self._pages(type, [*pairs, ("_count", str(PAGE_SIZE))], path=path):
+                    for entry in entries(page):
+                        key = entry_key(entry)
+                        if key is None or key not in seen:
+                            seen.add(key or ())
+                            yield entry
+                return
+            except (Gone, Rejected) as error:
+                if attempt == 2 or error.status not in (404, 410) or not seen:
+                    raise
+
+    def _pages(
+        self, type: str, pairs: Query, *, path: str = "", post: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        operation = f"read the history of {type}" if path else f"search {type}"
+        url = f"{self.base_url}/{type}{path}"
+        form = pairs if post else None
+        url += "/_search" if post else f"?{urlencode(pairs)}"
+        visited: set[str] = set()
+        while True:
+            page = self._http.read(operation, url, form=form)
+            if page.get("resourceType") != "Bundle":
+                raise Rejected(self.name, operation, "the answer is no Bundle")
+            yield page
+            following = link(page, "next")
+            if following is None:
+                return
+            visited.add(url)
+            form, url = None, self._same_server(operation, following)
+            if url in visited or len(visited) >= MAX_PAGES:
+                raise Rejected(
+                    self.name, operation, "its pages lead in a circle: the server's fault"
+                )
+
+    def _same_server(self, operation: str, url: str) -> str:
+        """A `next` link is opaque, but it has to be on the server that we meant to ask."""
+        url = urljoin(f"{self.base_url}/", url)
+        if _origin(url) != _origin(self.base_url):
+            raise Rejected(
+                self.name,
+                operation,
+                "the next page is on another host: make base_url and the address that the server"
+                " writes into its links (HAPI: server_address) the same",
+            )
+        return url
+
+    def _types_with_history(self) -> frozenset[str]:
+        if self._history is None:
+            self._history = frozenset(
+                str(resource.get("type"))
+                for rest in self.capabilities().get("rest") or []
+                for resource in rest.get("resource") or []
+                for interaction in resource.get("interaction") or []
+                if interaction.get("code") == "history-type"
+            )
+        return self._history
+
+    def _record(self, place: Place) -> str:
+        if not (TYPE.fullmatch(place.type) and ID.fullmatch(place.id)):
+            raise Rejected(self.name, "address a record", "its type or id is none that FHIR allows")
+        return f"{self.base_url}/{place.type}/{place.id}"
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
