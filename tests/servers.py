@@ -54,7 +54,7 @@ def postgres_server() -> Iterator[str]:
         if made.returncode:
             raise CannotStart(f"initdb failed: {made.stderr}")
         serve = [_postgres_program("postgres"), "-D", data, "-k", str(folder), "-p", str(port)]
-        # A killed server keeps what the system has; only a power cut would not, and no test cuts it.
+        # A killed server loses nothing without fsync; only a power cut would, and no test cuts it.
         serve += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
         log = folder / "log"
         with _running(

@@ -20,6 +20,7 @@ def test_postgres_answers_as_a_superuser_of_its_own_cluster() -> None:
         postgres_server() as url,
         psycopg.connect(url.replace("+psycopg", "")) as connection,
     ):
-        assert connection.execute(
-            "select rolsuper from pg_roles where rolname=current_user"
-        ).fetchone() == (True,)
+        row = connection.execute(
+            "select rolsuper from pg_roles where rolname = current_user"
+        ).fetchone()
+        assert row == (True,)

@@ -1,0 +1,30 @@
+# The image of `fhirbridge serve` and `fhirbridge worker`: the wheel and its pinned requirements,
+# no compiler, no shell scripts, not root. Runs with a read-only root; /data and /tmp are all it writes.
+# Every absolute path is an ARG, so that CI can run the RUN steps without Docker in a scratch folder
+# (scripts/dockerfile_steps.py).
+FROM python:3.11-slim AS build
+ARG APP=/opt/fhirbridge
+ARG BUILD=/build
+WORKDIR $BUILD
+COPY requirements/base.txt requirements/build.txt requirements/
+RUN python3 -m venv $APP && $APP/bin/pip install --no-cache-dir --require-hashes -r requirements/base.txt
+RUN python3 -m venv $BUILD/venv && $BUILD/venv/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY src src
+COPY mappings mappings
+COPY fixtures fixtures
+RUN $BUILD/venv/bin/hatchling build --target wheel --directory $BUILD/dist
+RUN $APP/bin/pip install --no-cache-dir --no-index --no-deps $BUILD/dist/*.whl
+
+FROM python:3.11-slim
+ARG APP=/opt/fhirbridge
+ARG DATA=/data
+COPY --from=build $APP $APP
+RUN install -d -o 10001 -g 10001 $DATA
+ENV PATH=$APP/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 10001:10001
+WORKDIR $DATA
+EXPOSE 8000
+HEALTHCHECK CMD ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
+ENTRYPOINT ["fhirbridge"]
+CMD ["serve"]
