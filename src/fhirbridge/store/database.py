@@ -1,0 +1,214 @@
+"""One database behind the store: SQLite in a file, or PostgreSQL over psycopg 3.
+
+All writing goes through `Database.write`, as a function of a transaction, so that it can be run
+again when PostgreSQL breaks a deadlock, and so that the driver's errors (which quote rows) are
+restated in one place. SQLite has one writer at a time: writers of this process queue at a lock
+(SQLite itself would let them sleep and poll), those of other processes at `busy_timeout`.
+Open a new `Database` after a fork.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from . import schema
+from .records import StoreError, Unwritable
+
+T = TypeVar("T")
+Row = dict[str, Any]  # to be written
+AnyRow: TypeAlias = "sa.Row[*tuple[Any, ...]]"  # read
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+_BUSY_MS = 5_000
+_TRIES = 4
+_SETUP_LOCK = 0x66686972  # PostgreSQL advisory lock: one process makes the tables
+CHUNK = 500  # rows in one IN list
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 UTC. A naive time is a mistake of the caller: ValueError."""
+    if moment.tzinfo is None:
+        raise ValueError("a time without a zone was given to the store")
+    return (moment - _EPOCH) // _TICK
+
+
+def moment(value: int) -> datetime:
+    return _EPOCH + value * _TICK
+
+
+def micros_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else micros(moment)
+
+
+def moment_or_none(value: int | None) -> datetime | None:
+    return None if value is None else moment(value)
+
+
+def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+@dataclass(frozen=True)
+class Tx:
+    """An open transaction, and the few things in which the two dialects differ."""
+
+    conn: sa.Connection
+    postgres: bool
+
+    def upsert(self, table: sa.Table) -> postgresql.Insert:
+        """An INSERT with `on_conflict_…`; both dialects' classes have the same methods."""
+        if self.postgres:
+            return postgresql.insert(table)
+        return sqlite.insert(table)  # type: ignore[return-value]
+
+    def insert(self, table: sa.Table, rows: Sequence[Row]) -> None:
+        if rows:
+            self.conn.execute(sa.insert(table), rows)
+
+    def all(self, statement: sa.Executable) -> Sequence[AnyRow]:
+        return self.conn.execute(statement).all()
+
+    def run(self, statement: sa.Executable) -> int:
+        """How many rows it changed."""
+        return self.conn.execute(statement).rowcount
+
+
+class Database:
+    """Opens `url`, makes the tables where there are none, and hands out transactions."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self.postgres = self._engine.dialect.name == "postgresql"
+        self._reader = self._engine.execution_options(reading=True)
+        self._one_writer: AbstractContextManager[Any] = (
+            nullcontext() if self.postgres else threading.Lock()
+        )
+        self.write(_make_tables)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def write(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` in one transaction; when this returns, the disk has it."""
+        for last in (False,) * (_TRIES - 1) + (True,):
+            try:
+                with _restated(), self._one_writer, self._engine.begin() as conn:
+                    return work(Tx(conn, self.postgres))
+            except _Deadlock:
+                if last:
+                    raise Unwritable("the database keeps breaking deadlocks; try again") from None
+        raise AssertionError("unreachable")
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        with _restated(), self._reader.connect() as conn:
+            return work(Tx(conn, self.postgres))
+
+
+class _Deadlock(Exception):
+    """PostgreSQL rolled this transaction back in favor of another."""
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ValueError("store: not a database URL; sqlite:///file.db is one") from None
+    if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
+        return _sqlite(parsed)
+    if parsed.drivername == "postgresql+psycopg":
+        return sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=10)
+    raise ValueError(
+        f"store: cannot use {parsed.drivername!r}; use sqlite:///file.db or "
+        "postgresql+psycopg://user@host/database"
+    )
+
+
+def _sqlite(url: sa.URL) -> sa.Engine:
+    if not url.database or url.database == ":memory:":
+        raise ValueError("store: SQLite needs a file, for example sqlite:///fhirbridge.db")
+    try:
+        # It holds people's records: nobody else's to read. -wal and -shm inherit the mode.
+        Path(url.database).touch(mode=0o600)
+    except OSError as error:
+        raise Unwritable(f"store: {url.database}: {error.strerror}") from None
+    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_MS / 1000})
+
+    @sa.event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(conn: sa.Connection) -> None:
+        # A transaction that reads first and writes later could find the database changed under
+        # it and fail for good; one that is a writer from its start waits its turn.
+        reading = conn.get_execution_options().get("reading")
+        conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _make_tables(tx: Tx) -> None:
+    if tx.postgres:
+        tx.conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_SETUP_LOCK)))
+    schema.metadata.create_all(tx.conn)
+    found = tx.conn.scalar(sa.select(schema.schema_version.c.version))
+    if found is None:
+        tx.insert(schema.schema_version, [{"version": schema.VERSION}])
+    elif found != schema.VERSION:
+        raise StoreError(
+            f"store: the tables are of version {found}, this program's are {schema.VERSION}: "
+            "run the program that made them, or give another store"
+        )
+
+
+@contextmanager
+def _restated() -> Iterator[None]:
+    """Drivers' errors quote rows (people's data): say only their kind."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        kind, fault = _kind(error.orig), error
+    except sa.exc.TimeoutError:
+        raise Unwritable("store: no database connection came free") from None
+    else:
+        return
+    if kind in ("40P01", "40001"):
+        raise _Deadlock from None
+    if isinstance(fault, sa.exc.OperationalError | sa.exc.InterfaceError) or _is_closed(fault):
+        raise Unwritable(f"store: {kind}") from None
+    raise StoreError(f"store: {type(fault.orig).__name__} {kind}") from None
+
+
+def _kind(error: BaseException | None) -> str:
+    """SQLSTATE or SQLite's name of the error; else the class."""
+    for attribute in ("sqlstate", "sqlite_errorname"):
+        if name := getattr(error, attribute, None):
+            return str(name)
+    return type(error).__name__
+
+
+def _is_closed(error: sa.exc.DBAPIError) -> bool:
+    # psycopg: 25006 = a server that turned read-only (failover); SQLite: a damaged file.
+    return error.connection_invalidated or _kind(error.orig) in (
+        "25006",
+        "SQLITE_CORRUPT",
+        "SQLITE_NOTADB",
+    )
+
+
+def values(rows: Iterable[AnyRow]) -> list[Any]:
+    """The first column."""
+    return [row[0] for row in rows]

@@ -1,0 +1,242 @@
+"""`Store`: what we were told and what we owe. The contract is in the docstrings here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+
+import sqlalchemy as sa
+
+from . import joining, journal, leases, links, marks, people, retention
+from .database import Database, moment
+from .records import (
+    Counts,
+    Delivery,
+    Heard,
+    JournalLine,
+    Lease,
+    Mark,
+    SubscriptionRow,
+    WriteRecord,
+    Written,
+)
+from .schema import subscriptions, watermarks, writes
+
+_PAGE = 500
+
+
+class Store:
+    """The memory of one installation, shared by all its processes. Safe to use from threads.
+
+    `url` is `sqlite:///file.db` or `postgresql+psycopg://…`; `ids` makes unguessable, unique
+    names (for leases). Every method that changes something has changed it on disk when it
+    returns. All may raise `Unwritable` (try later) or `StoreError` (a defect).
+    """
+
+    def __init__(self, url: str, *, ids: Callable[[], str]) -> None:
+        self._db = Database(url)
+        self._ids = ids
+        self._turns = leases.Turns()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def ping(self) -> None:
+        """Raises `Unwritable` when nothing could be kept now: it takes the right to write, and
+        writes a row that changes nothing."""
+        self._db.write(
+            lambda tx: tx.run(
+                sa.update(watermarks)
+                .values(last_updated=watermarks.c.last_updated)
+                .where(watermarks.c.source == "")
+            )
+        )
+
+    # --- hearing
+
+    def hear(self, deliveries: Sequence[Delivery], now: datetime) -> list[Heard]:
+        """Keep the deliveries and raise what their news concerns, all in one commit.
+
+        Answers for each delivery what was new in it. Events are journaled always; one raises its
+        subject unless its version is known (told before, or our own write) or older than what is
+        known. A `key` of a subscription marks that subscription as heard from.
+        """
+        return self._db.write(lambda tx: journal.hear(tx, deliveries, now))
+
+    def latest_body(self, source: str, type_: str, id_: str) -> bytes | None:
+        """The body of the delivery with the newest that we were told of a record (it may be a
+        Bundle that holds it); None when there is none or it was deleted."""
+        return self._db.read(lambda tx: journal.latest_body(tx, source, type_, id_))
+
+    # --- due marks
+
+    def raise_(
+        self,
+        subject: str,
+        now: datetime,
+        *,
+        why: str,
+        due_at: datetime | None = None,
+        urgent: bool = False,
+    ) -> None:
+        """Make a subject (or the person whose record it is) due, at once or at `due_at`; a mark
+        that waits already keeps the earlier moment. `why` is a fixed phrase for the journal."""
+        self._db.write(
+            lambda tx: marks.ask(tx, subject, now, why=why, due_at=due_at, urgent=urgent)
+        )
+
+    def lease(self, owner: str, now: datetime, for_: timedelta, limit: int = 1) -> list[Lease]:
+        """Take up to `limit` subjects that are due: urgent ones first, sources in turn, those
+        longest due first. No subject is leased twice at a time."""
+        terms = leases.Terms(owner, now, now + for_, self._ids)
+        return self._db.write(lambda tx: leases.lease(tx, terms, limit, self._turns))
+
+    def extend(self, lease: Lease, now: datetime, for_: timedelta) -> Lease:
+        """The same lease, until `now + for_`. LostLease when it is over."""
+        return self._db.write(lambda tx: leases.extend(tx, lease, now, now + for_))
+
+    def may_write(self, lease: Lease, now: datetime) -> None:
+        """Call just before the transaction goes out. LostLease when the lease is over, another
+        has the subject, or the subject was joined to another person."""
+        self._db.read(lambda tx: leases.may_write(tx, lease, now))
+
+    def finish(
+        self,
+        lease: Lease,
+        now: datetime,
+        *,
+        own: Sequence[Written] = (),
+        look_again: datetime | None = None,
+    ) -> None:
+        """Done. Records what we wrote (so that its echo is no news), sets the subject's timer to
+        `look_again` (None: no timer), and lets the subject rest, unless news that is not our own
+        came after the lease was taken: then it is due again at once. LostLease when another has
+        the subject by now; nothing is changed then."""
+        self._db.write(lambda tx: leases.finish(tx, lease, now, own, look_again))
+
+    def fail(self, lease: Lease, now: datetime, *, error: str, retry_at: datetime | None) -> None:
+        """It went wrong: due again at `retry_at`, or parked when None (but tried once more when
+        news came meanwhile). `error` is shown to people: it names no person and no content."""
+        self._db.write(lambda tx: leases.fail(tx, lease, now, error, retry_at))
+
+    def mark(self, subject: str) -> Mark | None:
+        return self._db.read(lambda tx: marks.mark(tx, subject))
+
+    def parked(self, limit: int = 1000) -> list[Mark]:
+        """Those set aside, the oldest first."""
+        return self._db.read(lambda tx: marks.parked(tx, limit))
+
+    def retry(self, subjects: Sequence[str] | None, now: datetime) -> int:
+        """Make parked marks (all of them when None) due now with a clean slate; answers how
+        many. Named subjects that wait for a later try are due now too."""
+        return self._db.write(lambda tx: marks.retry(tx, subjects, now))
+
+    def drop(self, subject: str, reason: str, now: datetime) -> bool:
+        """Owe nothing for this subject until the next news; journaled. False: nothing was owed."""
+        return self._db.write(lambda tx: marks.drop(tx, subject, reason, now))
+
+    def ring(self, now: datetime, limit: int = 1000) -> int:
+        """Raise those whose timer has run out, at most `limit`; answers how many."""
+        return self._db.write(lambda tx: marks.ring(tx, now, limit))
+
+    # --- who is who
+
+    def link(self, person: str, records: Iterable[str], watched: bool, now: datetime) -> None:
+        """These records (and `person`, itself a record) are one person.
+
+        What was owed for them is owed to the person. A lease on one of them by its own name is
+        lost. Whoever loses a record by this is raised. Linking again changes nothing.
+        """
+        records = list(records)
+        self._db.write(lambda tx: joining.link(tx, person, records, watched, now))
+
+    def person_of(self, record: str) -> str | None:
+        return self._db.read(lambda tx: people.person_of(tx, record))
+
+    def records_of(self, person: str) -> list[str]:
+        """The person's records, the first seen first."""
+        return self._db.read(lambda tx: people.records_of(tx, person))
+
+    def watched(self, record: str) -> bool:
+        """Is the person of this record watched? False also for a record that we do not know."""
+        return self._db.read(lambda tx: people.watched(tx, record))
+
+    def persons(self, *, watched: bool = True) -> Iterator[str]:
+        """All persons; read page by page, so that walking them holds nothing up."""
+        after = ""
+        while page := self._persons_after(after, watched):
+            yield from page
+            after = page[-1]
+
+    def _persons_after(self, after: str, watched: bool) -> list[str]:
+        return self._db.read(lambda tx: people.page(tx, watched=watched, after=after, limit=_PAGE))
+
+    # --- how far we have read, and what we subscribed to
+
+    def watermark(self, source: str, type_: str) -> datetime | None:
+        return self._db.read(lambda tx: links.watermark(tx, source, type_))
+
+    def advance(self, source: str, type_: str, to: datetime) -> None:
+        """Set the watermark; never backwards."""
+        self._db.write(lambda tx: links.advance(tx, source, type_, to))
+
+    def save_subscription(self, row: SubscriptionRow) -> None:
+        self._db.write(lambda tx: links.save(tx, row))
+
+    def forget_subscription(self, source: str, type_: str) -> None:
+        self._db.write(lambda tx: links.forget(tx, source, type_))
+
+    def subscription(self, source: str, type_: str) -> SubscriptionRow | None:
+        here = (subscriptions.c.source == source, subscriptions.c.type == type_)
+        return self._db.read(lambda tx: links.one(tx, *here))
+
+    def subscription_by_key(self, key: str) -> SubscriptionRow | None:
+        return self._db.read(lambda tx: links.one(tx, subscriptions.c.key == key))
+
+    def subscriptions(self) -> list[SubscriptionRow]:
+        return self._db.read(links.all_of_them)
+
+    def heard_from(self, source: str, type_: str, now: datetime) -> None:
+        """A sign of life that is no delivery (a heartbeat, a websocket's ping)."""
+        self._db.write(lambda tx: links.heard_from(tx, source, type_, now))
+
+    # --- for people to look at, and to forget
+
+    def recent(self, limit: int = 100) -> list[JournalLine]:
+        """The newest deliveries, the newest first."""
+        return self._db.read(lambda tx: journal.recent(tx, limit))
+
+    def writes(self, limit: int = 100) -> list[WriteRecord]:
+        """What we wrote, the newest first."""
+        query = sa.select(writes).order_by(writes.c.id.desc()).limit(limit)
+        rows = self._db.read(lambda tx: tx.all(query))
+        return [
+            WriteRecord(
+                row.subject,
+                moment(row.at),
+                Written(
+                    row.source, row.type, row.res_id, row.version, row.key, row.digest, row.action
+                ),
+            )
+            for row in rows
+        ]
+
+    def counts(self, now: datetime) -> Counts:
+        return self._db.read(lambda tx: marks.tally(tx, now, *journal.tally(tx)))
+
+    def purge(self, before: datetime, *, keep_latest: Collection[str] = ()) -> int:
+        """Forget what was received before, in small steps; answers how many rows went.
+
+        `keep_latest` names the sources that cannot be read again: the newest delivery of each of
+        their records stays.
+        """
+        return sum(self._walk(step) for step in retention.steps(before, keep_latest))
+
+    def _walk(self, step: retention.Walk) -> int:
+        done = self._db.write(lambda tx: step(tx, None))
+        removed = done.removed
+        while (after := done.after) is not None:
+            done = self._db.write(partial(step, after=after))
+            removed += done.removed
+        return removed

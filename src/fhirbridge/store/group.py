@@ -1,0 +1,112 @@
+"""Group commit: many deliveries that arrive at once share one `hear`, and so one fsync.
+
+No waiting for company: while one commit is on its way to the disk, the next group gathers. The
+queue is bounded; when it is full the door answers 503 and the sender comes again.
+
+    future = group.submit(delivery)      # from any thread; from async: asyncio.wrap_future(future)
+    heard = future.result()              # on disk now; or raises Unwritable
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Protocol
+
+from .records import Delivery, Heard, Unwritable
+
+
+class Busy(Unwritable):
+    """More deliveries wait than the queue holds, or the intake is closing. Retry soon."""
+
+
+class Hears(Protocol):
+    def hear(self, deliveries: Sequence[Delivery], now: datetime) -> list[Heard]: ...
+
+
+_Job = tuple[Delivery, "Future[Heard]"]
+
+
+class GroupCommit:
+    """One thread that hands deliveries to the store in groups of at most `most`.
+
+    `depth` bounds how many wait; bodies are held in memory meanwhile.
+    """
+
+    def __init__(
+        self, store: Hears, clock: Callable[[], datetime], *, most: int = 256, depth: int = 2048
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._most = most
+        self._waiting: queue.Queue[_Job | None] = queue.Queue(depth)
+        self._closing = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
+        self._thread.start()
+
+    def submit(self, delivery: Delivery) -> Future[Heard]:
+        """Resolves when the delivery is on disk. Raises `Busy` at once when it cannot be taken."""
+        future: Future[Heard] = Future()
+        with self._closing:  # nothing may slip in behind the end mark
+            if self._closed:
+                raise Busy("the intake is closing")
+            try:
+                self._waiting.put_nowait((delivery, future))
+            except queue.Full:
+                raise Busy(f"{self._waiting.maxsize} deliveries are waiting already") from None
+        return future
+
+    def close(self) -> None:
+        """Commit what was taken, then stop."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (job := self._waiting.get()) is not None:
+            group, ended = self._gather(job)
+            # Whoever gave up meanwhile (the sender hung up) was promised nothing.
+            self._commit([one for one in group if one[1].set_running_or_notify_cancel()])
+            if ended:
+                return
+
+    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
+        group = [first]
+        while len(group) < self._most:
+            try:
+                job = self._waiting.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                return group, True
+            group.append(job)
+        return group, False
+
+    def _commit(self, group: list[_Job]) -> None:
+        if not group:
+            return
+        try:
+            heard = self._store.hear([delivery for delivery, _ in group], self._clock())
+        except Unwritable as error:
+            for _, future in group:
+                future.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - a submitter must get an answer, whatever it is
+            self._apart(group, error)
+        else:
+            for (_, future), result in zip(group, heard, strict=True):
+                future.set_result(result)
+
+    def _apart(self, group: list[_Job], error: Exception) -> None:
+        """One of them cannot be kept: only its own sender shall suffer."""
+        if len(group) == 1:
+            group[0][1].set_exception(error)
+            return
+        for job in group:
+            self._commit([job])

@@ -1,0 +1,185 @@
+"""Hearing: deliveries and their events go in, due marks come out, in one transaction.
+
+An event is news unless its version is known already (`duplicate`: told before, or written by
+ourselves) or a newer version of the same record is known (`older`). Every event is journaled;
+only news raises a mark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from . import people
+from .database import AnyRow, Row, Tx, chunks, micros, micros_or_none, moment
+from .marks import Raise, raise_all
+from .records import Delivery, Heard, JournalEvent, JournalLine, StoredEvent
+from .schema import deliveries as d
+from .schema import events as e
+from .schema import subscriptions as s
+from .versions import DUPLICATE, NEW, OLDER, number_of, outcomes
+
+
+def hear(tx: Tx, heard: Sequence[Delivery], now: datetime) -> list[Heard]:
+    told = [event for delivery in heard for event in delivery.events]
+    verdicts = outcomes(tx, told, micros(now))
+    subjects = _subjects(tx, told, verdicts)
+    generations = raise_all(tx, _raises(told, subjects), now)
+    numbers = _journal(tx, heard)
+    rows: list[Row] = []
+    results: list[Heard] = []
+    at = 0
+    for number, delivery in zip(numbers, heard, strict=True):
+        here = range(at, at + len(delivery.events))
+        at = here.stop
+        for i in here:
+            rows.append(
+                _event_row(told[i], number, verdicts[i], subjects[i], generations, micros(now))
+            )
+        results.append(_result([verdicts[i] for i in here], [subjects[i] for i in here]))
+    tx.insert(e, rows)
+    _keep_alive(tx, heard)
+    return results
+
+
+def newest(tx: Tx, source: str, type_: str, id_: str) -> AnyRow | None:
+    """The event (delivery, verb) that says the newest of a record."""
+    by_age = (
+        sa.select(e.c.delivery, e.c.verb)
+        .where(e.c.source == source, e.c.type == type_, e.c.res_id == id_)
+        .where(e.c.delivery.is_not(None), e.c.outcome == NEW)
+        .order_by(
+            e.c.last_updated.desc().nulls_last(), e.c.number.desc().nulls_last(), e.c.id.desc()
+        )
+    )
+    return tx.conn.execute(by_age.limit(1)).first()
+
+
+def latest_body(tx: Tx, source: str, type_: str, id_: str) -> bytes | None:
+    event = newest(tx, source, type_, id_)
+    if event is None or event.verb == "delete":
+        return None
+    return tx.conn.scalar(sa.select(d.c.body).where(d.c.id == event.delivery))
+
+
+def recent(tx: Tx, limit: int) -> list[JournalLine]:
+    columns = (d.c.id, d.c.source, d.c.received_at, d.c.dialect, d.c.problem)
+    lines = tx.all(sa.select(*columns).order_by(d.c.id.desc()).limit(limit))
+    found: dict[int, list[JournalEvent]] = {line.id: [] for line in lines}
+    for some in chunks(list(found)):
+        for row in tx.all(sa.select(e).where(e.c.delivery.in_(some)).order_by(e.c.id)):
+            found[row.delivery].append(
+                JournalEvent(row.verb, row.type, row.res_id, row.version, row.subject, row.outcome)
+            )
+    return [
+        JournalLine(
+            line.id,
+            line.source,
+            moment(line.received_at),
+            line.dialect,
+            line.problem,
+            tuple(found[line.id]),
+        )
+        for line in lines
+    ]
+
+
+# --- whom it concerns
+
+
+def _subjects(tx: Tx, told: Sequence[StoredEvent], verdicts: Sequence[str]) -> list[str | None]:
+    """For each event the subject that it raises; None when it raises nothing."""
+    news = [
+        event.subject if outcome == NEW else None
+        for event, outcome in zip(told, verdicts, strict=True)
+    ]
+    canonical = people.canonical(tx, [subject for subject in news if subject is not None])
+    return [canonical[subject] if subject is not None else None for subject in news]
+
+
+def _raises(told: Sequence[StoredEvent], subjects: Sequence[str | None]) -> Iterator[Raise]:
+    for event, subject in zip(told, subjects, strict=True):
+        if subject is not None:
+            yield Raise(subject, event.source, urgent=event.urgent)
+
+
+# --- the journal's rows
+
+
+def _journal(tx: Tx, heard: Sequence[Delivery]) -> list[int]:
+    """The rows' numbers, in order."""
+    rows = [
+        {
+            "source": delivery.source,
+            "key": delivery.key,
+            "received_at": micros(delivery.received_at),
+            "dialect": delivery.dialect,
+            "content_type": delivery.content_type,
+            "problem": delivery.problem,
+            "body": delivery.body,
+        }
+        for delivery in heard
+    ]
+    if not rows:
+        return []
+    insert = sa.insert(d).returning(d.c.id, sort_by_parameter_order=True)
+    return [row[0] for row in tx.conn.execute(insert, rows)]
+
+
+def _event_row(
+    event: StoredEvent,
+    delivery: int,
+    outcome: str,
+    subject: str | None,
+    generations: dict[str, int],
+    now: int,
+) -> Row:
+    return {
+        "delivery": delivery,
+        "source": event.source,
+        "verb": event.verb,
+        "type": event.type,
+        "res_id": event.id,
+        "version": event.version,
+        "number": number_of(event.version),
+        "last_updated": micros_or_none(event.last_updated),
+        "subject": subject,
+        "generation": None if subject is None else generations[subject],
+        "urgent": int(event.urgent),
+        "outcome": outcome,
+        "why": None,
+        "at": now,
+    }
+
+
+def _result(verdicts: Sequence[str], subjects: Sequence[str | None]) -> Heard:
+    raised = dict.fromkeys(subject for subject in subjects if subject is not None)
+    return Heard(
+        new=verdicts.count(NEW),
+        duplicates=verdicts.count(DUPLICATE),
+        older=verdicts.count(OLDER),
+        subjects=tuple(raised),
+    )
+
+
+def _keep_alive(tx: Tx, heard: Sequence[Delivery]) -> None:
+    """The subscriptions that these came by are alive."""
+    last: dict[str, int] = {}
+    for delivery in heard:
+        if delivery.key is not None:
+            last[delivery.key] = max(last.get(delivery.key, 0), micros(delivery.received_at))
+    for key in sorted(last):
+        tx.run(
+            sa.update(s)
+            .where(s.c.key == key, sa.func.coalesce(s.c.last_heard, 0) < last[key])
+            .values(last_heard=last[key])
+        )
+
+
+def tally(tx: Tx) -> tuple[dict[str, int], int]:
+    """Deliveries by dialect, and how many of all had a problem."""
+    count = sa.select(d.c.dialect, sa.func.count(), sa.func.count(d.c.problem))
+    rows = tx.all(count.group_by(d.c.dialect).order_by(d.c.dialect))
+    return {row[0]: row[1] for row in rows}, sum(row[2] for row in rows)

@@ -1,0 +1,224 @@
+"""Leases: one worker at a time for a subject, across threads, processes and machines.
+
+A lease ends by `finish`, `fail`, or by time; then the subject is due again and the next lease has
+a higher token. Whoever holds an older one is told `LostLease`, and nothing is changed for him.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from . import marks, people
+from .database import AnyRow, Row, Tx, micros, moment
+from .records import Lease, LostLease, Written
+from .schema import events as e
+from .schema import marks as m
+from .schema import timers as t
+from .schema import versions as v
+from .schema import writes as w
+from .versions import NEW, remember_own
+
+# The sources that anything is waiting from, each by one step in the index of what is ready.
+_WAITING_SOURCES = sa.text(
+    """
+    WITH RECURSIVE waiting(name) AS (
+        SELECT min(source) FROM marks WHERE ready_at IS NOT NULL
+        UNION ALL
+        SELECT (SELECT min(source) FROM marks WHERE ready_at IS NOT NULL AND source > name)
+        FROM waiting WHERE name IS NOT NULL
+    )
+    SELECT name FROM waiting WHERE name IS NOT NULL
+    """
+)
+
+
+class Turns:
+    """Sources take turns, so that a noisy one cannot keep the others waiting.
+
+    Kept in memory: each process is fair by itself, and none waits for another to be so.
+    """
+
+    def __init__(self) -> None:
+        self._served: dict[str, int] = {}
+        self._count = 0
+
+    def order(self, sources: Sequence[str]) -> list[str]:
+        """Those not served for longest first."""
+        return sorted(sources, key=lambda source: (self._served.get(source, 0), source))
+
+    def serve(self, source: str) -> None:
+        self._count += 1
+        self._served[source] = self._count
+
+
+class Terms(NamedTuple):
+    """What a worker asks for."""
+
+    owner: str
+    now: datetime
+    until: datetime
+    ids: Callable[[], str]
+
+
+def lease(tx: Tx, terms: Terms, limit: int, turns: Turns) -> list[Lease]:
+    taken: list[Lease] = []
+    sources = [row.name for row in tx.all(_WAITING_SOURCES)]
+    for urgent in (1, 0):
+        waiting = turns.order(sources)
+        while waiting and len(taken) < limit:
+            source = waiting.pop(0)
+            row = _next(tx, source, urgent, micros(terms.now))
+            if row is None:
+                continue
+            waiting.append(source)
+            person = people.canonical(tx, [row.subject])[row.subject]
+            if person != row.subject:  # raised in the moment in which it was joined
+                marks.move_to(tx, row.subject, person, terms.now)
+                continue
+            taken.append(_take(tx, row, terms))
+            turns.serve(source)
+    return taken
+
+
+def extend(tx: Tx, held: Lease, now: datetime, until: datetime) -> Lease:
+    _still(_held(tx, held), now)
+    _change(tx, held.subject, {"ready_at": micros(until)})
+    return replace(held, until=until)
+
+
+def may_write(tx: Tx, held: Lease, now: datetime) -> None:
+    found = tx.conn.execute(sa.select(m).where(m.c.subject == held.subject)).first()
+    _still(_mine(found, held), now)
+    if people.canonical(tx, [held.subject])[held.subject] != held.subject:
+        raise LostLease(f"{held.subject} belongs to another person by now")
+
+
+def finish(
+    tx: Tx, held: Lease, now: datetime, own: Sequence[Written], look_again: datetime | None
+) -> None:
+    remember_own(
+        tx,
+        [(one.source, one.type, one.id, one.version) for one in own if one.version is not None],
+        micros(now),
+    )
+    _set_timer(tx, held.subject, look_again)
+    _held(tx, held)
+    tx.insert(w, [_write_row(held.subject, one, now) for one in own])
+    first_at, urgent = _news_since(tx, held)
+    if first_at is None:
+        marks.settle(tx, held.subject, now)
+    else:
+        again = {"due_at": micros(now), "ready_at": micros(now), "first_at": first_at}
+        _change(tx, held.subject, marks.IDLE | again | {"urgent": urgent})
+
+
+def fail(tx: Tx, held: Lease, now: datetime, error: str, retry_at: datetime | None) -> None:
+    found = _held(tx, held)
+    failed = {"attempts": found.attempts + 1, "last_error": error, "lease_id": None, "owner": None}
+    if retry_at is not None:
+        later = micros(retry_at)
+        _change(tx, held.subject, failed | {"due_at": later, "ready_at": later})
+    elif _news_since(tx, held)[0] is not None:  # the data changed meanwhile: one more try
+        _change(tx, held.subject, failed | {"due_at": micros(now), "ready_at": micros(now)})
+    else:
+        _change(tx, held.subject, failed | {"parked_at": micros(now), "ready_at": None})
+
+
+# --- inside
+
+
+def _next(tx: Tx, source: str, urgent: int, at: int) -> AnyRow | None:
+    ready = (
+        sa.select(m)
+        .where(m.c.source == source, m.c.urgent == urgent)
+        .where(m.c.ready_at.is_not(None), m.c.ready_at <= at)
+        .order_by(m.c.ready_at)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    return tx.conn.execute(ready).first()
+
+
+def _take(tx: Tx, row: AnyRow, terms: Terms) -> Lease:
+    name, token, attempts = terms.ids(), row.token + 1, row.attempts
+    taken: Row = {"lease_id": name, "owner": terms.owner, "token": token}
+    if row.lease_id is not None:  # work that kills its worker must not go on for ever
+        attempts += 1
+        taken |= {"attempts": attempts, "last_error": "the lease ran out: worker hung or gone"}
+    _change(tx, row.subject, taken | {"ready_at": micros(terms.until)})
+    return Lease(
+        subject=row.subject,
+        id=name,
+        owner=terms.owner,
+        token=token,
+        generation=row.generation,
+        until=terms.until,
+        attempts=attempts,
+        first_at=moment(row.first_at),
+        urgent=bool(row.urgent),
+    )
+
+
+def _held(tx: Tx, held: Lease) -> AnyRow:
+    query = sa.select(m).where(m.c.subject == held.subject).with_for_update()
+    return _mine(tx.conn.execute(query).first(), held)
+
+
+def _mine(found: AnyRow | None, held: Lease) -> AnyRow:
+    if found is None or found.lease_id != held.id:
+        raise LostLease(f"{held.subject}: the lease with token {held.token} is no longer valid")
+    return found
+
+
+def _still(found: AnyRow, now: datetime) -> None:
+    if found.ready_at <= micros(now):
+        raise LostLease(f"{found.subject}: the lease with token {found.token} has run out")
+
+
+def _news_since(tx: Tx, held: Lease) -> tuple[int | None, int]:
+    """When news came in that the holder cannot have seen (not: the echo of our own writes)."""
+    is_own = sa.exists().where(
+        v.c.source == e.c.source,
+        v.c.type == e.c.type,
+        v.c.res_id == e.c.res_id,
+        v.c.version == e.c.version,
+        v.c.own == 1,
+    )
+    news = (
+        sa.select(sa.func.min(e.c.at), sa.func.max(e.c.urgent))
+        .where(e.c.subject == held.subject, e.c.generation > held.generation)
+        .where(e.c.outcome == NEW, ~is_own)
+    )
+    first_at, urgent = tx.conn.execute(news).one()
+    return first_at, urgent or 0
+
+
+def _change(tx: Tx, subject: str, to: Row) -> None:
+    tx.run(sa.update(m).where(m.c.subject == subject).values(to))
+
+
+def _set_timer(tx: Tx, subject: str, at: datetime | None) -> None:
+    if at is None:
+        tx.run(sa.delete(t).where(t.c.subject == subject))
+        return
+    insert = tx.upsert(t).values(subject=subject, at=micros(at))
+    tx.run(insert.on_conflict_do_update(index_elements=[t.c.subject], set_={"at": micros(at)}))
+
+
+def _write_row(subject: str, one: Written, now: datetime) -> Row:
+    return {
+        "subject": subject,
+        "source": one.source,
+        "type": one.type,
+        "res_id": one.id,
+        "version": one.version,
+        "key": one.key,
+        "digest": one.digest,
+        "action": one.action,
+        "at": micros(now),
+    }

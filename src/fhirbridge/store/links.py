@@ -1,0 +1,69 @@
+"""How far we have read (watermarks), and the Subscriptions that we hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from .database import AnyRow, Tx, micros, micros_or_none, moment, moment_or_none
+from .records import SubscriptionRow
+from .schema import subscriptions as s
+from .schema import watermarks as w
+
+
+def watermark(tx: Tx, source: str, type_: str) -> datetime | None:
+    mine = sa.select(w.c.last_updated).where(w.c.source == source, w.c.type == type_)
+    return moment_or_none(tx.conn.scalar(mine))
+
+
+def advance(tx: Tx, source: str, type_: str, to: datetime) -> None:
+    insert = tx.upsert(w).values(source=source, type=type_, last_updated=micros(to))
+    then = insert.excluded.last_updated
+    tx.run(
+        insert.on_conflict_do_update(
+            index_elements=[w.c.source, w.c.type],
+            set_={"last_updated": then},
+            where=then > w.c.last_updated,
+        )
+    )
+
+
+def save(tx: Tx, row: SubscriptionRow) -> None:
+    plain = asdict(row) | {
+        "since": micros(row.since),
+        "last_heard": micros_or_none(row.last_heard),
+    }
+    keys = {"source", "type"}
+    insert = tx.upsert(s).values(plain)
+    rest = {name: value for name, value in plain.items() if name not in keys}
+    tx.run(insert.on_conflict_do_update(index_elements=[s.c.source, s.c.type], set_=rest))
+
+
+def forget(tx: Tx, source: str, type_: str) -> None:
+    tx.run(sa.delete(s).where(s.c.source == source, s.c.type == type_))
+
+
+def one(tx: Tx, *where: sa.ColumnElement[bool]) -> SubscriptionRow | None:
+    row = tx.conn.execute(sa.select(s).where(*where)).first()
+    return None if row is None else _row(row)
+
+
+def all_of_them(tx: Tx) -> list[SubscriptionRow]:
+    return [_row(row) for row in tx.all(sa.select(s).order_by(s.c.source, s.c.type))]
+
+
+def heard_from(tx: Tx, source: str, type_: str, now: datetime) -> None:
+    tx.run(
+        sa.update(s)
+        .where(s.c.source == source, s.c.type == type_)
+        .where(sa.func.coalesce(s.c.last_heard, 0) < micros(now))
+        .values(last_heard=micros(now))
+    )
+
+
+def _row(row: AnyRow) -> SubscriptionRow:
+    plain = dict(row._mapping)
+    plain |= {"since": moment(row.since), "last_heard": moment_or_none(row.last_heard)}
+    return SubscriptionRow(**plain)

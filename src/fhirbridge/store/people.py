@@ -1,0 +1,42 @@
+"""Who is who: patient records of several sources belong to one person.
+
+A person is named by one of his records (the canonical one). `joining.py` changes who is who.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from .database import Tx, chunks, values
+from .schema import aliases as a
+from .schema import persons as p
+
+
+def canonical(tx: Tx, subjects: Iterable[str]) -> dict[str, str]:
+    """For each subject the person's, where it is a record that we know; else itself."""
+    found = {subject: subject for subject in subjects}
+    for some in chunks(list(found)):
+        for record, person in tx.all(sa.select(a.c.record, a.c.person).where(a.c.record.in_(some))):
+            found[record] = person
+    return found
+
+
+def person_of(tx: Tx, record: str) -> str | None:
+    return tx.conn.scalar(sa.select(a.c.person).where(a.c.record == record))
+
+
+def records_of(tx: Tx, person: str) -> list[str]:
+    by_age = sa.select(a.c.record).where(a.c.person == person).order_by(a.c.since, a.c.record)
+    return values(tx.all(by_age))
+
+
+def watched(tx: Tx, record: str) -> bool:
+    flag = sa.select(p.c.watched).join(a, a.c.person == p.c.person).where(a.c.record == record)
+    return bool(tx.conn.scalar(flag))
+
+
+def page(tx: Tx, *, watched: bool, after: str, limit: int) -> list[str]:
+    some = sa.select(p.c.person).where(p.c.watched == int(watched), p.c.person > after)
+    return values(tx.all(some.order_by(p.c.person).limit(limit)))

@@ -1,0 +1,123 @@
+"""Records of several sources are one person; a wrong join is undone and nothing owed is lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from fhirbridge.store import LostLease, Store, StoredEvent
+from tests.store.support import P7, START, at, delivery, news, none_due, take
+
+X9 = "pharmacy:Patient/x-9"
+M1 = "payer:Patient/m-1"
+
+
+def told(subject: str, version: str = "1") -> StoredEvent:
+    return news(version, id=f"of-{subject}", subject=subject, source=subject.partition(":")[0])
+
+
+def hear(store: Store, subject: str, seconds: float = 0, version: str = "1") -> tuple[str, ...]:
+    (heard,) = store.hear([delivery(told(subject, version))], at(seconds))
+    return heard.subjects
+
+
+def test_news_of_any_record_is_due_for_the_person(store: Store) -> None:
+    store.link(P7, [X9, M1], True, START)
+    assert store.records_of(P7) == [P7, M1, X9]
+    assert hear(store, X9) == hear(store, M1) == (P7,)
+    store.finish(take(store), at(1))
+    assert none_due(store, 2)
+
+
+def test_an_unknown_record_is_its_own_subject(store: Store) -> None:
+    assert store.person_of(X9) is None
+    assert not store.watched(X9)
+    assert hear(store, X9) == (X9,)
+
+
+def test_what_was_owed_for_a_record_moves_to_the_person(store: Store) -> None:
+    hear(store, X9)
+    store.link(P7, [X9], True, at(1))
+    assert take(store, 2).subject == P7
+    assert none_due(store, 3)
+
+
+def test_joining_during_the_work_on_the_record_ends_that_work(store: Store) -> None:
+    hear(store, X9)
+    lease = take(store)
+    store.link(P7, [X9], True, at(1))
+    with pytest.raises(LostLease):
+        store.may_write(lease, at(2))
+    assert take(store, 3).subject == P7
+
+
+def test_linking_again_raises_nothing(store: Store) -> None:
+    for seconds in range(2):
+        store.link(P7, [X9, M1], True, at(seconds))
+    assert none_due(store, 3)
+
+
+def test_linking_what_nothing_is_owed_for_raises_nothing(store: Store) -> None:
+    hear(store, P7)
+    lease = take(store)
+    store.link(P7, [X9, M1], True, at(1))
+    store.finish(lease, at(2))
+    assert none_due(store, 3)
+
+
+def test_a_wrong_join_is_undone_and_the_person_looked_at_again(store: Store) -> None:
+    store.link(P7, [X9, M1], True, START)
+    store.link(X9, [X9], True, at(1))
+    assert store.person_of(X9) == X9
+    assert store.records_of(P7) == [P7, M1]
+    assert take(store, 2).subject == P7
+    assert hear(store, X9, 3) == (X9,)
+
+
+def test_what_is_owed_is_owed_to_both_after_parting(store: Store) -> None:
+    store.link(P7, [X9], True, START)
+    hear(store, X9)
+    store.link(X9, [X9], True, at(1))
+    assert {take(store, 2).subject, take(store, 2).subject} == {P7, X9}
+
+
+def test_when_the_record_that_names_the_person_leaves_the_others_get_a_name(store: Store) -> None:
+    store.link(P7, [X9, M1], True, START)
+    hear(store, M1)
+    store.link("ehr:Patient/other", [P7], True, at(1))
+    rest = store.person_of(M1)
+    assert rest == store.person_of(X9) == M1
+    assert store.watched(X9)
+    subjects = {take(store, 2).subject, take(store, 2).subject}
+    assert subjects == {"ehr:Patient/other", M1}
+    assert hear(store, P7, 3) == ("ehr:Patient/other",)
+    assert hear(store, X9, 4) == (M1,)
+
+
+def test_two_persons_who_are_one(store: Store) -> None:
+    store.link(P7, [P7], True, START)
+    store.link(X9, [X9, M1], False, START)
+    store.link(P7, [P7, X9, M1], True, at(1))
+    assert store.records_of(P7) == [P7, M1, X9]
+    assert store.records_of(X9) == []
+    assert list(store.persons(watched=False)) == []
+    assert none_due(store, 2)
+
+
+def test_a_timer_of_a_person_rings_for_whom_he_belongs_to(store: Store) -> None:
+    hear(store, X9)
+    store.finish(take(store), at(1), look_again=at(50))
+    store.link(P7, [X9], True, at(2))
+    assert store.ring(at(60)) == 1
+    assert take(store, 61).subject == P7
+
+
+def test_only_the_watched(store: Store) -> None:
+    everybody = [f"ehr:Patient/{n:04}" for n in range(1001)]
+    for n, person in enumerate(everybody):
+        store.link(person, [], n % 2 == 0, START)
+    assert list(store.persons()) == everybody[::2]
+    assert list(store.persons(watched=False)) == everybody[1::2]
+    assert store.watched(everybody[0])
+    assert not store.watched(everybody[1])
+    store.link(everybody[1], [], True, at(1))
+    assert store.watched(everybody[1])
