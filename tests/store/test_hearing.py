@@ -146,7 +146,7 @@ def test_the_latest_body_is_that_of_the_newest_version(store: Store) -> None:
     store.hear([delivery(news("1", updated=10), body=b"one")], at(1))
     store.hear([delivery(news("2", updated=20), body=b"two again")], at(2))
     assert store.latest_body("ehr", "MedicationRequest", "o-1") == b"two"
-    store.hear([delivery(news("3", updated=30, verb="delete"), body=b"")], at(3))
+    store.hear([delivery(news("3", updated=30, verb="deleted"), body=b"")], at(3))
     assert store.latest_body("ehr", "MedicationRequest", "o-1") is None
     assert store.latest_body("ehr", "MedicationRequest", "o-9") is None
 

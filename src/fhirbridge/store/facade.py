@@ -69,6 +69,11 @@ class Store:
         Bundle that holds it); None when there is none or it was deleted."""
         return self._db.read(lambda tx: journal.latest_body(tx, source, type_, id_))
 
+    def subject_of(self, source: str, type_: str, id_: str) -> str | None:
+        """The patient record whom earlier news of this record made due: whose it was, where it
+        cannot be read any more. None when it never did."""
+        return self._db.read(lambda tx: journal.subject_of(tx, source, type_, id_))
+
     # --- due marks
 
     def raise_(

@@ -7,7 +7,7 @@ only news raises a mark.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -59,9 +59,21 @@ def newest(tx: Tx, source: str, type_: str, id_: str) -> AnyRow | None:
 
 def latest_body(tx: Tx, source: str, type_: str, id_: str) -> bytes | None:
     event = newest(tx, source, type_, id_)
-    if event is None or event.verb == "delete":
+    if event is None or event.verb == "deleted":
         return None
     return tx.conn.scalar(sa.select(d.c.body).where(d.c.id == event.delivery))
+
+
+def subject_of(tx: Tx, source: str, type_: str, id_: str) -> str | None:
+    """The patient record (or person) whom news of this record made due last."""
+    told = (
+        sa.select(e.c.subject)
+        .where(e.c.source == source, e.c.type == type_, e.c.res_id == id_)
+        .where(e.c.subject.contains(":Patient/"))
+        .order_by(e.c.id.desc())
+        .limit(1)
+    )
+    return tx.conn.scalar(told)
 
 
 def recent(tx: Tx, limit: int) -> list[JournalLine]:
@@ -91,12 +103,25 @@ def recent(tx: Tx, limit: int) -> list[JournalLine]:
 
 def _subjects(tx: Tx, told: Sequence[StoredEvent], verdicts: Sequence[str]) -> list[str | None]:
     """For each event the subject that it raises; None when it raises nothing."""
+    raising = [
+        event if outcome == NEW else None for event, outcome in zip(told, verdicts, strict=True)
+    ]
+    watch = people.watch(
+        tx, (one.subject for one in raising if one and one.subject and one.when != "always")
+    )
     news = [
-        event.subject if outcome == NEW else None
-        for event, outcome in zip(told, verdicts, strict=True)
+        event.subject if event and event.subject and _concerns(event, watch) else None
+        for event in raising
     ]
     canonical = people.canonical(tx, [subject for subject in news if subject is not None])
     return [canonical[subject] if subject is not None else None for subject in news]
+
+
+def _concerns(event: StoredEvent, watch: Mapping[str, bool]) -> bool:
+    """Whether the condition on which the event raises its subject holds."""
+    if event.when == "always":
+        return True
+    return watch.get(event.subject or "", event.when == "unless-unwatched")
 
 
 def _raises(told: Sequence[StoredEvent], subjects: Sequence[str | None]) -> Iterator[Raise]:

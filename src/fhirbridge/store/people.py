@@ -37,6 +37,15 @@ def watched(tx: Tx, record: str) -> bool:
     return bool(tx.conn.scalar(flag))
 
 
+def watch(tx: Tx, records: Iterable[str]) -> dict[str, bool]:
+    """For each record that we know, whether its person is watched."""
+    found: dict[str, bool] = {}
+    for some in chunks(list(dict.fromkeys(records))):
+        flags = sa.select(a.c.record, p.c.watched).join(p, a.c.person == p.c.person)
+        found |= {row[0]: bool(row[1]) for row in tx.all(flags.where(a.c.record.in_(some)))}
+    return found
+
+
 def page(tx: Tx, *, watched: bool, after: str, limit: int) -> list[str]:
     some = sa.select(p.c.person).where(p.c.watched == int(watched), p.c.person > after)
     return values(tx.all(some.order_by(p.c.person).limit(limit)))

@@ -33,13 +33,15 @@ class StoredEvent:
     """One change that we were told of. `version` and `last_updated` are those of the record."""
 
     source: str
-    verb: str  # "create" | "update" | "delete" | …, as the notification said it
+    verb: str  # "changed" | "deleted" | "touched" (core.events.Verb)
     type: str
     id: str
     version: str | None
     last_updated: datetime | None
     subject: str | None  # None: journaled only, it raises nothing
     urgent: bool = False
+    when: str = "always"  # … "watched": only of a person who is; "unless-unwatched": not of one
+    #                       whom we looked at and do not watch
 
 
 @dataclass(frozen=True, slots=True)
