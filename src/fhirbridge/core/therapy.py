@@ -1,14 +1,7 @@
 """Therapies: what a drug is, how its amounts become milligrams, how it is given.
 
 The facts about drugs are data (`mappings/therapies/*.yaml`, each with its source); this module
-is the shape that they take and the one place where an `Amount` becomes milligrams:
-
-    formulary.recognize(codes, text) -> Recognition   whose drug is this?
-    formulary.measure(therapy, codes, amount, on)     -> Measured | Problem
-
-Conversion is by code, never by guess. A bare 2, 20 or 600 stays unknown (`unit-ambiguous`) and
-the possible readings are shown to a person; the reading that would make the ledger agree is
-never chosen for that reason.
+is the shape that they take. What is done with them: `formulary.Formulary`.
 """
 
 from __future__ import annotations
@@ -95,6 +88,7 @@ class Therapy:
     infusion: bool = True  # given at a visit
     minimum_days: int | None = None  # hard minimum between courses, with a source in the data
     traps: tuple[Code, ...] = ()  # codes that look like this therapy and are another product
+    trap_words: tuple[str, ...] = ()  # names of such products, lower case
 
     @property
     def doses(self) -> tuple[Dose, ...]:
@@ -112,7 +106,9 @@ class Therapy:
 class Recognition:
     """Whose drug a record is about. `therapy` is None when it is not one that we know.
 
-    `unclear`: the record names no drug at all (or only a reference), so it may be any.
+    `unclear`: the record names no drug at all (or only a reference, or an administration), so
+    it may be any; or what it says contradicts itself.
+    `among`: where it is unclear but not open, the therapies that it may be.
     `trap`: the therapy that the codes resemble but are not.
     """
 
@@ -120,3 +116,4 @@ class Recognition:
     by: str = ""  # the code or the word that decided
     unclear: bool = False
     trap: Therapy | None = None
+    among: tuple[Therapy, ...] = ()

@@ -1,0 +1,133 @@
+"""Doses that are written in words: a strict grammar, or nothing.
+
+    spoken("300 mg x 2")                 -> 300 mg at each of 2 visits
+    spoken("600 mg IV every 24 weeks")   -> 600 mg, every 168 days
+    spoken("take as directed")           -> None
+
+A text is understood wholly or not at all (domain.md §2.3, rule 5): after names and words of
+route, what is left must be one amount, at most one count, and at most one timing. Bare numbers,
+ranges, alternatives and "300 mg/10 mL" are not understood.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import lru_cache
+
+from .codes import Words
+from .quantity import Amount
+
+_NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
+_NUMBER = r"\d{1,2}|" + "|".join(_NUMBER_WORDS)
+_UNIT = (
+    r"mgs?|milligrams?|g|grams?|mcg|micrograms?|ml|mls|milliliters?|vials?|pens?|syringes?|units?"
+)
+_AMOUNT = rf"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>{_UNIT})"
+_TIMES = r"(?:times|doses?|visits?|infusions?)"
+_COUNT = (
+    rf"(?P<once>once|single dose|one time|(?:as )?(?:a|one|1) (?:single )?(?:dose|infusion|visit))"
+    rf"|(?P<twice>twice)"
+    rf"|[x×]\s*(?P<x>{_NUMBER})(?:\s*{_TIMES})?"
+    rf"|(?:for |at |in )?(?:each of )?(?P<times>{_NUMBER}) {_TIMES}"
+)
+_PERIOD = r"(?P<period>days?|weeks?|wks?|months?|d|w|wk|mo|years?)"
+_TIMING = (
+    rf"(?:every|q|each)\s*(?P<every>{_NUMBER})\s*{_PERIOD}"
+    rf"|(?:on )?days?\s*(?P<first>\d+)\s*(?:(?:and|&)\s*)?(?:day\s*)?(?P<second>\d+)"
+)
+_APART = rf"(?P<apart>{_NUMBER}) (?P<unit_apart>days?|weeks?|wks?) apart"
+_SENTENCE = re.compile(
+    rf"(?:(?P<before>{_NUMBER})\s*[x×]\s*)?{_AMOUNT}"
+    rf"(?: ?(?:{_COUNT}))?(?: (?:{_APART}))?(?: (?:{_TIMING}))?"
+)
+_SKIP = Words(
+    (
+        *("intravenous infusion", "iv infusion", "by intravenous infusion", "by iv infusion"),
+        *("via iv", "as an iv infusion", "iv", "i.v", "intravenous", "intravenously"),
+        *("sc", "subcut", "subcutaneous", "subcutaneously"),
+        *("give", "administer", "infuse", "inject", "total dose"),
+    )
+)
+_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+
+_BOTH = re.compile(
+    rf"(?:(?:{_NUMBER}) ?- ?(?:{_NUMBER})|(?:one|1) (?:or|to) (?:two|2))"
+    r" (?:visits?|infusions?|doses?)"
+    r"|(?:single|one|full)\b.{0,30}\bor\b.{0,30}\b(?:split|two|divided)"
+    r"|\b(?:may|can|could) be (?:split|divided|given in (?:two|2))"
+    r"|(?:\bin|\bas) (?:one|1) or (?:two|2)\b"
+)
+#: "300 mg x 2" may mean two vials at one visit or two visits, unless something says which.
+_COUNTED = re.compile(
+    r"[x×]\s*(?:2|two)\b|\b(?:2|two)\s*[x×]|\b(?:2|two) (?:doses|times)\b|\btwice\b"
+)
+_DECIDED = re.compile(
+    rf"\bdays?\b|\bapart\b|\bvisits?\b|\binfusions?\b|\bsplit\b|\bweeks?\b.{{0,12}}\bafter\b"
+    rf"|\b(?:{_NUMBER}) weeks? later\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a text says: an amount for each visit, how many visits, their days or spacing.
+
+    `visits` is None where the text does not say. `days` are days of the course (1 and 15).
+    """
+
+    per_visit: Amount
+    visits: int | None = None
+    days: tuple[int, ...] = ()
+    spacing_days: int | None = None
+
+
+def spoken(text: str, names: Collection[str] = ()) -> Spoken | None:
+    """What a text says wholly, or None. `names`: names of the drug, which say no amount."""
+    if not any(map(str.isdigit, text)):
+        return None
+    rest = _strip(text, tuple(names))
+    match = _SENTENCE.fullmatch(rest)
+    return _read(match.groupdict()) if match else None
+
+
+def admits_both(text: str) -> bool:
+    """Whether a text admits one visit and two: "300 mg x 2", "single or split".
+
+    It is a reason to ask (`single-vs-split-unclear`), not a reading.
+    """
+    low = " ".join(text.lower().split())
+    return bool(_BOTH.search(low) or (_COUNTED.search(low) and not _DECIDED.search(low)))
+
+
+@lru_cache(maxsize=256)
+def _names(names: tuple[str, ...]) -> Words:
+    return Words(names)
+
+
+def _strip(text: str, names: tuple[str, ...]) -> str:
+    """The text without names, words of route and closing marks, in lower case."""
+    for words in (_names(names), _SKIP):
+        text = words.without(text)
+    return " ".join(re.sub(r"[,;:.](?=\s|$)", " ", text.lower()).split())
+
+
+def _read(said: dict[str, str | None]) -> Spoken | None:
+    counts = [_number(said[name]) for name in ("before", "x", "times") if said[name]]
+    counts += [1] if said["once"] else [2] if said["twice"] else []
+    days = tuple(int(day) for day in (said["first"], said["second"]) if day)
+    counts += [len(days)] if days else []
+    if len(set(counts)) > 1 or 0 in counts:
+        return None
+    every, period = said["every"] or said["apart"], said["period"] or said["unit_apart"]
+    return Spoken(
+        per_visit=Amount(Decimal(said["value"] or 0), said["unit"] or ""),
+        visits=counts[0] if counts else None,
+        days=days,
+        spacing_days=_number(every) * _DAYS[period[0]] if every and period else None,
+    )
+
+
+def _number(word: str | None) -> int:
+    return _NUMBER_WORDS.get(word or "") or int(word or 0)

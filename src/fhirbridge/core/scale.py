@@ -1,0 +1,200 @@
+"""The scale of one therapy: how its amounts become milligrams.
+
+Conversion is by code, never by guess. A bare 2, 20 or 600 stays unknown and its possible
+readings are shown to a person; the reading that would make the ledger agree is never chosen for
+that reason. The rules are domain.md §2.3; the bounds of belief §3.5 (44).
+
+| said | becomes mg |
+|---|---|
+| mg, g, mcg | always |
+| mL | by the strength of the product coded, or the only strength of the therapy |
+| vial, pen, syringe, kit; EA | by the package coded, or the only package of the therapy |
+| "units" or no unit | as billing units of a HCPCS code of the therapy, valid on the day |
+| IU, U, visits, days, doses, anything else | never |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from math import ceil
+
+from . import grammar, units
+from .codes import Key, keys
+from .facts import Code, Problem, Ref
+from .quantity import Amount, Measured, mg, plain
+from .therapy import Billing, Product, Therapy
+
+
+class Scale:
+    """What is computed once for a therapy, so that measuring is a few look-ups."""
+
+    def __init__(self, therapy: Therapy) -> None:
+        self.therapy = therapy
+        self._names = (therapy.ingredient, *therapy.aliases)
+        self._products: dict[Key, Product] = {}
+        for product in therapy.products:
+            for code in product.codes:
+                for key in keys(code):
+                    self._products[key] = product
+        self._billing: dict[Key, list[Billing]] = {}
+        for billing in therapy.billing:
+            for key in keys(billing.code):
+                self._billing.setdefault(key, []).append(billing)
+        strengths = {each.mg_per_ml for each in therapy.products if each.mg_per_ml}
+        packages = {
+            (each.mg_per_package, each.package) for each in therapy.products if each.mg_per_package
+        }
+        self._strength = strengths.pop() if len(strengths) == 1 else None
+        #: mg in the only package of the therapy and its name, or None where there are several.
+        self.package = packages.pop() if len(packages) == 1 else None
+        self._least, self._most, self._most_in_all = _bounds(therapy)
+
+    def measure(
+        self,
+        codes: Sequence[Code],
+        amount: Amount,
+        on: date | None,
+        *,
+        context: str,
+        ref: Ref,
+        at: str,
+    ) -> Measured | Problem:
+        """See `Formulary.measure`."""
+        found: list[Key] = [key for code in codes for key in keys(code)]
+        if amount.value is None:
+            spoken = grammar.spoken(amount.text, self._names)
+            if spoken is None or (spoken.visits or 1) > 1:
+                reason = "unit-ambiguous" if amount.text else "not-a-number"
+                return Problem(ref, reason, at, amount.text, _counts(spoken))
+            amount = spoken.per_visit
+        value = amount.value or Decimal(0)
+        measured = self._convert(value, units.read(amount), found, on)
+        if measured and self._believed(measured.mass.value, context):
+            return measured
+        reason = "implausible" if measured else "unit-ambiguous"
+        return Problem(ref, reason, at, str(amount), self._readings(value, found, on, context))
+
+    def _convert(
+        self, value: Decimal, unit: units.Unit | None, found: Sequence[Key], on: date | None
+    ) -> Measured | None:
+        if unit is None:
+            return None
+        match unit.kind:
+            case "mass":
+                return _mass(value, unit.factor)
+            case "volume":
+                strength = self._strength_of(found)
+                return _volume(value * unit.factor, strength) if strength else None
+            case "package" | "count":
+                package = self._package_of(found)
+                fits = package and unit.word in ("", package[1])  # EA names no package
+                return _packages(value, *package) if package and fits else None
+            case "billing" | "none":
+                billing = self._billing_of(found, on)
+                return _billed(value, billing) if billing else None
+        return None
+
+    def _strength_of(self, found: Sequence[Key]) -> Decimal | None:
+        coded = {each.mg_per_ml for key in found if (each := self._product(key))}
+        if not coded:
+            return self._strength
+        return coded.pop() if len(coded) == 1 else None
+
+    def _package_of(self, found: Sequence[Key]) -> tuple[Decimal, str] | None:
+        coded = {
+            (each.mg_per_package, each.package)
+            for key in found
+            if (each := self._products.get(key)) and each.mg_per_package
+        }
+        if not coded:
+            return self.package
+        return coded.pop() if len(coded) == 1 else None
+
+    def _product(self, key: Key) -> Product | None:
+        """The product of a code; another package of a known NDC has the same strength."""
+        system, value = key
+        return self._products.get(key) or self._products.get((system, value[:9]))
+
+    def _billing_of(self, found: Sequence[Key], on: date | None) -> Billing | None:
+        """The billing code among the codes that was valid on a day (no day: still is)."""
+        valid = [
+            each
+            for key in found
+            for each in self._billing.get(key, ())
+            if (each.valid.covers(on) if on else each.valid.end is None)
+        ]
+        return valid[0] if len({each.mg_per_unit for each in valid}) == 1 else None
+
+    def _believed(self, mass: Decimal, context: str) -> bool:
+        if context == "given":  # an infusion may be stopped early
+            return Decimal(0) <= mass <= (self._most or mass)
+        if self._least is None or self._most is None:
+            return mass > 0
+        most = self._most_in_all if context == "authorization" else self._most
+        return self._least <= mass <= (most or self._most)
+
+    def _readings(
+        self, value: Decimal, found: Sequence[Key], on: date | None, context: str
+    ) -> tuple[str, ...]:
+        """What a bare number could mean, each with its arithmetic; shown, never chosen."""
+        said = [f"{plain(value)} mg"]
+        if strength := self._strength_of(found):
+            said.append(_volume(value, strength).how)
+        if package := self._package_of(found):
+            said.append(_packages(value, *package).how)
+        if billing := self._billing_of(found, on):
+            said.append(_billed(value, billing).how)
+        if context == "authorization" and value == value.to_integral_value():
+            said.append(_counted(value, "visit"))
+        return tuple(said)
+
+
+def _mass(value: Decimal, factor: Decimal) -> Measured:
+    mass = mg(value * factor)
+    if factor == 1:
+        return Measured(mass, "mg", str(mass))
+    unit = {Decimal(1000): "g", Decimal("0.001"): "mcg"}.get(factor, "kg")
+    return Measured(mass, "mg", f"{plain(value)} {unit} = {mass}")
+
+
+def _volume(value: Decimal, strength: Decimal) -> Measured:
+    mass = mg(value * strength)
+    return Measured(mass, "mL", f"{plain(value)} mL × {plain(strength)} mg/mL = {mass}")
+
+
+def _packages(value: Decimal, each: Decimal, package: str) -> Measured:
+    mass = mg(value * each)
+    return Measured(mass, package, f"{_counted(value, package)} × {plain(each)} mg = {mass}")
+
+
+def _billed(value: Decimal, billing: Billing) -> Measured:
+    mass = mg(value * billing.mg_per_unit)
+    said = f"{_counted(value, 'unit')} of {billing.code.code}"
+    return Measured(mass, "billing-unit", f"{said} × {plain(billing.mg_per_unit)} mg = {mass}")
+
+
+def _counts(spoken: grammar.Spoken | None) -> tuple[str, ...]:
+    return (f"{spoken.per_visit} at each of {spoken.visits} visits",) if spoken else ()
+
+
+def _counted(value: Decimal, word: str) -> str:
+    return f"{plain(value)} {word}" if value == 1 else f"{plain(value)} {word}s"
+
+
+def _bounds(therapy: Therapy) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
+    """The least and the most (mg) that is believed of one amount, and the most of a total.
+
+    Half of the smallest dose; twice the largest course. An authorization may be the total of a
+    year: the largest course as often as it fits, and the first one.
+    """
+    if not therapy.doses:
+        return None, None, None
+    least = min(dose.per_visit.value for dose in therapy.doses) / 2
+    course = max(
+        sum((dose.per_visit.value * dose.visits for dose in phase.doses), Decimal(0))
+        for phase in therapy.phases
+    )
+    courses = 1 + ceil(365 / therapy.spacing_days) if therapy.spacing_days else 1
+    return least, course * 2, course * max(courses, 2)

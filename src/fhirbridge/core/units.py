@@ -1,0 +1,91 @@
+"""Units as people and systems really write them, read as one of a few kinds.
+
+    read(amount) -> Unit | None     None: unknown, or the coded and the written unit disagree
+
+UCUM is case-sensitive and its users are not: `MG` is megagauss and `ML` a megaliter, but on an
+order they are milligrams and milliliters written in capitals, so the table is read without
+case. A unit that has no kind here is never guessed.
+
+Annotations such as `{vial}` are dimensionless in UCUM: they count packages, and become a mass
+only where the product is known (`formulary.measure`). `U` and `[iU]` are arbitrary units of
+biological activity: they never become a mass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from .quantity import Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """`kind`: mass · volume · package · count · billing · activity · visit · none.
+
+    `factor` leads to mg (mass) or mL (volume). `word` is the package (vial, pen …) of kind
+    package. `count` is EA; `billing` is a word such as "units", whose meaning only a code gives.
+    """
+
+    kind: str
+    factor: Decimal = Decimal(1)
+    word: str = ""
+
+
+def _table() -> dict[str, Unit]:
+    rows: tuple[tuple[Unit, str], ...] = (
+        (Unit("mass"), "mg mgs milligram milligrams mgm c28253"),
+        (Unit("mass", Decimal(1000)), "g gm gms GR gram grams c48155"),
+        (Unit("mass", Decimal("0.001")), "ug mcg µg μg mcgs microgram micrograms"),
+        (Unit("mass", Decimal(1000000)), "kg kilogram kilograms"),
+        (Unit("volume"), "ml mls milliliter milliliters millilitre millilitres cc c28254"),
+        (Unit("volume", Decimal(1000)), "l liter liters litre litres"),
+        (Unit("package", word="vial"), "vial vials vl c48551"),
+        (Unit("package", word="pen"), "pen pens autoinjector autoinjectors auto-injector"),
+        (Unit("package", word="syringe"), "syringe syringes prefilled-syringe"),
+        (Unit("package", word="kit"), "kit kits"),
+        (Unit("count"), "each ea eaches package packages pkg c64933"),
+        (Unit("billing"), "unit units un hcpcs-unit billing-unit billing-units"),
+        (Unit("activity"), "iu i.u. u [iu] [u] f2 international-unit international-units"),
+        (Unit("visit"), "visit visits vs"),
+        (Unit("none"), "1 c38046 unspecified"),
+    )
+    return {word: unit for unit, words in rows for word in words.split()}
+
+
+_UNITS = _table()
+_NONE = _UNITS["1"]
+#: Said with the unit, and no part of it: "milliliter (iso1000)" (Cerner Millennium).
+_NOISE = " (iso1000)"
+
+
+def read(amount: Amount) -> Unit | None:
+    """The unit of an amount; kind "none" where there is none.
+
+    The coded unit counts where it is known, else the written one. Where both are known and are
+    not the same, neither is believed (domain.md §1.2: a unit that conflicts). A dimensionless
+    code ("1", Unspecified) says nothing, so the written word counts: 2 "vials".
+    """
+    coded, written = word(amount.code), word(amount.unit)
+    if coded is None or written is None:
+        # One of them is unknown: with the other silent too, nothing is known.
+        known = coded or written
+        return None if known is None or known.kind == "none" else known
+    if coded.kind == "none":
+        return written
+    if written.kind == "none" or coded == written:
+        return coded
+    return None
+
+
+def word(text: str) -> Unit | None:
+    """One unit as it is written; kind "none" for no text at all."""
+    if not text:
+        return _NONE
+    unit = _UNITS.get(text)
+    if unit is None:
+        bare = text.strip().lower().removesuffix(_NOISE).removesuffix(".").replace(" ", "-")
+        if bare.startswith("{") and bare.endswith("}"):
+            bare = bare[1:-1]
+        unit = _UNITS.get(bare.replace("(s)", "s"))
+    return unit
