@@ -1,0 +1,67 @@
+"""Which answer of a payer still stands: of several to one request, the newest.
+
+A request may be asked again: PAS updates a Claim by a new one whose `related` names the prior.
+All Claims of such a chain are one request; its newest ClaimResponse is what counts.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from .elements import Page
+from .snapshot import Json
+
+#: (created, last updated): the later is the newer answer.
+Age = tuple[datetime | None, datetime | None]
+
+
+def superseded(page: Page) -> bool:
+    """Whether the snapshot holds a newer answer to the request of this ClaimResponse.
+
+    Two answers of the same age both stand: choosing between them is a person's matter.
+    """
+    book = page.book
+    if book.answers is None:
+        book.answers = {}
+        for place, body in book.resources.items():
+            if not place.startswith("ClaimResponse/") or body.get("status") != "active":
+                continue
+            other = Page(book, body, place, page.zone)
+            request = request_of(other)
+            if request:
+                book.answers[request] = max(book.answers.get(request, ()), _age(other))
+    newest = book.answers.get(request_of(page) or "", ())
+    return _age(page) < newest
+
+
+def request_of(page: Page) -> str | None:
+    """The name of the first Claim of the chain that a ClaimResponse answers."""
+    reference = page.one(page.body, "request")
+    name = next((name for name, _ in page.names_of(reference)), None)
+    seen: set[str | None] = set()
+    while name not in seen:
+        seen.add(name)
+        claim = page.target(reference)
+        earlier = _prior(page, claim) if claim else None
+        if earlier is None:
+            return name
+        reference = earlier
+        name = next((name for name, _ in page.names_of(reference)), name)
+    return name
+
+
+def _prior(page: Page, claim: Json) -> Json | None:
+    for row in page.rows(claim, "related"):
+        if page.code_in(page.one(row, "relationship")) == "prior":
+            earlier = page.one(row, "claim")
+            if earlier:
+                return earlier
+    return None
+
+
+def _age(page: Page) -> tuple[float, float]:
+    created = page.moment(page.body, "created")
+    return (
+        created.timestamp() if created else 0.0,
+        page.updated.timestamp() if page.updated else 0.0,
+    )

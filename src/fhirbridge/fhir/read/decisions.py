@@ -1,0 +1,120 @@
+"""What a payer's answer decided: X12 review actions, and the words of plain answers.
+
+`ClaimResponse.outcome` says that the answer was processed, never what was decided: the examples
+of Da Vinci PAS for "not certified" and "pended" both carry `complete`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from fhirbridge.core.facts import Decision
+
+from .elements import Page, tail
+from .snapshot import Json
+
+#: X12 306, review action. A5 is listed as "upheld", which tells nothing about this request.
+REVIEW_ACTIONS = {
+    "A1": Decision.APPROVED,
+    "A2": Decision.MODIFIED,
+    "A3": Decision.DENIED,
+    "A4": Decision.PENDED,
+    "A5": Decision.UNKNOWN,
+    "A6": Decision.MODIFIED,
+    "C": Decision.CANCELED,
+    "CT": Decision.CONTACT,
+    "NA": Decision.NOT_REQUIRED,
+}
+
+#: Dispositions of payers without review actions: whole phrases, lower case.
+PHRASES = {
+    "not approved": Decision.DENIED,
+    "not authorized": Decision.DENIED,
+    "not certified": Decision.DENIED,
+    "non certified": Decision.DENIED,
+    "not required": Decision.NOT_REQUIRED,
+    "no authorization required": Decision.NOT_REQUIRED,
+    "no prior authorization required": Decision.NOT_REQUIRED,
+    "authorization not required": Decision.NOT_REQUIRED,
+    "prior authorization not required": Decision.NOT_REQUIRED,
+    "prior authorization is not required": Decision.NOT_REQUIRED,
+    "authorization is not required": Decision.NOT_REQUIRED,
+    "certified in total": Decision.APPROVED,
+    "certified partial": Decision.MODIFIED,
+    "partially approved": Decision.MODIFIED,
+    "partially certified": Decision.MODIFIED,
+    "partial approval": Decision.MODIFIED,
+    "approved with changes": Decision.MODIFIED,
+    "approved with modifications": Decision.MODIFIED,
+    "approved as modified": Decision.MODIFIED,
+}
+
+#: Single words that decide when nothing around them takes it back.
+WORDS = {
+    "approved": Decision.APPROVED,
+    "authorized": Decision.APPROVED,
+    "certified": Decision.APPROVED,
+    "modified": Decision.MODIFIED,
+    "denied": Decision.DENIED,
+    "rejected": Decision.DENIED,
+    "pended": Decision.PENDED,
+    "pending": Decision.PENDED,
+    "cancelled": Decision.CANCELED,
+    "canceled": Decision.CANCELED,
+}
+
+#: Words that turn or condition what stands beside them.
+TURNS = {
+    *("not", "no", "cannot", "never", "non", "without", "unless", "if", "until", "may", "might"),
+    *("previously", "partially", "partial", "except", "subject", "additional"),
+}
+
+_WORD = re.compile(r"[a-z]+")
+
+
+def decision_in(text: str) -> Decision:
+    """The decision that a disposition states in so many words, else UNKNOWN.
+
+    A whole phrase of the table decides; otherwise exactly one kind of decision must be named
+    and nothing may turn it ("not yet approved" is unknown, not denied).
+    """
+    words = _WORD.findall(text.lower())
+    phrase = " ".join(words)
+    if phrase in PHRASES:
+        return PHRASES[phrase]
+    named = {WORDS[word] for word in words if word in WORDS}
+    if len(named) == 1 and TURNS.isdisjoint(words):
+        return named.pop()
+    return Decision.UNKNOWN
+
+
+def review_of(page: Page, item: Json) -> Json | None:
+    """The parts of an item's review action by name (code, number, reasonCode), or None.
+
+    The guide has it on `adjudication`; older drafts on the item itself.
+    """
+    holders = [*page.rows(item, "adjudication"), item]
+    for holder in holders:
+        for extension in page.rows(holder, "extension"):
+            if tail(extension) == "reviewAction":
+                return {tail(part): part for part in page.rows(extension, "extension")}
+    return None
+
+
+def reviewed(page: Page, review: Json) -> Decision:
+    """The decision of a review action; an unknown code is UNKNOWN and said so."""
+    part = review.get("reviewActionCode") or review.get("code") or {}
+    concept = page.one(part, "valueCodeableConcept")
+    code = page.code_in(concept) or page.word(part, "valueCode") or page.word(part, "valueString")
+    decision = REVIEW_ACTIONS.get(code)
+    if decision is None:
+        page.doubt("unknown-code" if code else "missing", "item.reviewAction.code", code)
+        return Decision.UNKNOWN
+    return decision
+
+
+def grounds(page: Page, review: Json) -> str:
+    """The reason code of a review action, in the payer's words where it has them."""
+    concept = page.one(review.get("reasonCode") or {}, "valueCodeableConcept")
+    codes = page.codes(concept)
+    return page.words(concept) or " ".join(code.display or code.code for code in codes)

@@ -1,0 +1,70 @@
+"""Who it is about and who pays: Patient -> `PatientRecord`, Coverage -> `Coverage`."""
+
+from __future__ import annotations
+
+from fhirbridge.core.facts import ALWAYS, Coverage, Fact, State
+from fhirbridge.core.identity import PatientRecord
+
+from .elements import Page, day_in
+
+COVERAGE_STATES = {
+    "active": State.ACTIVE,
+    "cancelled": State.WITHDRAWN,
+    "draft": State.PLANNED,
+    "entered-in-error": State.WRONG,
+}
+
+
+def patient(page: Page) -> PatientRecord:
+    """What a Patient says that matters for joining records of one person."""
+    body = page.body
+    identifiers = tuple(
+        (page.word(row, "system"), page.word(row, "value"), page.word(row, "use"))
+        for row in page.rows(body, "identifier")
+    )
+    links = []
+    for row in page.rows(body, "link"):
+        for name, tier in page.names_of(page.one(row, "other")):
+            if tier == 0:
+                links.append((name, page.word(row, "type")))
+    return PatientRecord(
+        ref=page.ref,
+        identifiers=identifiers,
+        birth_date=_birth_date(page),
+        links=tuple(links),
+        active=page.flag(body, "active") is not False,
+        deceased=page.flag(body, "deceasedBoolean") is True or "deceasedDateTime" in body,
+    )
+
+
+def coverage(page: Page) -> list[Fact]:
+    """R4 Coverage. The member's number is a detail of the person and is not kept."""
+    body = page.body
+    page.person(page.one(body, "beneficiary"))
+    return [
+        Coverage(
+            ref=page.ref,
+            patient=page.patient,
+            names=page.names,
+            codes=page.codes(page.one(body, "type")),
+            state=page.state(COVERAGE_STATES),
+            updated=page.updated,
+            span=page.span(body, "period") or ALWAYS,
+            payor=page.first_party(page.rows(body, "payor")),
+            order=page.count(body, "order"),
+            links=tuple(page.links),
+            problems=tuple(page.problems),
+        )
+    ]
+
+
+def _birth_date(page: Page) -> str | None:
+    """A full birth date; a part of one joins nobody. It is never quoted in a Problem."""
+    text = page.body.get("birthDate")
+    if text is None:
+        return None
+    try:
+        return day_in(text).isoformat()
+    except (ValueError, TypeError, IndexError):
+        page.doubt("bad-date", "birthDate")
+        return None

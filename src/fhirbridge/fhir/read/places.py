@@ -1,0 +1,63 @@
+"""Places, and amounts that count visits: what the sides of the story have in common.
+
+Sites are compared by kind only: home · office (also an infusion suite) · hospital · unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fhirbridge.core.facts import SOMEWHERE, Site
+from fhirbridge.core.quantity import Amount
+
+from .elements import Page
+from .snapshot import Json
+
+#: Kind of site by code. CMS place of service: 11 office, 12 home, 19 and 22 hospital outpatient,
+#: 21 inpatient, 49 independent clinic (an infusion suite). v3-RoleCode, location-physical-type.
+KINDS = {
+    "11": "office",
+    "49": "office",
+    "12": "home",
+    "19": "hospital",
+    "21": "hospital",
+    "22": "hospital",
+    "PTRES": "home",
+    "OF": "office",
+    "HOSP": "hospital",
+    "INPHARM": "hospital",
+    "ho": "home",
+}
+
+#: Units that count visits: the words, UCUM annotations, X12 673 "VS".
+VISITS = frozenset({"visit", "visits", "{visit}", "{visits}", "vs"})
+
+
+def kind_of(page: Page, concepts: Sequence[Json]) -> str:
+    """The kind that coded concepts agree on; unknown when they name none, or several."""
+    kinds = {KINDS[code.code] for row in concepts for code in page.codes(row) if code.code in KINDS}
+    return kinds.pop() if len(kinds) == 1 else "unknown"
+
+
+def site_of(page: Page, codes: Sequence[Json], references: Sequence[Json]) -> Site:
+    """A site from its codes (place of service) and from the Location that is referred to."""
+    kind, party = kind_of(page, codes), page.first_party(references)
+    for reference in references:
+        location = page.target(reference)
+        if kind == "unknown" and location is not None:
+            concepts = [*page.rows(location, "type"), page.one(location, "physicalType")]
+            kind = kind_of(page, concepts)
+            if kind == "unknown" and page.word(page.one(location, "address"), "use") == "home":
+                kind = "home"
+    return SOMEWHERE if kind == "unknown" and party is None else Site(kind, party)
+
+
+def visits_in(page: Page, amount: Amount | None, at: str) -> tuple[int | None, Amount | None]:
+    """(visits, other amount): an amount counts visits only when its unit says so."""
+    if amount is None or (amount.code or amount.unit).lower() not in VISITS:
+        return None, amount
+    value = amount.value
+    if value is None or value != value.to_integral_value() or not 0 <= value < 10**6:
+        page.doubt("not-a-number", at, "" if value is None else value)
+        return None, None
+    return int(value), None

@@ -1,0 +1,113 @@
+"""SCHEDULED: Appointment -> `Visit`.
+
+An Appointment carries no drug and no dose. What kind of visit it is, is told by its codes and
+words or by the orders that it points at; deciding that is the formulary's matter. Many servers
+(Oracle Health among them) return none of the pointers.
+"""
+
+from __future__ import annotations
+
+from fhirbridge.core.facts import SOMEWHERE, Code, Fact, Party, State, Visit
+
+from .coverage_information import coverage_information
+from .elements import Page, lines
+from .places import site_of
+from .snapshot import Json
+
+STATES = {
+    "proposed": State.PLANNED,
+    "pending": State.PLANNED,
+    "waitlist": State.PLANNED,
+    "booked": State.ACTIVE,
+    "arrived": State.ACTIVE,
+    "checked-in": State.ACTIVE,
+    "fulfilled": State.DONE,
+    "cancelled": State.WITHDRAWN,
+    "noshow": State.WITHDRAWN,
+    "entered-in-error": State.WRONG,
+}
+
+#: CRD lets basedOn, which R4 ties to ServiceRequest, name a MedicationRequest by this extension.
+ALTERNATE = "http://hl7.org/fhir/StructureDefinition/alternate-reference"
+
+#: Elements that say what the visit is for.
+CONCEPTS = ("serviceCategory", "serviceType", "specialty", "reasonCode")
+
+#: Participants who carry out the visit, by resource type.
+PERFORMERS = frozenset({"Practitioner", "PractitionerRole", "HealthcareService", "Organization"})
+
+
+def appointment(page: Page) -> list[Fact]:
+    """R4 Appointment. `text`: description, comment and the words of its concepts, one a line."""
+    body = page.body
+    places, performers = _participants(page)
+    _point(page)
+    codes: tuple[Code, ...] = ()
+    words = [page.word(body, "description"), page.word(body, "comment")]
+    concepts = [row for key in CONCEPTS for row in page.rows(body, key)]
+    for concept in (*concepts, page.one(body, "appointmentType")):
+        codes += page.codes(concept)
+        words.append(page.words(concept))
+    start, end = page.moment(body, "start"), page.moment(body, "end")
+    if start and end and end < start:
+        page.doubt("bad-period", "end", f"{start.isoformat()} – {end.isoformat()}")
+        end = None
+    state = page.state(STATES)
+    visit = Visit(
+        ref=page.ref,
+        patient=page.patient,
+        names=page.names,
+        codes=codes,
+        text=lines(*words),
+        state=state,
+        updated=page.updated,
+        start=start,
+        end=end,
+        day=page.local(start),
+        status=page.word(body, "status"),
+        site=site_of(page, (), places) if places else SOMEWHERE,
+        performer=performers[0] if performers else None,
+        reason=page.code_in(page.one(body, "cancelationReason")),
+        links=tuple(page.links),
+        problems=tuple(page.problems),
+    )
+    return [visit, *coverage_information(page, (), state)]
+
+
+def _participants(page: Page) -> tuple[list[Json], list[Party]]:
+    places: list[Json] = []
+    performers: list[Party] = []
+    for participant in page.rows(page.body, "participant"):
+        actor = page.one(participant, "actor")
+        kind = _kind(page, actor)
+        if kind == "Patient" and page.patient is None:
+            page.person(actor)
+        elif kind == "Location":
+            places.append(actor)
+        elif kind in PERFORMERS and (party := page.party(actor)):
+            performers.append(party)
+    if page.patient is None and not page.links:
+        page.doubt("no-patient", "participant")
+    return places, performers
+
+
+def _kind(page: Page, actor: Json) -> str:
+    """The type of a participant: of its literal reference, else Reference.type."""
+    text = actor.get("reference")
+    place = page.book.locate(text) if isinstance(text, str) else None
+    if place:
+        return place[1].partition("/")[0]
+    resource = page.target(actor)
+    kind = resource.get("resourceType") if resource else actor.get("type")
+    return kind if isinstance(kind, str) else ""
+
+
+def _point(page: Page) -> None:
+    based = page.rows(page.body, "basedOn")
+    page.point(based, "based on")
+    for reference in based:
+        for extension in page.rows(reference, "extension"):
+            if extension.get("url") == ALTERNATE:
+                page.point([page.one(extension, "valueReference")], "based on")
+    page.point(page.rows(page.body, "supportingInformation"), "supporting information")
+    page.point(page.rows(page.body, "reasonReference"), "reason")

@@ -1,0 +1,123 @@
+"""What was read of one person from one server, and the look-ups inside it.
+
+A `Snapshot` is the reader's whole input: it never fetches. References are resolved against it
+alone, so a record that points outside keeps the name it pointed at (a link may still meet a
+fact of another source) and a payload can never make us call an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from fhirbridge.core.facts import Ref
+
+#: One JSON object as `fhir.jsonio` parses it.
+Json = dict[str, Any]
+
+_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The resources that one source returned for one person (any order, copies allowed).
+
+    `sight` says for a resource type how it was seen (complete · cut · stale · unread), `bases`
+    which source lives under which base URL (without the last slash), `full_urls` which
+    "Type/id" an entry of a Bundle had as its fullUrl.
+    """
+
+    source: str
+    resources: Sequence[Any]
+    sight: Mapping[str, str] = field(default_factory=dict)
+    bases: Mapping[str, str] = field(default_factory=dict)
+    full_urls: Mapping[str, str] = field(default_factory=dict)
+    read_at: datetime | None = None
+
+
+class Book:
+    """The newest copy of each resource of a snapshot, by "Type/id"."""
+
+    __slots__ = ("answers", "bases", "full_urls", "resources", "source", "unnamed")
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.source = snapshot.source
+        self.bases = snapshot.bases
+        self.full_urls = snapshot.full_urls
+        self.resources: dict[str, Json] = {}
+        self.unnamed: list[tuple[str, str]] = []  # (type, what is wrong) of the unusable
+        self.answers: dict[str, tuple[Any, ...]] | None = None  # of authorizations.py, on demand
+        for body in snapshot.resources:
+            self._take(body)
+
+    def _take(self, body: Any) -> None:
+        kind = body.get("resourceType") if isinstance(body, dict) else None
+        if not isinstance(kind, str) or not (kind.isascii() and kind.isalpha()):
+            self.unnamed.append(("?", "not-a-resource"))
+            return
+        number = body.get("id")
+        if not is_id(number):
+            self.unnamed.append((kind, "no-id" if number is None else "bad-id"))
+            return
+        name = f"{kind}/{number}"
+        known = self.resources.get(name)
+        if known is None or _age(known) <= _age(body):
+            self.resources[name] = body
+
+    def locate(self, reference: str) -> tuple[str, str] | None:
+        """(source, "Type/id") that a literal reference means, or None if it lies outside.
+
+        R4 references §2.3.0: relative, `/_history/v`, absolute below a known base, `urn:`
+        resolved by the fullUrl of a Bundle entry. `Patient/Patient/1` is what some servers
+        make of an absolute reference.
+        """
+        parts = reference.split("/")
+        count = len(parts)
+        if count == 2 and parts[0].isalpha() and is_id(parts[1]):
+            return self.source, reference
+        if reference in self.full_urls:
+            return self.source, self.full_urls[reference]
+        source = self.source
+        if "://" in reference:
+            for base, owner in self.bases.items():
+                if reference.startswith(base) and reference[len(base) : len(base) + 1] == "/":
+                    parts, source = reference[len(base) + 1 :].split("/"), owner
+                    break
+            else:
+                return None
+        if len(parts) == 4 and parts[2] == "_history":
+            parts = parts[:2]
+        if len(parts) == 3 and parts[0] == parts[1]:
+            parts = parts[1:]
+        if len(parts) == 2 and parts[0].isalpha() and is_id(parts[1]):
+            return source, f"{parts[0]}/{parts[1]}"
+        return None
+
+    def get(self, place: tuple[str, str] | None) -> Json | None:
+        """The resource at a place, when this snapshot holds it."""
+        if place is None or place[0] != self.source:
+            return None
+        return self.resources.get(place[1])
+
+
+def ref_at(place: tuple[str, str]) -> Ref:
+    """The `Ref` of a place (without a version)."""
+    kind, _, number = place[1].partition("/")
+    return Ref(place[0], kind, number)
+
+
+def is_id(value: object) -> bool:
+    """Whether a value may be a logical id. R4 allows 64 characters; some servers use more."""
+    return isinstance(value, str) and 0 < len(value) <= 128 and _ID.issuperset(value)
+
+
+def _age(body: Json) -> tuple[str, int]:
+    """Orders copies of one resource: by lastUpdated (as text, one server writes one form)."""
+    meta = body.get("meta")
+    if not isinstance(meta, dict):
+        return "", 0
+    updated, version = meta.get("lastUpdated"), meta.get("versionId")
+    number = int(version) if isinstance(version, str) and version.isdecimal() else 0
+    return updated if isinstance(updated, str) else "", number

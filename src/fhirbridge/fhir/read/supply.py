@@ -1,0 +1,100 @@
+"""DISPENSED and GIVEN: MedicationDispense and MedicationAdministration.
+
+Only a completed dispense is on hand; `in-progress` is the pharmacy's commitment, `preparation`
+a promise. A part fill (FFP, RFP: v3 ActPharmacySupplyType) says so itself.
+"""
+
+from __future__ import annotations
+
+from fhirbridge.core.facts import Administration, Fact, State, Supply
+
+from .elements import Page, lines
+from .places import site_of
+
+#: MedicationDispense.status -> state and stage.
+STAGES = {
+    "preparation": (State.ACTIVE, "promised"),
+    "in-progress": (State.ACTIVE, "committed"),
+    "completed": (State.DONE, "delivered"),
+    "on-hold": (State.HELD, "promised"),
+    "cancelled": (State.WITHDRAWN, "none"),
+    "declined": (State.WITHDRAWN, "none"),
+    "stopped": (State.WITHDRAWN, "none"),
+    "entered-in-error": (State.WRONG, "none"),
+    "unknown": (State.UNKNOWN, "none"),
+}
+STATES = {status: state for status, (state, _) in STAGES.items()}
+
+#: First fill, refill: part (also with an emergency supply code).
+PARTIAL = frozenset({"FFP", "FFPS", "RFP", "RFPS"})
+
+#: MedicationAdministration.status -> state and whether the dose was given completely.
+GIVEN = {
+    "in-progress": (State.ACTIVE, None),
+    "completed": (State.DONE, True),
+    "stopped": (State.DONE, False),
+    "on-hold": (State.HELD, None),
+    "not-done": (State.WITHDRAWN, None),
+    "entered-in-error": (State.WRONG, None),
+    "unknown": (State.UNKNOWN, None),
+}
+GIVEN_STATES = {status: state for status, (state, _) in GIVEN.items()}
+
+
+def medication_dispense(page: Page) -> list[Fact]:
+    """R4 MedicationDispense. `day`: handed over, else prepared (local days)."""
+    body = page.body
+    page.person(page.one(body, "subject"))
+    codes, drug = page.medication()
+    page.point(page.rows(body, "authorizingPrescription"), "authorizing prescription")
+    performers = [page.one(row, "actor") for row in page.rows(body, "performer")]
+    handed = page.day(body, "whenHandedOver")
+    destination = page.one(body, "destination")
+    reason = page.one(body, "statusReasonCodeableConcept")
+    instructions = page.rows(body, "dosageInstruction")
+    supply = Supply(
+        ref=page.ref,
+        patient=page.patient,
+        names=page.names,
+        codes=codes,
+        text=lines(drug, *(page.word(row, "text") for row in instructions)),
+        state=page.state(STATES),
+        updated=page.updated,
+        amount=page.amount(body, "quantity"),
+        stage=STAGES.get(page.word(body, "status"), (State.UNKNOWN, "none"))[1],
+        partial=any(code.code in PARTIAL for code in page.codes(page.one(body, "type"))),
+        day=handed or page.day(body, "whenPrepared"),
+        pharmacy=page.first_party(performers),
+        destination=site_of(page, (), [destination] if destination else []),
+        reason=page.code_in(reason) or page.words(reason),
+        links=tuple(page.links),
+        problems=tuple(page.problems),
+    )
+    return [supply]
+
+
+def medication_administration(page: Page) -> list[Fact]:
+    """R4 MedicationAdministration. `amount` is the whole dose given, not the rate."""
+    body = page.body
+    page.person(page.one(body, "subject"))
+    codes, drug = page.medication()
+    page.point([page.one(body, "request")], "request")
+    dosage = page.one(body, "dosage")
+    day = page.day(body, "effectiveDateTime")
+    if day is None and (period := page.span(body, "effectivePeriod")):
+        day = period.start
+    administration = Administration(
+        ref=page.ref,
+        patient=page.patient,
+        names=page.names,
+        codes=codes,
+        text=lines(drug, page.word(dosage, "text")),
+        state=page.state(GIVEN_STATES),
+        updated=page.updated,
+        amount=page.amount(dosage, "dose", "dosage.dose"),
+        day=day,
+        complete=GIVEN.get(page.word(body, "status"), (State.UNKNOWN, None))[1],
+        links=tuple(page.links),
+        problems=tuple(page.problems),
+    )
+    return [administration]
