@@ -1,0 +1,246 @@
+"""Configuration: one YAML file and `FHIRBRIDGE_…` variables, read once into frozen objects.
+
+    settings = read(path)          file and environment; `Misconfigured` names each mistake
+
+The keys are those of the README. A variable stands for a key by its path, in capitals, with two
+underscores between levels: `FHIRBRIDGE_SERVERS__EHR__BASE_URL`. Lists and mappings are given as
+JSON. A secret may lie in a file: `FHIRBRIDGE_SERVERS__EHR__AUTH__BEARER_FILE=/run/secrets/ehr`.
+A variable wins over the file.
+
+This is the only module that looks at the environment. `wiring.wire` makes a Bridge of it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from fhirbridge import yamlfile
+from fhirbridge.fhir import jsonio
+from fhirbridge.fhir.kinds import KINDS
+
+PREFIX = "FHIRBRIDGE_"
+#: Variables that are no settings: where the file is, and what the tests use.
+_OTHERS = re.compile(r"FHIRBRIDGE_(CONFIG|TEST_.*)")
+
+Mode = Literal["off", "shadow", "on"]
+Supply = Literal["white-bag", "brown-bag", "home", "buy-and-bill"]
+Roles = Literal[
+    "prescriber", "infusion-center", "pharmacy", "payer", "coordinator", "patient", "operations"
+]
+
+
+class Misconfigured(ValueError):
+    """The configuration cannot be used. `str()` is one line for each mistake and its place."""
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(
+            f"“{name}” is no time zone; one is written like America/New_York"
+        ) from None
+    return name
+
+
+def _web(url: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+        raise ValueError("should be an address that begins with http:// or https://")
+    return url.rstrip("/")
+
+
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise ValueError(f"“{name}” is nothing a server can hold" + yamlfile.nearest(name, KINDS))
+    return name
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _secret(value: object) -> object:
+    return SecretStr(value) if isinstance(value, str) else value
+
+
+Url = Annotated[str, AfterValidator(_web)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+Kinds = Annotated[
+    tuple[Annotated[str, AfterValidator(_kind)], ...], BeforeValidator(_tuple), Field(min_length=1)
+]
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+
+
+class Basic(yamlfile.Strict):
+    user: str
+    password: Secret
+
+
+class Auth(yamlfile.Strict):
+    """How we sign in: one of them, or none."""
+
+    bearer: Secret | None = None
+    basic: Basic | None = None
+    headers: dict[str, Secret] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if len([way for way in (self.bearer, self.basic, self.headers) if way]) > 1:
+            raise ValueError("give one of bearer, basic and headers")
+        return self
+
+
+class InfusionVisits(yamlfile.Strict):
+    """What counts as an infusion visit at this site, beside the shipped list."""
+
+    service_type: Words = ()
+    locations: Words = ()
+
+
+class ServerSettings(yamlfile.Strict):
+    base_url: Url
+    holds: Kinds
+    profile: str = "hapi"
+    subscribe: Literal["push", "poll"] = "push"
+    auth: Auth = Auth()
+    owners: dict[Roles, str] = Field(default_factory=dict)
+    infusion_visits: InfusionVisits = InfusionVisits()
+    supply: dict[str, Supply] = Field(default_factory=dict)
+    timezone: Zone | None = None
+    write: Mode | None = None
+    timeout_seconds: int = Field(default=30, gt=0)
+
+
+class WriteModes(yamlfile.Strict):
+    """`write:` in its long form: the mode, and rules that have their own."""
+
+    default: Mode = "shadow"
+    rules: dict[str, Mode] = Field(default_factory=dict)
+
+
+def _modes(value: object) -> object:
+    return {"default": value} if isinstance(value, str) else value
+
+
+class Settings(yamlfile.Strict):
+    """The whole configuration. Without a file: no servers, so only demo, audit and sandbox."""
+
+    instance: Name = "fhirbridge"
+    write: Annotated[WriteModes, BeforeValidator(_modes)] = WriteModes()
+    timezone: Zone | None = None
+    holidays: str | None = Field(default=None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
+    identity: Words = ()
+    servers: dict[Name, ServerSettings] = Field(default_factory=dict)
+    public_url: Url = "http://127.0.0.1:8000"
+    store: str = Field(default="sqlite:///fhirbridge.db", repr=False)
+    broker: str | None = Field(
+        default=None, repr=False, pattern=r"^(rediss?|unix|redis\+socket)://"
+    )
+    mappings: Words = ()
+    sweep_seconds: int = Field(default=900, gt=0)  # how often a server is polled that pushes
+    poll_seconds: int = Field(default=60, gt=0)  # … and one that does not, or is silent
+
+    @model_validator(mode="after")
+    def _one_worklist(self) -> Self:
+        homes = [name for name, server in self.servers.items() if "worklist" in server.holds]
+        if self.servers and len(homes) != 1:
+            what = f"are {', '.join(homes)}" if homes else "is none"
+            raise ValueError(
+                f"one server should hold “worklist” (that is where Tasks go); there {what}"
+            )
+        return self
+
+
+def config_path(given: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The configuration file: as given, else `$FHIRBRIDGE_CONFIG`, else ./fhirbridge.yaml."""
+    if given is not None:
+        return given
+    if named := environ.get("FHIRBRIDGE_CONFIG"):
+        return Path(named)
+    usual = Path("fhirbridge.yaml")
+    return usual if usual.exists() else None
+
+
+def read(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """File and environment as `Settings`. Raises `Misconfigured` with every mistake."""
+    variables: list[str] = []
+    try:
+        node = yamlfile.load(path) if path else yamlfile.Node(Path("(no file)"), {})
+        node = _overridden(node, environ, variables)
+        return yamlfile.validate(node, Settings)
+    except yamlfile.Invalid as error:
+        raise Misconfigured("\n".join(_said(each, variables) for each in error.all)) from None
+
+
+def _said(complaint: yamlfile.Invalid, variables: list[str]) -> str:
+    """A complaint with its place: lines below zero are those of variables (`_overridden`)."""
+    message = complaint.message.replace("value error, ", "", 1)
+    if complaint.line < 0:
+        return f"${variables[-complaint.line - 1]}: {message}"
+    if complaint.path.name == "(no file)":
+        return message
+    return f"{complaint.path}:{complaint.line}: {message}"
+
+
+def _overridden(
+    node: yamlfile.Node, environ: Mapping[str, str], variables: list[str]
+) -> yamlfile.Node:
+    """The file's data with the variables put in; variable n stands at line -n."""
+    if not isinstance(node.data, dict):
+        return node
+    data, lines = _copied(node.data), dict(node.lines)
+    for name, where, value in _given(environ, node.path):
+        variables.append(name)
+        at = data
+        for key in where[:-1]:
+            inner = at.setdefault(key, {})
+            if not isinstance(inner, dict):
+                inner = at[key] = {}
+            at = inner
+        at[where[-1]] = value
+        lines = {place: n for place, n in lines.items() if place[: len(where)] != where}
+        for length in range(1, len(where) + 1):
+            lines.setdefault(where[:length], -len(variables))
+        lines[where] = -len(variables)
+    return replace(node, data=data, lines=lines)
+
+
+def _copied(data: Any) -> Any:
+    return {key: _copied(each) for key, each in data.items()} if isinstance(data, dict) else data
+
+
+def _given(environ: Mapping[str, str], path: Path) -> Iterator[tuple[str, tuple[str, ...], object]]:
+    """Name, place and value of every variable that is a setting."""
+    for name in sorted(environ):
+        if not name.startswith(PREFIX) or _OTHERS.fullmatch(name):
+            continue
+        where = tuple(name.removeprefix(PREFIX).lower().split("__"))
+        value = environ[name]
+        if where[-1].endswith("_file"):
+            where = (*where[:-1], where[-1].removesuffix("_file"))
+            try:
+                yield name, where, Path(value).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                raise yamlfile.Invalid(path, 1, f"${name}: the file cannot be read") from None
+        else:
+            yield name, where, _value(value)
+
+
+def _value(text: str) -> object:
+    """Lists, mappings and numbers are JSON; everything else is the text itself."""
+    if re.match(r"\s*[\[{]", text) or re.fullmatch(r"[0-9]+", text):
+        try:
+            return jsonio.loads(text)
+        except ValueError:
+            return text
+    return text

@@ -1,0 +1,129 @@
+"""Settings: file and environment become frozen objects; mistakes are named with their place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fhirbridge.settings import Misconfigured, Settings, config_path, read
+
+FILE = """\
+instance: st-mary
+write: shadow
+timezone: America/New_York
+holidays: US
+identity: ["http://hospital.example/mrn"]
+servers:
+  ehr:
+    base_url: http://127.0.0.1:8080/fhir/
+    holds: [orders, schedule, administrations, worklist]
+    owners: {coordinator: Organization/care-coordination}
+    infusion_visits: {service_type: ["http://x.example|inf"], locations: [Location/infusion]}
+    supply: {ocrelizumab: white-bag}
+  payer: {base_url: "http://127.0.0.1:8081/fhir", holds: [authorizations, coverage]}
+store: sqlite:///x.db
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "fhirbridge.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mistakes(folder: Path, text: str, environ: dict[str, str] | None = None) -> str:
+    with pytest.raises(Misconfigured) as caught:
+        read(written(folder, text), environ or {})
+    return str(caught.value)
+
+
+def test_a_file_becomes_settings(tmp_path: Path) -> None:
+    settings = read(written(tmp_path, FILE), {})
+    assert settings.instance == "st-mary"
+    assert settings.write.default == "shadow"
+    assert settings.servers["ehr"].base_url == "http://127.0.0.1:8080/fhir"
+    assert settings.servers["ehr"].owners == {"coordinator": "Organization/care-coordination"}
+    assert settings.servers["payer"].holds == ("authorizations", "coverage")
+    assert settings.servers["payer"].subscribe == "push"
+
+
+def test_nothing_at_all_is_a_configuration_without_servers() -> None:
+    settings = read(None, {})
+    assert settings == Settings()
+    assert not settings.servers
+
+
+def test_a_variable_wins_over_the_file_and_adds_to_it(tmp_path: Path) -> None:
+    environ = {
+        "FHIRBRIDGE_SERVERS__EHR__BASE_URL": "https://ehr.example/fhir",
+        "FHIRBRIDGE_SERVERS__PHARMACY__BASE_URL": "http://127.0.0.1:1/fhir",
+        "FHIRBRIDGE_SERVERS__PHARMACY__HOLDS": '["dispenses"]',
+        "FHIRBRIDGE_WRITE": "on",
+        "FHIRBRIDGE_POLL_SECONDS": "5",
+        "FHIRBRIDGE_CONFIG": "elsewhere.yaml",
+        "FHIRBRIDGE_TEST_HAPI": "http://x",
+    }
+    settings = read(written(tmp_path, FILE), environ)
+    assert settings.servers["ehr"].base_url == "https://ehr.example/fhir"
+    assert settings.servers["pharmacy"].holds == ("dispenses",)
+    assert settings.write.default == "on"
+    assert settings.poll_seconds == 5
+
+
+def test_a_secret_may_lie_in_a_file_and_is_not_shown(tmp_path: Path) -> None:
+    secret = tmp_path / "token"
+    secret.write_text("s3cret\n", encoding="utf-8")
+    environ = {"FHIRBRIDGE_SERVERS__EHR__AUTH__BEARER_FILE": str(secret)}
+    settings = read(written(tmp_path, FILE), environ)
+    bearer = settings.servers["ehr"].auth.bearer
+    assert bearer is not None
+    assert bearer.get_secret_value() == "s3cret"
+    assert "s3cret" not in repr(settings)
+
+
+def test_a_missing_secret_file_is_named_by_its_variable(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, FILE, {"FHIRBRIDGE_STORE_FILE": str(tmp_path / "none")})
+    assert "$FHIRBRIDGE_STORE_FILE: the file cannot be read" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "words"),
+    [
+        (("timezone:", "timezonne:"), "3", "did you mean “timezone”"),
+        (("America/New_York", "New York"), "3", "no time zone"),
+        (("write: shadow", "write: loud"), "2", "valid: off, on, shadow"),
+        (("administrations, worklist", "worklist, administration"), "9", "“administrations”"),
+        (("http://127.0.0.1:8081/fhir", "127.0.0.1:8081"), "13", "begins with http"),
+        (("white-bag", "whitebag"), "12", "did you mean “white-bag”"),
+        (("holidays: US", "holidays: usa"), "4", "holidays"),
+    ],
+)
+def test_mistakes_are_named_with_line_and_remedy(
+    tmp_path: Path, change: tuple[str, str], place: str, words: str
+) -> None:
+    said = mistakes(tmp_path, FILE.replace(*change))
+    assert f"fhirbridge.yaml:{place}: " in said
+    assert words in said
+
+
+def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, FILE, {"FHIRBRIDGE_SERVERS__EHR__HOLDS": '["ordres"]'})
+    assert said.startswith("$FHIRBRIDGE_SERVERS__EHR__HOLDS: ")
+    assert "did you mean “orders”" in said
+    said = mistakes(tmp_path, FILE, {"FHIRBRIDGE_INSTANSE": "x"})
+    assert said.startswith("$FHIRBRIDGE_INSTANSE: unknown key")
+
+
+def test_one_server_holds_the_worklist(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, FILE.replace(", worklist", ""))
+    assert "one server should hold “worklist”" in said
+
+
+def test_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert config_path(None, {}) is None
+    usual = written(tmp_path, FILE)
+    assert config_path(None, {}) == Path(usual.name)
+    assert config_path(None, {"FHIRBRIDGE_CONFIG": "a.yaml"}) == Path("a.yaml")
+    assert config_path(Path("b.yaml"), {"FHIRBRIDGE_CONFIG": "a.yaml"}) == Path("b.yaml")
