@@ -6,8 +6,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from fhirbridge.fhir import jsonio
 from tests.servers import hapi_server
 
@@ -23,17 +21,19 @@ def ask(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
         return jsonio.loads(answer.read())
 
 
-@pytest.mark.parametrize(("fhir", "number"), [("R4B", "4.3.0"), ("R5", "5.0.0")])
-def test_the_versions_that_deliver_topic_notifications_start(fhir: str, number: str) -> None:
-    with hapi_server(fhir) as base:
+def test_r4b_in_a_file_keeps_what_was_written_over_a_restart(tmp_path: Path) -> None:
+    with hapi_server("R4B", data=tmp_path / "db") as base:
         capabilities = ask("GET", f"{base}/metadata")
+        ask("PUT", f"{base}/Patient/p-1", {"resourceType": "Patient", "id": "p-1"})
 
-    assert capabilities["fhirVersion"] == number
+    assert capabilities["fhirVersion"] == "4.3.0"
+    # The versions other than R4 are here for topic notifications.
     assert "SubscriptionTopic" in {r["type"] for r in capabilities["rest"][0]["resource"]}
 
-
-def test_a_file_keeps_what_was_written_over_a_restart(tmp_path: Path) -> None:
-    with hapi_server(data=tmp_path / "db") as base:
-        ask("PUT", f"{base}/Patient/p-1", {"resourceType": "Patient", "id": "p-1"})
-    with hapi_server(data=tmp_path / "db") as base:
+    with hapi_server("R4B", data=tmp_path / "db") as base:
         assert ask("GET", f"{base}/Patient/p-1")["meta"]["versionId"] == "1"
+
+
+def test_r5_starts() -> None:
+    with hapi_server("R5") as base:
+        assert ask("GET", f"{base}/metadata")["fhirVersion"] == "5.0.0"
