@@ -130,6 +130,14 @@ def test_trouble_on_the_wire(
     assert server.requests == 1
 
 
+def test_another_program_at_this_address_is_no_missing_record(
+    server: Server, net: respx.MockRouter
+) -> None:
+    net.get("/Patient/p-7").mock(return_value=fhir({"error": "Not Found"}, 404))
+    with pytest.raises(Rejected, match="not FHIR JSON: check base_url"):
+        server.get("Patient", "p-7")
+
+
 @pytest.mark.parametrize("status", [200, 404])
 def test_a_login_page_is_not_a_server(server: Server, net: respx.MockRouter, status: int) -> None:
     html = httpx.Response(status, html=f"<html>{SECRET}</html>")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -21,7 +22,7 @@ from .http import Http, Transport
 from .references import ID, TYPE, Place
 from .told import Told, told_entry
 
-PAGE_SIZE = 200
+_COUNT = ("_count", "200")  # servers have their own maximum (HAPI as built here: 50)
 MAX_PAGES = 20_000
 
 
@@ -109,7 +110,7 @@ class Server:
         cut = again - set(types) - {"Patient"}
         for type_ in sorted(again & set(types) - {"Patient"}) if patients else ():
             try:
-                for page in self._pages(type_, type_query(type_, patients)):
+                for page in self._pages(type_, [*type_query(type_, patients), _COUNT]):
                     collect(found, page)
             except FhirError:
                 cut.add(type_)
@@ -187,7 +188,8 @@ class Server:
         """Delete; a record that is gone already is a success of the server's choice (or `Gone`)."""
         place = Place(type, id)
         headers = {"If-Match": f'W/"{if_match}"'} if if_match else {}
-        return self._write(f"delete {type}/{id}", "DELETE", self._record(place), place, headers)
+        done = self._write(f"delete {type}/{id}", "DELETE", self._record(place), place, headers)
+        return replace(done, version=None)  # HAPI answers the version that was deleted
 
     def _write(
         self,
@@ -210,7 +212,7 @@ class Server:
         seen: set[tuple[object, ...]] = set()
         for attempt in (1, 2):
             try:
-                for page in self._pages(type, [*pairs, ("_count", str(PAGE_SIZE))], path=path):
+                for page in self._pages(type, [*pairs, _COUNT], path=path):
                     for entry in entries(page):
                         key = entry_key(entry)
                         if key is None or key not in seen:

@@ -162,7 +162,7 @@ class Http:
             document = content
         if not 200 <= status < 300:
             raise self._refusal(operation, response, document)
-        if document is not None and not (isinstance(document, dict) and "resourceType" in document):
+        if document is not None and not _is_fhir(document):
             if "json" in kind and isinstance(document, bytes):
                 raise _Again(Unavailable(self._name, operation, "the answer is broken off"))
             raise Rejected(self._name, operation, _no_fhir(status, kind))
@@ -173,7 +173,8 @@ class Http:
         status, kind = response.status_code, response.headers.get("content-type", "")
         wait = self._retry_after(response.headers.get("retry-after"))
         error = judge(self._name, operation, status, document, retry_after=wait)
-        if isinstance(error, Rejected) and "html" in kind and status >= 400:
+        if status == 404 and document is not None and not _is_fhir(document):
+            # Not "no such record": nobody at this address speaks FHIR. Hence no status.
             return Rejected(self._name, operation, _no_fhir(status, kind))
         if isinstance(error, Unavailable) and status in _BUSY:
             raise _Again(error)
@@ -191,6 +192,10 @@ class Http:
     def _learn_clock(self, header: str | None) -> None:
         if moment := _http_date(header):
             self.clock_offset = moment - self._clock()
+
+
+def _is_fhir(document: Any) -> bool:
+    return isinstance(document, dict) and isinstance(document.get("resourceType"), str)
 
 
 def _grouped(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:

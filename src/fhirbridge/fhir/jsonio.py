@@ -28,6 +28,8 @@ def loads(data: bytes | str) -> Any:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotJson(str(error)) from None
+    except ArithmeticError:  # an exponent beyond what Decimal holds
+        raise NotJson("a number is out of range") from None
 
 
 def dumps(document: Any) -> bytes:

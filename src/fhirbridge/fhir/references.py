@@ -45,6 +45,11 @@ def locate(reference: object, bases: Sequence[str] = ()) -> Place | None:
     return None
 
 
+def is_elsewhere(url: object, bases: Sequence[str]) -> bool:
+    """Is this the web address of something that is not on the server with these bases?"""
+    return isinstance(url, str) and "://" in url and not any(_is_below(url, each) for each in bases)
+
+
 def type_named(reference: object) -> str | None:
     """The resource type that a reference to anywhere ends with; None when it does not tell."""
     if not isinstance(reference, str) or ":" in reference.split("://")[0]:
