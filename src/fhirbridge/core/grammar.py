@@ -51,6 +51,7 @@ _SKIP = Words(
         *("give", "administer", "infuse", "inject", "total dose"),
     )
 )
+_DURATION = re.compile(r"\bover (?:at least )?\d+(?:\.\d+)? ?(?:hours?|hrs?|h|minutes?|min)\b")
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 
 _BOTH = re.compile(
@@ -107,10 +108,11 @@ def _names(names: tuple[str, ...]) -> Words:
 
 
 def _strip(text: str, names: tuple[str, ...]) -> str:
-    """The text without names, words of route and closing marks, in lower case."""
+    """The text without names, words of route, duration and marks, in lower case."""
     for words in (_names(names), _SKIP):
         text = words.without(text)
-    return " ".join(re.sub(r"[,;:.](?=\s|$)", " ", text.lower()).split())
+    low = " ".join(re.sub(r"[,;:.](?=\s|$)", " ", text.lower()).split())
+    return " ".join(_DURATION.sub(" ", low).split())
 
 
 def _read(said: dict[str, str | None]) -> Spoken | None:

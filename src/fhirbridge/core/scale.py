@@ -34,10 +34,11 @@ class Scale:
         self.therapy = therapy
         self._names = (therapy.ingredient, *therapy.aliases)
         self._products: dict[Key, Product] = {}
+        self._strengths: dict[Key, Decimal | None] = {}  # an NDC also without its package
         for product in therapy.products:
-            for code in product.codes:
-                for key in keys(code):
-                    self._products[key] = product
+            for key in (key for code in product.codes for key in keys(code)):
+                self._products[key] = product
+                self._strengths[key] = self._strengths[_bare(key)] = product.mg_per_ml
         self._billing: dict[Key, list[Billing]] = {}
         for billing in therapy.billing:
             for key in keys(billing.code):
@@ -74,7 +75,7 @@ class Scale:
         if measured and self._believed(measured.mass.value, context):
             return measured
         reason = "implausible" if measured else "unit-ambiguous"
-        return Problem(ref, reason, at, str(amount), self._readings(value, found, on, context))
+        return Problem(ref, reason, at, _as_said(amount), self._readings(value, found, on, context))
 
     def _convert(
         self, value: Decimal, unit: units.Unit | None, found: Sequence[Key], on: date | None
@@ -97,7 +98,8 @@ class Scale:
         return None
 
     def _strength_of(self, found: Sequence[Key]) -> Decimal | None:
-        coded = {each.mg_per_ml for key in found if (each := self._product(key))}
+        known = (self._strengths.get(key) or self._strengths.get(_bare(key)) for key in found)
+        coded = {strength for strength in known if strength}
         if not coded:
             return self._strength
         return coded.pop() if len(coded) == 1 else None
@@ -111,11 +113,6 @@ class Scale:
         if not coded:
             return self.package
         return coded.pop() if len(coded) == 1 else None
-
-    def _product(self, key: Key) -> Product | None:
-        """The product of a code; another package of a known NDC has the same strength."""
-        system, value = key
-        return self._products.get(key) or self._products.get((system, value[:9]))
 
     def _billing_of(self, found: Sequence[Key], on: date | None) -> Billing | None:
         """The billing code among the codes that was valid on a day (no day: still is)."""
@@ -151,6 +148,11 @@ class Scale:
         return tuple(said)
 
 
+def _bare(key: Key) -> Key:
+    """The product of an NDC without its package; other codes as they are."""
+    return (key[0], key[1][:9]) if key[0] == "ndc" else key
+
+
 def _mass(value: Decimal, factor: Decimal) -> Measured:
     mass = mg(value * factor)
     if factor == 1:
@@ -173,6 +175,12 @@ def _billed(value: Decimal, billing: Billing) -> Measured:
     mass = mg(value * billing.mg_per_unit)
     said = f"{_counted(value, 'unit')} of {billing.code.code}"
     return Measured(mass, "billing-unit", f"{said} × {plain(billing.mg_per_unit)} mg = {mass}")
+
+
+def _as_said(amount: Amount) -> str:
+    """An amount with both of its units where they are not the same."""
+    both = amount.unit and amount.code and amount.unit != amount.code
+    return f"{amount} (code {amount.code})" if both else str(amount)
 
 
 def _counts(spoken: grammar.Spoken | None) -> tuple[str, ...]:

@@ -46,16 +46,24 @@ class Visits:
         """The same list with what a site adds for one source."""
         return replace(self, sites={**self.sites, source: site})
 
-    def infusion(self, source: str, codes: Sequence[Code], text: str, location: str | None) -> str:
-        """yes · no · unknown."""
+    def infusion(
+        self,
+        source: str,
+        codes: Sequence[Code],
+        text: str,
+        location: str | None,
+        *,
+        infused: bool = False,
+    ) -> str:
+        """yes · no · unknown. `infused`: the name of an infused drug was found in the words."""
         site = self.sites.get(source)
         if site and (location in site.locations or _configured(site, codes)):
             return "yes"
-        coded = {self._codes.get(key) for code in codes for key in keys(code)} - {None}
+        coded = {self._codes[key] for code in codes for key in keys(code) if key in self._codes}
         if len(coded) == 1:
-            return coded.pop() or "unknown"
+            return coded.pop()
         said = " ; ".join((*(code.display for code in codes), text))
-        yes, no = bool(self._yes.found(said)), bool(self._no.found(said))
+        yes, no = infused or bool(self._yes.found(said)), bool(self._no.found(said))
         return "unknown" if yes == no else "yes" if yes else "no"
 
 
