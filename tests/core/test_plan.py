@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,6 +16,7 @@ from fhirbridge.core.plan import (
     GONE,
     NEXT,
     ROOT_RULE,
+    CannotTell,
     Do,
     Intent,
     Plan,
@@ -28,6 +30,11 @@ from fhirbridge.core.plan import (
 
 T0 = datetime(2026, 12, 1, 9, tzinfo=UTC)
 KEY = "k-short"
+
+
+def blind_to(rules: Container[str]) -> CannotTell:
+    """Nothing can be told of these rules, at any occasion."""
+    return lambda _occasion, rule: rule in rules
 
 
 def finding(digest: str = "d0", key: str = KEY, **more: object) -> Finding:
@@ -79,7 +86,9 @@ def test_each_cell_of_the_table(trouble: Trouble, told: Told) -> None:
     }[trouble]
     unsure = {"dispense-short"} if trouble is Trouble.CANNOT_TELL else set()
     do = NEXT[trouble, told]
-    assert subs(decide(now, before, unsure=unsure)) == ([] if do is Do.NOTHING else [do])
+    assert subs(decide(now, before, cannot_tell=blind_to(unsure))) == (
+        [] if do is Do.NOTHING else [do]
+    )
 
 
 def test_the_table_is_the_one_of_the_design() -> None:
@@ -168,7 +177,7 @@ class TestRoot:
     def test_stays_while_a_part_cannot_be_judged(self) -> None:
         other = finding("p0", "k-premed", rule="premed-order-missing")
         world = carry_out(decide([finding(), other], []), [])
-        assert not decide([other], world, unsure={"dispense-short"})
+        assert not decide([other], world, cannot_tell=blind_to({"dispense-short"}))
 
     def test_a_later_trouble_becomes_part_of_the_root_that_stands(self) -> None:
         world = carry_out(decide([finding()], []), [])
@@ -236,13 +245,13 @@ def test_after_writing_nothing_is_left_to_write(data: st.DataObject) -> None:
     world: list[Said] = []
     for _ in range(4):
         findings, unsure = data.draw(some_findings), data.draw(some_unsure)
-        plan = decide(findings, world, unsure=unsure)
+        plan = decide(findings, world, cannot_tell=blind_to(unsure))
         opened = [intent.key for intent in plan.intents if intent.do is Do.OPEN]
         assert len(opened) == len(set(opened))
         world = carry_out(plan, world)
         open_keys = [each.key for each in world if each.alive]
         assert len(open_keys) == len(set(open_keys)), "two open Tasks for one trouble"
-        assert not decide(findings, world, unsure=unsure)
-        assert not decide(reversed(findings), reversed(world), unsure=unsure)
+        assert not decide(findings, world, cannot_tell=blind_to(unsure))
+        assert not decide(reversed(findings), reversed(world), cannot_tell=blind_to(unsure))
         # A person does something to each Task, or nothing.
         world = [replace(each, told=data.draw(a_hand)) if each.alive else each for each in world]

@@ -10,7 +10,7 @@ findings of the occasion, and then goes through the same table as any other.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -103,6 +103,9 @@ NEXT: Mapping[tuple[Trouble, Told], Do] = {
     for told, do in zip(Told, row, strict=True)
 }
 
+#: (occasion, rule) -> the rule could not be judged there, so that silence proves nothing.
+CannotTell = Callable[[str, str], bool]
+
 #: What is said to a person only once for each digest.
 _ONCE = (Do.ANNOTATE, Do.ESCALATE)
 
@@ -165,14 +168,15 @@ def decide(
     findings: Iterable[Finding],
     said: Iterable[Said],
     *,
-    unsure: Container[str] = (),
+    cannot_tell: CannotTell = lambda _occasion, _rule: False,
     standing: Mapping[str, tuple[Ref, ...]] | None = None,
 ) -> Plan:
     """What to write about one person.
 
     `findings`: all troubles of the person as they stand; those folded into another make no Task.
     `said`: all our Tasks about the person, closed ones too.
-    `unsure`: the rules that could not be judged; what they do not find is not gone.
+    `cannot_tell`: whether a rule could not be judged at an occasion: what it does not find
+    there is not gone.
     `standing`: the occasions that still have to happen, each with the records it rests on. A
     Task of another occasion is closed as withdrawn instead of solved. None: all still stand.
 
@@ -182,7 +186,7 @@ def decide(
     troubles = {key: each for key, each in found.items() if not each.folded_into}
     troubles |= _roots(troubles.values())
     latest = _latest(said)
-    unseen = _unseen(found, latest, unsure)
+    unseen = _unseen(found, latest, cannot_tell)
     intents = []
     for key in dict.fromkeys([*troubles, *latest]):
         finding, before = troubles.get(key), latest.get(key)
@@ -291,7 +295,7 @@ def _root(occasion: str, parts: Sequence[Finding]) -> Finding:
 
 
 def _unseen(
-    found: Container[str], latest: Mapping[str, Said], unsure: Container[str]
+    found: Container[str], latest: Mapping[str, Said], cannot_tell: CannotTell
 ) -> frozenset[str]:
     """The living Tasks that cannot be judged now, and the roots above them.
 
@@ -300,7 +304,7 @@ def _unseen(
     hidden = [
         each
         for each in latest.values()
-        if each.alive and each.rule in unsure and each.key not in found
+        if each.alive and cannot_tell(each.occasion, each.rule) and each.key not in found
     ]
     above = {root_key(each.occasion) for each in hidden}
     roots = {each.key for each in latest.values() if each.alive and each.key in above}

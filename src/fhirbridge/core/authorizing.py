@@ -1,0 +1,125 @@
+"""Authorizing: the answers of payers booked to the doses that they speak about.
+
+An answer joins by person and ingredient; its period, product and site are compared afterwards,
+never joined on (domain §3.5). The drug and its administration are two columns: one says nothing
+about the other. An answer that does not say what it covers stays `unclear`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+from .facts import Authorization, Decision, Ref, State
+from .ledger import Column, Item, Occasion
+from .linking import Web
+from .quantity import Quantity
+from .therapy import Therapy
+
+#: Decisions that let a dose be given.
+IN_FORCE = frozenset({Decision.APPROVED, Decision.MODIFIED, Decision.NOT_REQUIRED})
+#: A decision without a period speaks for doses at most this far from its day (domain §3.5).
+SPEAKS = timedelta(days=90)
+#: An approval without a period is believed for a year.
+BELIEVED = timedelta(days=365)
+
+ADMINISTRATION = frozenset({"administration", "home-nursing"})
+
+
+def authorize(
+    doses: Sequence[Occasion], items: Sequence[Item], web: Web, therapy: Therapy
+) -> list[Occasion]:
+    """Book answers of payers to the doses of one therapy."""
+    current = [i for i in items if i.fact.state is not State.WITHDRAWN]
+    sides = [(item, covers(item, web)) for item in current]
+    drug = tuple(item for item, side in sides if side == "drug" and _same_ingredient(item, therapy))
+    administration = tuple(item for item, side in sides if side in ADMINISTRATION)
+    unclear = tuple(item for item, side in sides if side == "unknown")
+    return [
+        replace(
+            dose,
+            drug_items=drug,
+            admin_items=administration,
+            unclear_items=tuple(i for i in unclear if in_force(i, dose.day)),
+            authorized_drug=_column(drug, dose),
+            authorized_admin=_column(administration, dose),
+        )
+        for dose in doses
+    ]
+
+
+def covers(item: Item, web: Web) -> str:
+    """What an answer covers: by its codes, else by the order that it answers."""
+    if item.covers != "unknown":
+        return item.covers
+    answered = web.answered(item.fact, item.fact.numbers)
+    kinds = {order.kind for order in answered}
+    if len(kinds) != 1:
+        return "unknown"
+    return "drug" if kinds == {"medication"} else "administration"
+
+
+def in_force(item: Item, day: date | None) -> bool:
+    """Whether an answer lets a dose be given on a day (its last day is covered)."""
+    return item.fact.decision in IN_FORCE and speaks_of(item.fact, day)
+
+
+def speaks_of(fact: Authorization, day: date | None) -> bool:
+    """Whether an answer is about doses of a day: by its period, else by when it was given."""
+    if day is None:
+        return True
+    if fact.span.start or fact.span.end:
+        return fact.span.covers(day)
+    if fact.issued is None:
+        return True
+    reach = BELIEVED if fact.decision in IN_FORCE else SPEAKS
+    return abs(day - fact.issued.date()) <= reach
+
+
+def _column(items: Sequence[Item], dose: Occasion) -> Column:
+    """One authorized column: what is in force on the day of the dose.
+
+    Where one answer fits the dose exactly it is the one that will be used; an older approval
+    of other figures beside it does no harm.
+    """
+    valid = [item for item in items if in_force(item, dose.day)]
+    if not valid:
+        return Column(decision=_standing(items, dose.day), refs=_refs(items))
+    want = dose.ordered.per_visit
+    fitting = [i for i in valid if want and i.per_visit and i.per_visit.same(want)]
+    waived = [i for i in valid if i.fact.decision is Decision.NOT_REQUIRED]
+    used = fitting or waived or valid
+    each = {i.per_visit for i in used}
+    visits = [i.visits for i in used if i.visits is not None]
+    totals = [i.total for i in used if i.total is not None]
+    total: Quantity | None = None
+    if len(totals) == len(used):
+        for one in totals:
+            total = one if total is None else total + one
+    return Column(
+        per_visit=each.pop() if len(each) == 1 else None,
+        visits=sum(visits) if len(visits) == len(used) else None,
+        total=total,
+        decision=used[0].fact.decision.value,
+        refs=_refs(used),
+        steps=tuple(dict.fromkeys(step for item in used for step in item.steps)),
+        problems=tuple(problem for item in used for problem in item.problems),
+    )
+
+
+#: When nothing is in force, the state that a person would name first.
+_STANDING = (Decision.PENDED, Decision.DENIED, Decision.CONTACT, Decision.UNKNOWN)
+
+
+def _standing(items: Sequence[Item], day: date | None) -> str:
+    speaking = {i.fact.decision for i in items if speaks_of(i.fact, day)}
+    return next((decision.value for decision in _STANDING if decision in speaking), "")
+
+
+def _same_ingredient(item: Item, therapy: Therapy) -> bool:
+    return item.therapy is None or item.therapy.ingredient == therapy.ingredient
+
+
+def _refs(items: Sequence[Item]) -> tuple[Ref, ...]:
+    return tuple(dict.fromkeys(item.fact.ref for item in items))

@@ -1,0 +1,118 @@
+"""Linking: which records mean one another.
+
+A fact is known by `names` and points at others by `links`; both directions count (an order may
+name its authorization, an authorization its order). From these the `Web` answers one question:
+*which drug orders does this record belong to, and why do we think so?*
+
+Tiers: 0 explicit reference · 1 shared identifier (order number, authorization number,
+requisition) · 2 attributes, which is not decided here but where records meet dose occasions.
+Never is a candidate chosen because it makes the ledger agree.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .facts import Coverage, Fact, Link, Order, Ref, State
+
+#: How far a chain of references is followed: visit -> service request -> medication request.
+REACH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """A fact tied to an order: the order's ref, the weakest tier on the way, and the words."""
+
+    order: Ref
+    tier: int
+    why: str
+
+
+class Web:
+    """The links among the facts of one person."""
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        # Everything may name its insurance; following that would tie every record to every other.
+        self.facts = tuple(fact for fact in facts if not isinstance(fact, Coverage))
+        self._named: dict[str, list[Fact]] = defaultdict(list)
+        for fact in self.facts:
+            for name in {*fact.names, fact.ref.name, *_requisition(fact)}:
+                self._named[name].append(fact)
+        self._near: dict[Ref, list[tuple[Fact, Link]]] = defaultdict(list)
+        for fact in self.facts:
+            together = (Link(name, 1, "same requisition") for name in _requisition(fact))
+            for link in (*fact.links, *together):
+                for other in self._named.get(link.to, ()):
+                    if other.ref != fact.ref:
+                        self._near[fact.ref].append((other, link))
+                        self._near[other.ref].append((fact, link))
+
+    def named(self, name: str) -> Sequence[Fact]:
+        """The facts that go by a name (a reference, or "system|value")."""
+        return self._named.get(name, ())
+
+    def answered(self, fact: Fact, also: Iterable[str] = ()) -> list[Order]:
+        """The orders that a payer's answer names, or that name it (by `also`, too)."""
+        orders = [other for link in fact.links for other in self.named(link.to)]
+        names = {fact.ref.name, *fact.names, *also}
+        orders += [f for f in self.facts if any(link.to in names for link in f.links)]
+        return [order for order in orders if isinstance(order, Order)]
+
+    def ties(self, fact: Fact, orders: Mapping[Ref, Order]) -> tuple[Tie, ...]:
+        """The orders that a fact belongs to, nearest first; the way stops at the first order."""
+        if fact.ref in orders:
+            return (Tie(fact.ref, 0, "the order itself"),)
+        seen, ring = {fact.ref}, [(fact.ref, 0, "")]
+        for _ in range(REACH):
+            found: list[Tie] = []
+            following: list[tuple[Ref, int, str]] = []
+            for here, tier, why in ring:
+                for other, link in self._near.get(here, ()):
+                    if other.ref in seen:
+                        continue
+                    seen.add(other.ref)
+                    way = f"{why}, {link.why}" if why else link.why
+                    if other.ref in orders:
+                        found.append(Tie(other.ref, max(tier, link.tier), way))
+                    else:
+                        following.append((other.ref, max(tier, link.tier), way))
+            if found:
+                return tuple(found)
+            ring = following
+        return ()
+
+
+def _requisition(fact: Fact) -> tuple[str, ...]:
+    """The name that all orders of one requisition share (MedicationRequest.groupIdentifier)."""
+    if isinstance(fact, Order) and fact.requisition:
+        return (f"requisition:{fact.requisition}",)
+    return ()
+
+
+def without_mirrors(facts: Sequence[Fact]) -> tuple[tuple[Fact, ...], Mapping[Ref, Ref]]:
+    """Drop copies of one record that stand on several servers.
+
+    Two records of one type on *different* sources that share a business identifier are one
+    (domain: mirrored copies are recognized by identifier first; else a dispense that the EHR
+    also shows counts twice). The copy that was updated last is kept, then the lower reference.
+    Returns the facts that remain and which copy stands for which.
+    """
+    kept: list[Fact] = []
+    stands_for: dict[Ref, Ref] = {}
+    owner: dict[tuple[str, str], Fact] = {}
+    for fact in sorted(facts, key=_freshest_first):
+        names = [(fact.ref.type, name) for name in fact.names if name != fact.ref.name]
+        twin = next((owner[name] for name in names if name in owner), None)
+        if twin is not None and twin.ref.source != fact.ref.source:
+            stands_for[fact.ref] = twin.ref
+            continue
+        kept.append(fact)
+        owner.update(dict.fromkeys(names, fact))
+    return tuple(sorted(kept, key=lambda fact: fact.ref)), stands_for
+
+
+def _freshest_first(fact: Fact) -> tuple[bool, float, Ref]:
+    wrong = fact.state is State.WRONG
+    return wrong, -(fact.updated.timestamp() if fact.updated else 0.0), fact.ref

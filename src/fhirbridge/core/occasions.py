@@ -1,0 +1,278 @@
+"""Occasions: orders laid out in time, and the records booked to them.
+
+For one therapy: orders form *chains* (a renewal or a revision names what it replaces); a chain
+has one *slot* for each visit that was given or is still asked for. Visits and administrations
+are *events* of a day; each event goes to the slot that its links name, else one to one in order
+of time within the windows of `domain` tier 2. What remains is said, never forced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from .facts import Administration, Order, Ref, State, Visit
+from .linking import Tie
+from .therapy import Therapy
+
+#: Appointments that will not or did not take place.
+OFF = frozenset({"cancelled", "noshow", "entered-in-error"})
+#: A visit and an administration of the same treatment lie at most this many days apart.
+SAME_EVENT = timedelta(days=3)
+#: How far from an ordered day an appointment may lie and still be meant (upper bound).
+NEAR = timedelta(days=21)
+#: Infusions this close together are one course; spacing counts from its first (label, §2.2).
+COURSE = timedelta(days=21)
+
+
+@dataclass(slots=True)
+class Event:
+    """What happens, or happened, on one day: a booked visit and the administrations of it."""
+
+    day: date
+    visit: Visit | None = None
+    given: list[Administration] = field(default_factory=list)
+    ties: tuple[Tie, ...] = ()
+
+    @property
+    def done(self) -> bool:
+        """The treatment took place."""
+        fulfilled = self.visit is not None and self.visit.status == "fulfilled"
+        return fulfilled or any(fact.complete is not False for fact in self.given)
+
+
+@dataclass(slots=True)
+class Slot:
+    """One dose that a chain asks for, or that was given under it.
+
+    It has several `events` when more visits were made of it than the order asks for: a dose
+    that was split because half of it was missing, or one booking too many.
+    """
+
+    order: Order | None
+    due: date | None = None
+    fixed: bool = False  # the order itself names the day
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Chain:
+    """An order with the orders that it renews or replaces. `key` names it for good."""
+
+    key: str
+    orders: list[Order]  # oldest first
+    asked: Mapping[Ref, int | None]  # visits that an order asks for; None: not said
+    slots: list[Slot] = field(default_factory=list)
+
+    @property
+    def current(self) -> Order:
+        """The order in force: the newest that is active or on hold, else the newest."""
+        alive = [o for o in self.orders if o.state in (State.ACTIVE, State.HELD)]
+        return (alive or self.orders)[-1]
+
+    def wants(self, order: Order) -> int:
+        """How many visits an order asks for; an order that does not say asks for one dose."""
+        return self.asked.get(order.ref) or 1
+
+    @property
+    def refs(self) -> frozenset[Ref]:
+        return frozenset(order.ref for order in self.orders)
+
+
+def chains(
+    orders: Sequence[Order], asked: Mapping[Ref, int | None]
+) -> tuple[list[Chain], Mapping[Ref, Ref]]:
+    """Group orders into chains, children with their parents.
+
+    Returns the chains, oldest first, and for each child (an instance or filler order, which
+    says the same dose again) the order that it fills.
+    """
+    by_name = {name: order for order in orders for name in (order.ref.name, *sorted(order.names))}
+    child_of: dict[Ref, Ref] = {}
+    prior: dict[Ref, Ref] = {}
+    for order in orders:
+        parent = by_name.get(order.parent or "")
+        if parent is not None and parent.ref != order.ref:
+            child_of[order.ref] = parent.ref
+        before = by_name.get(order.chain or "")
+        if before is not None and before.ref != order.ref:
+            prior[order.ref] = before.ref
+    grouped: dict[Ref, list[Order]] = {}
+    for order in sorted(orders, key=_age):
+        if order.ref not in child_of:
+            grouped.setdefault(_root(order.ref, prior), []).append(order)
+    named = {order.ref: order for order in orders}
+    made = [Chain(_chain_key(named[root]), members, asked) for root, members in grouped.items()]
+    return made, child_of
+
+
+def _root(ref: Ref, prior: Mapping[Ref, Ref]) -> Ref:
+    seen = {ref}
+    while ref in prior and prior[ref] not in seen:
+        ref = prior[ref]
+        seen.add(ref)
+    return ref
+
+
+def _chain_key(first: Order) -> str:
+    """The business identifier of the first order, else the reference it renews, else its own."""
+    if first.chain:
+        return first.chain
+    return min((name for name in first.names if name != first.ref.name), default=first.ref.name)
+
+
+def _age(order: Order) -> tuple[str, Ref]:
+    started = order.authored.isoformat() if order.authored else str(order.window.start or "")
+    return started, order.ref
+
+
+def events(
+    visits: Iterable[Visit], given: Iterable[Administration], ties: Mapping[Ref, tuple[Tie, ...]]
+) -> list[Event]:
+    """Pair appointments with the administrations of the same treatment, in order of time."""
+    made: list[Event] = []
+    for visit in sorted(
+        (v for v in visits if v.day and v.status not in OFF), key=lambda v: (v.day, v.ref)
+    ):
+        made.append(Event(visit.day or date.min, visit, ties=ties.get(visit.ref, ())))
+    for fact in sorted((g for g in given if g.day), key=lambda g: (g.day, g.ref)):
+        day = fact.day or date.min
+        near = [e for e in made if abs(e.day - day) <= SAME_EVENT]
+        event = min(near, key=lambda e: abs(e.day - day), default=None)
+        if event is None:
+            made.append(event := Event(day))
+        event.given.append(fact)
+        event.ties = event.ties or ties.get(fact.ref, ())
+    return sorted(made, key=lambda e: e.day)
+
+
+def lay_out(
+    therapy: Therapy, laid: list[Chain], happening: list[Event], child_of: Mapping[Ref, Ref]
+) -> list[Event]:
+    """Give every chain its slots and every event its slot; returns the events without one."""
+    home = {ref: chain for chain in laid for ref in chain.refs}
+    home |= {child: home[parent] for child, parent in child_of.items() if parent in home}
+    loose = []
+    for event in happening:
+        chain = next((home[tie.order] for tie in event.ties if tie.order in home), None)
+        if chain is None:
+            loose.append(event)
+        else:
+            _book(chain, _order_on(chain, event), event)
+    history = [event.day for event in happening if event.done]
+    for chain in laid:
+        _open_slots(therapy, chain, history)
+    left = _book_near(therapy, laid, loose)
+    return [event for event in left if not _book_extra(laid, event)]
+
+
+def _book(chain: Chain, order: Order, event: Event) -> None:
+    """Book an event that a link ties to an order; one too many joins the dose beside it."""
+    mine = [slot for slot in chain.slots if slot.order is order]
+    if len(mine) >= chain.wants(order):
+        beside = [s for s in mine if abs(s.events[0].day - event.day) <= COURSE]
+        if beside:
+            beside[-1].events.append(event)
+            return
+    chain.slots.append(Slot(order, event.day, events=[event]))
+
+
+def _book_extra(laid: list[Chain], event: Event) -> bool:
+    """A visit that no order asks for, close to one that is booked, is one booking too many."""
+    for chain in laid:
+        for slot in chain.slots:
+            if slot.events and abs(slot.events[0].day - event.day) <= COURSE:
+                slot.events.append(event)
+                return True
+    return False
+
+
+def _order_on(chain: Chain, event: Event) -> Order:
+    """The order of a chain under which something happened: the one its links name."""
+    named = next((o for tie in event.ties for o in chain.orders if o.ref == tie.order), None)
+    return named if named is not None and event.done else chain.current
+
+
+def _open_slots(therapy: Therapy, chain: Chain, history: Sequence[date]) -> None:
+    """Add the slots that the current order still asks for, each with the day it is due."""
+    order = chain.current
+    booked = [slot for slot in chain.slots if slot.order is order]
+    missing = chain.wants(order) - len(booked)
+    if missing <= 0 or order.state is State.DONE:
+        return
+    fixed = [day for day in order.days if not any(_near(s.due, day, NEAR) for s in booked)]
+    for day in fixed[:missing]:
+        chain.slots.append(Slot(order, day, fixed=True))
+    for _ in range(missing - len(fixed[:missing])):
+        chain.slots.append(Slot(order, _next_due(therapy, chain, order, history)))
+    chain.slots.sort(key=lambda slot: slot.due or date.max)
+
+
+def _next_due(therapy: Therapy, chain: Chain, order: Order, history: Sequence[date]) -> date | None:
+    """The day for which the next dose of an order is due.
+
+    After a dose of the same order: its own spacing. Else the regimen's spacing from the first
+    infusion of the last course. A person never treated is due when the order begins.
+    """
+    mine = [slot.due for slot in chain.slots if slot.order is order and slot.due]
+    begins = order.window.start or (order.authored.date() if order.authored else None)
+    if mine:
+        course = _dose_spacing(therapy, chain.wants(order))
+        step = order.spacing_days or course or therapy.spacing_days
+        return max(mine) + timedelta(days=step) if step else None
+    if history and therapy.spacing_days:
+        regular = course_start(history) + timedelta(days=therapy.spacing_days)
+        return max(regular, begins) if begins else regular
+    return begins
+
+
+def _dose_spacing(therapy: Therapy, visits: int) -> int | None:
+    """Days between the visits of a course, where the regimen has one with as many visits."""
+    return next((dose.spacing_days for dose in therapy.doses if dose.visits == visits), None)
+
+
+def course_start(history: Sequence[date]) -> date:
+    """The first day of the last course: infusions within `COURSE` of one another are one."""
+    days = sorted(history)
+    start = days[-1]
+    for day in reversed(days):
+        if start - day > COURSE:
+            break
+        start = day
+    return start
+
+
+def _book_near(therapy: Therapy, laid: list[Chain], loose: list[Event]) -> list[Event]:
+    """Book what no link names: one to one, in order of time, within the windows."""
+    left = []
+    half = timedelta(days=therapy.spacing_days // 2) if therapy.spacing_days else NEAR
+    for event in loose:
+        free = [
+            (not _active(slot), slot.due or date.min, n, slot)
+            for n, chain in enumerate(laid)
+            for slot in chain.slots
+            if not slot.events and _fits(slot, event, half)
+        ]
+        if not free:
+            left.append(event)
+            continue
+        min(free, key=lambda row: row[:3])[3].events.append(event)
+    return left
+
+
+def _active(slot: Slot) -> bool:
+    return slot.order is not None and slot.order.state is State.ACTIVE
+
+
+def _fits(slot: Slot, event: Event, half: timedelta) -> bool:
+    order = slot.order
+    if order is not None and order.authored and event.day < order.authored.date() - SAME_EVENT:
+        return False
+    if slot.due is None:
+        return True
+    return _near(slot.due, event.day, min(NEAR, half) if slot.fixed else half)
+
+
+def _near(first: date | None, second: date, within: timedelta) -> bool:
+    return first is not None and abs(first - second) <= within

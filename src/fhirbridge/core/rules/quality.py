@@ -1,0 +1,93 @@
+"""Quality: what cannot be told from the records, and who should say it.
+
+These rules make the doubt itself visible: an amount that cannot be converted goes to the party
+that wrote it, with the readings it admits, and none of them is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from fhirbridge.core.facts import Problem
+from fhirbridge.core.findings import Finding, Role, Severity
+
+from .base import Rule, Scene, column_of
+
+#: A doubt blocks the dose when the visit is this close (domain 44).
+CLOSE_DAYS = 7
+
+#: Whose amount it is: the party that can say what was meant.
+WRITERS = {
+    "ordered": Role.PRESCRIBER,
+    "authorized drug": Role.PAYER,
+    "authorized administration": Role.PAYER,
+    "dispensed": Role.PHARMACY,
+    "administered": Role.INFUSION_CENTER,
+}
+
+
+def _ambiguous(scene: Scene) -> Iterable[Finding]:
+    close = scene.lead is not None and scene.lead <= CLOSE_DAYS
+    for name, writer in WRITERS.items():
+        for problem in column_of(scene.occasion, name).problems:
+            yield _doubt(scene, name, writer, problem, close)
+    order, ordered = scene.order, scene.occasion.ordered
+    if scene.occasion.actionable and order and ordered.known and ordered.per_visit is None:
+        nothing = Problem(order.ref, "no-amount", "dosageInstruction")
+        yield _doubt(scene, "ordered", Role.PRESCRIBER, nothing, close)
+
+
+def _doubt(scene: Scene, column: str, writer: Role, problem: Problem, close: bool) -> Finding:
+    return scene.finding(
+        focus=problem.ref,
+        part=problem.ref.name,
+        variant="no-amount" if problem.reason == "no-amount" else "",
+        severity=Severity.S2 if close else None,
+        owner=writer,
+        column=column,
+        said=problem.said or None,
+        readings=problem.readings or None,
+        record=f"{problem.ref.type}/{problem.ref.id}",
+        evidence=[problem.ref],
+    )
+
+
+def without_owner(findings: Sequence[Finding], scene: Scene) -> Iterable[Finding]:
+    """Troubles of an occasion whose owner nobody knows: one finding for each role."""
+    roles = {f.owner: f for f in findings if f.party is None and f.owner is not Role.COORDINATOR}
+    for role, first in sorted(roles.items()):
+        told = tuple(sorted({f.rule for f in findings if f.owner is role and f.party is None}))
+        yield replace(
+            scene.finding(part=role.value, role=role.value, rules=told), focus=first.focus
+        )
+
+
+RULES = (
+    Rule(
+        code="unit-ambiguous",
+        title="Amount cannot be read",
+        needs=frozenset({"orders"}),
+        columns=(),
+        severity=Severity.S3,
+        owner=Role.PRESCRIBER,
+        audience=(Role.PRESCRIBER,),
+        action="change",
+        deadline="clarification",
+        check=_ambiguous,
+    ),
+)
+
+#: Judged after all others: it looks at their findings.
+NO_OWNER = Rule(
+    code="no-owner",
+    title="Nobody is named who can put it right",
+    needs=frozenset(),
+    columns=(),
+    severity=Severity.S3,
+    owner=Role.COORDINATOR,
+    audience=(Role.COORDINATOR,),
+    action="assign",
+    deadline="clarification",
+    check=lambda _scene: (),
+)
