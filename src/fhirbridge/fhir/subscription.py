@@ -1,0 +1,216 @@
+"""The Subscription that we ask a server for, and its life. Pure; the supervisor acts.
+
+One classic R4 rest-hook Subscription for each server and type, with the criteria `Type?`: a
+status filter would hide the update that leaves it, and a filter that HAPI cannot evaluate lets
+everything through (hapi.md §2). R4 gives Subscriptions no identifier, so ours are known by a
+tag, or, where a server drops tags, by the endpoint and the criteria.
+
+Its life is the table `LIFE`: in a state, a sign leads to a state and something to do. What is
+not in the table changes nothing. Whatever the state, polling goes on: slowly when the
+Subscription is `active`, quickly when it is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from .references import TYPE
+
+SECRET_HEADER = "X-Fhirbridge-Secret"
+TAG = {"system": "urn:fhirbridge:tag", "code": "fhirbridge"}
+_SEND_DELETES = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages"
+
+
+def endpoint(public_url: str, server: str, key: str) -> str:
+    """Our address for the notifications of one Subscription; `key` is its unguessable part."""
+    return f"{_endpoints(public_url, server)}{key}"
+
+
+def wanted(
+    *,
+    instance: str,
+    server: str,
+    type_: str,
+    public_url: str,
+    key: str,
+    secret: str,
+    end: datetime | None = None,
+) -> dict[str, Any]:
+    """The Subscription to ask `server` for, so that it tells us of every change of `type_`.
+
+    `end`: when the server shall drop it by itself. Raises ValueError for a secret with a
+    colon, which some servers cut in two (Medplum), or for a type that is none.
+    """
+    if not TYPE.fullmatch(type_):
+        raise ValueError(f"{server}: {type_!r} is no resource type")
+    if not secret or any(char in ": \r\n" for char in secret):
+        raise ValueError(f"{server}: a Subscription's secret needs to be one word without a colon")
+    subscription: dict[str, Any] = {
+        "resourceType": "Subscription",
+        "meta": {"tag": [TAG, _own_tag(instance, server, type_)]},
+        "status": "requested",
+        "reason": f"fhirbridge {instance}: reconcile infusion orders when a {type_} changes",
+        "criteria": f"{type_}?",
+        "channel": {
+            # HAPI reads the extension here and not on the Subscription (hapi-fhir#3684).
+            "extension": [{"url": _SEND_DELETES, "valueBoolean": True}],
+            "type": "rest-hook",
+            "endpoint": endpoint(public_url, server, key),
+            "payload": "application/fhir+json",
+            "header": [f"{SECRET_HEADER}: {secret}"],
+        },
+    }
+    if end is not None:
+        subscription["end"] = end.isoformat(timespec="seconds")
+    return subscription
+
+
+def own_query(instance: str, server: str, type_: str) -> dict[str, str]:
+    """The search for our Subscription; also its If-None-Exist, joined by `=`."""
+    tag = _own_tag(instance, server, type_)
+    return {"_tag": f"{tag['system']}|{tag['code']}"}
+
+
+def own_type(
+    subscription: Mapping[str, Any], *, instance: str, server: str, public_url: str
+) -> str | None:
+    """The type that a Subscription found on `server` is ours for; None when it is not ours."""
+    criteria = subscription.get("criteria")
+    type_ = criteria.split("?")[0] if isinstance(criteria, str) else ""
+    if not TYPE.fullmatch(type_):
+        return None
+    meta = subscription.get("meta")
+    tags = meta.get("tag") if isinstance(meta, Mapping) else None
+    ours = _own_tag(instance, server, type_)
+    for tag in tags if isinstance(tags, list) else []:
+        if isinstance(tag, Mapping) and (tag.get("system"), tag.get("code")) == (
+            ours["system"],
+            ours["code"],
+        ):
+            return type_
+    there = _endpoint_of(subscription)
+    return type_ if there and there.startswith(_endpoints(public_url, server)) else None
+
+
+class State(StrEnum):
+    """Where the life of one Subscription stands. Only `active` lets polling be slow."""
+
+    ABSENT = "absent"  # not looked for yet
+    REQUESTED = "requested"  # asked for; the server has not started it
+    ACTIVE = "active"
+    SILENT = "silent"  # active, says the server, but a poll found what it did not tell
+    ERROR = "error"
+    OFF = "off"
+    GONE = "gone"  # it was there, and is not any more (hapi.fhir.org deletes after a day)
+    REFUSED = "refused"  # the server does not want it, or never starts it
+
+
+class Sign(StrEnum):
+    """What was seen of it."""
+
+    MISSING = "missing"  # the server does not have it
+    SAYS_REQUESTED = "says-requested"
+    SAYS_ACTIVE = "says-active"
+    SAYS_ERROR = "says-error"
+    SAYS_OFF = "says-off"
+    DIFFERS = "differs"  # it leads to another address than ours is now
+    REJECTED = "rejected"  # the server would not take it (a 4xx)
+    HEARD = "heard"  # a notification came by it
+    UNTOLD = "untold"  # a poll found a change that it should have told and did not
+    OVERDUE = "overdue"  # the state has lasted longer than its PATIENCE
+
+
+class Action(StrEnum):
+    """What the supervisor does."""
+
+    NOTHING = "nothing"
+    ASK = "ask"  # put it with status requested if we know its id, else create it if none exists
+    CATCH_UP = "catch-up"  # read what changed since the watermark: nobody told us meanwhile
+
+
+Step = tuple[State, Action]
+
+_ASKED: Step = (State.REQUESTED, Action.ASK)
+_STARTED: Step = (State.ACTIVE, Action.CATCH_UP)
+
+
+def _each(states: str, sign: Sign, step: Step) -> dict[tuple[State, Sign], Step]:
+    return {(State(state), sign): step for state in states.split()}
+
+
+LIFE: Mapping[tuple[State, Sign], Step] = {
+    **_each("absent", Sign.MISSING, _ASKED),
+    **_each("absent requested active silent error off gone refused", Sign.DIFFERS, _ASKED),
+    **_each("silent error off gone refused", Sign.OVERDUE, _ASKED),
+    **_each("requested", Sign.OVERDUE, (State.REFUSED, Action.NOTHING)),
+    **_each("requested", Sign.REJECTED, (State.REFUSED, Action.NOTHING)),
+    **_each("absent requested error off gone refused", Sign.SAYS_ACTIVE, _STARTED),
+    **_each("requested silent refused", Sign.HEARD, _STARTED),
+    **_each("active", Sign.UNTOLD, (State.SILENT, Action.CATCH_UP)),
+    **_each("absent active error off gone", Sign.SAYS_REQUESTED, (State.REQUESTED, Action.NOTHING)),
+    **_each(
+        "absent requested active silent off gone refused",
+        Sign.SAYS_ERROR,
+        (State.ERROR, Action.NOTHING),
+    ),
+    **_each(
+        "absent requested active silent error gone refused",
+        Sign.SAYS_OFF,
+        (State.OFF, Action.NOTHING),
+    ),
+    **_each("requested active silent error off", Sign.MISSING, (State.GONE, Action.NOTHING)),
+}
+
+PATIENCE: Mapping[State, timedelta] = {
+    State.REQUESTED: timedelta(minutes=5),  # HAPI was measured to need 3 to 5 s
+    State.ERROR: timedelta(minutes=5),
+    State.OFF: timedelta(minutes=5),
+    State.GONE: timedelta(minutes=1),
+    State.SILENT: timedelta(hours=1),
+    State.REFUSED: timedelta(hours=1),
+}
+"""How long a state may last before `OVERDUE`; `absent` and `active` have no such end."""
+
+
+def next_step(state: State, sign: Sign) -> Step:
+    """The state that follows, and what to do now."""
+    return LIFE.get((state, sign), (state, Action.NOTHING))
+
+
+def sign_of(found: Mapping[str, Any] | None, public_url: str, server: str, key: str) -> Sign:
+    """What the server's copy of our Subscription says; None: it has none.
+
+    Only the address is compared: servers change other elements, or hide the header.
+    """
+    if found is None:
+        return Sign.MISSING
+    if _endpoint_of(found) != endpoint(public_url, server, key):
+        return Sign.DIFFERS
+    said = {
+        "requested": Sign.SAYS_REQUESTED,
+        "active": Sign.SAYS_ACTIVE,
+        "error": Sign.SAYS_ERROR,
+    }
+    return said.get(str(found.get("status")), Sign.SAYS_OFF)
+
+
+def is_overdue(state: State, since: datetime, now: datetime) -> bool:
+    """Has the state lasted longer than it may? `since`: when it was entered."""
+    return state in PATIENCE and now - since >= PATIENCE[state]
+
+
+def _own_tag(instance: str, server: str, type_: str) -> dict[str, str]:
+    return {"system": f"urn:fhirbridge:{instance}:subscription", "code": f"{server}/{type_}"}
+
+
+def _endpoints(public_url: str, server: str) -> str:
+    return f"{public_url.rstrip('/')}/notify/{server}/"
+
+
+def _endpoint_of(subscription: Mapping[str, Any]) -> str | None:
+    channel = subscription.get("channel")
+    there = channel.get("endpoint") if isinstance(channel, Mapping) else None
+    return there if isinstance(there, str) else None

@@ -1,0 +1,176 @@
+"""The Subscription that we ask for, and the table of its life."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from fhirbridge.fhir.subscription import (
+    LIFE,
+    PATIENCE,
+    Action,
+    Sign,
+    State,
+    is_overdue,
+    next_step,
+    own_query,
+    own_type,
+    sign_of,
+    wanted,
+)
+
+URL = "http://bridge.example:8000/"
+NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
+
+
+def ask(**changes: Any) -> dict[str, Any]:
+    whole: dict[str, Any] = {
+        "instance": "st-mary",
+        "server": "ehr",
+        "type_": "MedicationRequest",
+        "public_url": URL,
+        "key": "k-1",
+        "secret": "s3cret",
+    }
+    return wanted(**{**whole, **changes})
+
+
+def whose(subscription: dict[str, Any]) -> str | None:
+    return own_type(subscription, instance="st-mary", server="ehr", public_url=URL)
+
+
+def test_what_is_asked_for() -> None:
+    subscription = ask()
+    assert subscription["status"] == "requested"
+    assert subscription["criteria"] == "MedicationRequest?"
+    assert subscription["reason"]
+    channel = subscription["channel"]
+    assert channel["type"] == "rest-hook"
+    assert channel["endpoint"] == "http://bridge.example:8000/notify/ehr/k-1"
+    assert channel["payload"] == "application/fhir+json"
+    assert channel["header"] == ["X-Fhirbridge-Secret: s3cret"]
+    assert channel["extension"][0]["valueBoolean"] is True
+    assert "end" not in subscription
+    assert ask(end=NOW)["end"] == "2026-12-01T12:00:00+00:00"
+
+
+def test_it_is_valid_fhir() -> None:
+    from fhir.resources.R4B.subscription import Subscription
+
+    Subscription.model_validate(ask(end=NOW))
+
+
+@pytest.mark.parametrize("secret", ["", "a:b", "a b", "a\nb"])
+def test_a_secret_that_a_server_would_garble_is_refused(secret: str) -> None:
+    with pytest.raises(ValueError, match="without a colon"):
+        ask(secret=secret)
+    with pytest.raises(ValueError, match="no resource type"):
+        ask(type_="Medication Request")
+
+
+def test_ours_is_known_by_its_tag_or_its_address() -> None:
+    assert own_query("st-mary", "ehr", "Task") == {
+        "_tag": "urn:fhirbridge:st-mary:subscription|ehr/Task"
+    }
+    assert whose(ask()) == "MedicationRequest"
+    moved = ask(public_url="http://old.example")
+    assert whose(moved) == "MedicationRequest"  # by the tag
+    bare = ask()
+    del bare["meta"]
+    assert whose(bare) == "MedicationRequest"  # by the address
+    for other in (ask(instance="test", public_url="http://x"), ask(server="ehr2"), {}):
+        assert whose(other) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "sign"),
+    [
+        (None, Sign.MISSING),
+        (ask(), Sign.SAYS_REQUESTED),
+        (ask() | {"status": "active"}, Sign.SAYS_ACTIVE),
+        (ask() | {"status": "error"}, Sign.SAYS_ERROR),
+        (ask() | {"status": "off"}, Sign.SAYS_OFF),
+        (ask() | {"status": None}, Sign.SAYS_OFF),
+        (ask(key="k-0") | {"status": "active"}, Sign.DIFFERS),
+        ({}, Sign.DIFFERS),
+    ],
+)
+def test_the_sign_that_a_copy_gives(found: dict[str, Any] | None, sign: Sign) -> None:
+    assert sign_of(found, URL, "ehr", "k-1") is sign
+
+
+def walk(state: State, *signs: Sign) -> tuple[State, list[Action]]:
+    actions = []
+    for sign in signs:
+        state, action = next_step(state, sign)
+        actions.append(action)
+    return state, actions
+
+
+def test_a_good_life() -> None:
+    signs = (Sign.MISSING, Sign.SAYS_REQUESTED, Sign.SAYS_ACTIVE, Sign.SAYS_ACTIVE, Sign.HEARD)
+    state, actions = walk(State.ABSENT, *signs)
+    assert state is State.ACTIVE
+    assert actions == [
+        Action.ASK,
+        Action.NOTHING,
+        Action.CATCH_UP,
+        Action.NOTHING,
+        Action.NOTHING,
+    ]
+
+
+def test_after_a_restart_no_second_one_is_asked_for() -> None:
+    assert next_step(State.ABSENT, Sign.SAYS_ACTIVE) == (State.ACTIVE, Action.CATCH_UP)
+    assert next_step(State.ABSENT, Sign.SAYS_REQUESTED) == (State.REQUESTED, Action.NOTHING)
+
+
+@pytest.mark.parametrize("sign", [Sign.REJECTED, Sign.OVERDUE])
+def test_a_server_that_does_not_want_it_is_asked_again_later(sign: Sign) -> None:
+    state, actions = walk(State.REQUESTED, sign, Sign.MISSING, Sign.SAYS_REQUESTED, Sign.OVERDUE)
+    assert state is State.REQUESTED
+    assert actions == [Action.NOTHING, Action.NOTHING, Action.NOTHING, Action.ASK]
+
+
+@pytest.mark.parametrize("sign", [Sign.SAYS_ERROR, Sign.SAYS_OFF, Sign.MISSING])
+def test_a_lost_one_is_asked_for_again_and_caught_up(sign: Sign) -> None:
+    state, actions = walk(State.ACTIVE, sign, sign, Sign.OVERDUE, Sign.SAYS_ACTIVE)
+    assert state is State.ACTIVE
+    assert actions == [Action.NOTHING, Action.NOTHING, Action.ASK, Action.CATCH_UP]
+
+
+def test_an_error_that_heals_by_itself_is_caught_up() -> None:
+    assert next_step(State.ERROR, Sign.SAYS_ACTIVE) == (State.ACTIVE, Action.CATCH_UP)
+
+
+def test_active_but_mute() -> None:
+    state, actions = walk(State.ACTIVE, Sign.UNTOLD, Sign.SAYS_ACTIVE, Sign.HEARD)
+    assert state is State.ACTIVE
+    assert actions == [Action.CATCH_UP, Action.NOTHING, Action.CATCH_UP]
+
+
+def test_whatever_is_not_active_can_become_so_again() -> None:
+    """No state is a trap: each has a way to `active` that needs no person."""
+    reached = {State.ACTIVE}
+    while True:
+        more = {state for (state, _), (after, _) in LIFE.items() if after in reached} - reached
+        if not more:
+            break
+        reached |= more
+    assert reached == set(State)
+
+
+def test_becoming_active_always_catches_up() -> None:
+    for (state, _), (after, action) in LIFE.items():
+        if after is State.ACTIVE and state is not State.ACTIVE:
+            assert action is Action.CATCH_UP
+
+
+def test_patience() -> None:
+    assert not is_overdue(State.ACTIVE, NOW - timedelta(days=9), NOW)
+    for state, patience in PATIENCE.items():
+        assert is_overdue(state, NOW - patience, NOW)
+        assert not is_overdue(state, NOW - patience + timedelta(seconds=1), NOW)
+        assert next_step(state, Sign.OVERDUE)[0] is not state
