@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -54,9 +55,27 @@ def moment_or_none(value: int | None) -> datetime | None:
     return None if value is None else moment(value)
 
 
+def constant(value: int) -> sa.ColumnElement[int]:
+    """A number in the text of the statement. With a bound one in its ON CONFLICT clause,
+    SQLAlchemy sends an INSERT … RETURNING row by row."""
+    return sa.literal_column(str(value), sa.BigInteger)
+
+
 def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), size):
         yield items[start : start + size]
+
+
+def upsert(table: sa.Table, on_postgres: bool) -> postgresql.Insert:
+    """An INSERT with `on_conflict_…`; both dialects' classes have the same methods."""
+    if on_postgres:
+        return postgresql.insert(table)
+    return sqlite.insert(table)  # type: ignore[return-value]
+
+
+@cache
+def _insert(table: sa.Table) -> sa.Insert:
+    return sa.insert(table)
 
 
 @dataclass(frozen=True)
@@ -67,14 +86,20 @@ class Tx:
     postgres: bool
 
     def upsert(self, table: sa.Table) -> postgresql.Insert:
-        """An INSERT with `on_conflict_…`; both dialects' classes have the same methods."""
-        if self.postgres:
-            return postgresql.insert(table)
-        return sqlite.insert(table)  # type: ignore[return-value]
+        return upsert(table, self.postgres)
 
     def insert(self, table: sa.Table, rows: Sequence[Row]) -> None:
         if rows:
-            self.conn.execute(sa.insert(table), rows)
+            self.conn.execute(_insert(table), rows)
+
+    def numbers(self, table: sa.Table, count: int) -> list[int]:
+        """New values for the table's `id`, in order, to insert rows whose ids one must know."""
+        if self.postgres:
+            each = sa.func.generate_series(1, count).table_valued("n")
+            sequence = sa.func.nextval(sa.func.pg_get_serial_sequence(table.name, "id"))
+            return sorted(values(self.all(sa.select(sequence).select_from(each))))
+        highest = self.conn.scalar(sa.select(sa.func.max(table.c.id))) or 0  # the only writer
+        return list(range(highest + 1, highest + 1 + count))
 
     def all(self, statement: sa.Executable) -> Sequence[AnyRow]:
         return self.conn.execute(statement).all()

@@ -135,8 +135,10 @@ def _raises(told: Sequence[StoredEvent], subjects: Sequence[str | None]) -> Iter
 
 def _journal(tx: Tx, heard: Sequence[Delivery]) -> list[int]:
     """The rows' numbers, in order."""
-    rows = [
+    numbers = tx.numbers(d, len(heard))
+    rows: list[Row] = [
         {
+            "id": number,
             "source": delivery.source,
             "key": delivery.key,
             "received_at": micros(delivery.received_at),
@@ -145,12 +147,10 @@ def _journal(tx: Tx, heard: Sequence[Delivery]) -> list[int]:
             "problem": delivery.problem,
             "body": delivery.body,
         }
-        for delivery in heard
+        for number, delivery in zip(numbers, heard, strict=True)
     ]
-    if not rows:
-        return []
-    insert = sa.insert(d).returning(d.c.id, sort_by_parameter_order=True)
-    return [row[0] for row in tx.conn.execute(insert, rows)]
+    tx.insert(d, rows)
+    return numbers
 
 
 def _event_row(
@@ -195,12 +195,16 @@ def _keep_alive(tx: Tx, heard: Sequence[Delivery]) -> None:
     for delivery in heard:
         if delivery.key is not None:
             last[delivery.key] = max(last.get(delivery.key, 0), micros(delivery.received_at))
-    for key in sorted(last):
-        tx.run(
-            sa.update(s)
-            .where(s.c.key == key, sa.func.coalesce(s.c.last_heard, 0) < last[key])
-            .values(last_heard=last[key])
-        )
+    if last:
+        tx.conn.execute(_ALIVE, [{"by": key, "at": last[key]} for key in sorted(last)])
+
+
+_ALIVE = (
+    sa.update(s)
+    .where(s.c.key == sa.bindparam("by"))
+    .where(sa.func.coalesce(s.c.last_heard, 0) < sa.bindparam("at"))
+    .values(last_heard=sa.bindparam("at"))
+)
 
 
 def tally(tx: Tx) -> tuple[dict[str, int], int]:

@@ -13,12 +13,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 
 from . import people
-from .database import AnyRow, Row, Tx, micros, micros_or_none, moment, moment_or_none
+from .database import (
+    AnyRow,
+    Row,
+    Tx,
+    constant,
+    micros,
+    micros_or_none,
+    moment,
+    moment_or_none,
+    upsert,
+)
 from .records import Counts, Mark
 from .schema import events as e
 from .schema import marks as m
@@ -58,7 +69,7 @@ def raise_all(tx: Tx, raises: Iterable[Raise], now: datetime) -> dict[str, int]:
         row["urgent"] |= int(one.urgent)
     if not rows:
         return {}
-    raised = tx.conn.execute(_raise_statement(tx), [rows[subject] for subject in sorted(rows)])
+    raised = tx.conn.execute(_raise(tx.postgres), [rows[subject] for subject in sorted(rows)])
     return {row.subject: row.generation for row in raised}
 
 
@@ -185,8 +196,9 @@ def _fresh(one: Raise, due: int, at: int) -> Row:
     return IDLE | {"generation": 1, "token": 0} | waiting | who
 
 
-def _raise_statement(tx: Tx) -> Any:
-    insert = tx.upsert(m)
+@cache
+def _raise(postgres: bool) -> Any:
+    insert = upsert(m, postgres)
     new = insert.excluded
     idle = m.c.due_at.is_(None)
 
@@ -196,18 +208,18 @@ def _raise_statement(tx: Tx) -> Any:
     ready_at = sa.case(
         (m.c.lease_id.is_not(None), m.c.ready_at),
         (sa.or_(idle, m.c.parked_at.is_not(None)), new.due_at),
-        (m.c.attempts > 0, m.c.ready_at),
+        (m.c.attempts > constant(0), m.c.ready_at),
         else_=sooner(m.c.ready_at),
     )
     return insert.on_conflict_do_update(
         index_elements=[m.c.subject],
         set_={
-            "generation": m.c.generation + 1,
+            "generation": m.c.generation + constant(1),
             "source": sa.case((idle, new.source), else_=m.c.source),
             "first_at": sa.func.coalesce(m.c.first_at, new.first_at),
             "due_at": sa.case((idle, new.due_at), else_=sooner(m.c.due_at)),
             "ready_at": ready_at,
-            "parked_at": None,
+            "parked_at": sa.null(),
             "urgent": sa.case((new.urgent > m.c.urgent, new.urgent), else_=m.c.urgent),
             "touched_at": new.touched_at,
         },

@@ -13,12 +13,16 @@ from .database import Tx, chunks, values
 from .schema import aliases as a
 from .schema import persons as p
 
+_PERSONS = sa.select(a.c.record, a.c.person).where(
+    a.c.record.in_(sa.bindparam("records", expanding=True))
+)
+
 
 def canonical(tx: Tx, subjects: Iterable[str]) -> dict[str, str]:
     """For each subject the person's, where it is a record that we know; else itself."""
     found = {subject: subject for subject in subjects}
     for some in chunks(list(found)):
-        for record, person in tx.all(sa.select(a.c.record, a.c.person).where(a.c.record.in_(some))):
+        for record, person in tx.conn.execute(_PERSONS, {"records": some}):
             found[record] = person
     return found
 

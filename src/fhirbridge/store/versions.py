@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 
-from .database import Row, Tx, chunks, micros_or_none
+from .database import Row, Tx, chunks, constant, micros_or_none, upsert
 from .records import StoredEvent
 from .schema import versions as v
 
@@ -17,8 +19,8 @@ NEW, DUPLICATE, OLDER = "new", "duplicate", "older"
 # A server restored from a backup gives out version numbers a second time. The same version with
 # a clearly later lastUpdated is another one. (Without a lastUpdated of the first: later than we
 # saw it, with an hour for clocks that disagree.)
-_SAME_VERSION = timedelta(minutes=1) // timedelta(microseconds=1)
-_SAME_VERSION_SEEN = timedelta(hours=1) // timedelta(microseconds=1)
+_SAME_VERSION = constant(timedelta(minutes=1) // timedelta(microseconds=1))
+_SAME_VERSION_SEEN = constant(timedelta(hours=1) // timedelta(microseconds=1))
 
 _Record = tuple[str, str, str]  # source, type, id
 _Version = tuple[str, str, str, str]
@@ -60,17 +62,25 @@ def outcomes(tx: Tx, told: Sequence[StoredEvent], now: int) -> list[str]:
     return found
 
 
+# Three lists, not one of triples: SQLite reads the whole table for those. So it may also answer
+# for records that were not asked for.
+_NEWEST = (
+    sa.select(
+        v.c.source, v.c.type, v.c.res_id, sa.func.max(v.c.last_updated), sa.func.max(v.c.number)
+    )
+    .where(v.c.source.in_(sa.bindparam("sources", expanding=True)))
+    .where(v.c.type.in_(sa.bindparam("types", expanding=True)))
+    .where(v.c.res_id.in_(sa.bindparam("ids", expanding=True)))
+    .group_by(v.c.source, v.c.type, v.c.res_id)
+)
+
+
 def _known(tx: Tx, told: Sequence[StoredEvent]) -> dict[_Record, _Known]:
-    records = list({_record(event): None for event in told})
     known: dict[_Record, _Known] = {}
-    for some in chunks(records):
-        columns = (v.c.source, v.c.type, v.c.res_id)
-        newest = (
-            sa.select(*columns, sa.func.max(v.c.last_updated), sa.func.max(v.c.number))
-            .where(sa.tuple_(*columns).in_(some))
-            .group_by(*columns)
-        )
-        for source, type_, id_, updated, number in tx.all(newest):
+    for some in chunks(list({_record(event) for event in told})):
+        sources, types, ids = (list(set(column)) for column in zip(*some, strict=True))
+        asked = {"sources": sources, "types": types, "ids": ids}
+        for source, type_, id_, updated, number in tx.conn.execute(_NEWEST, asked):
             known[source, type_, id_] = _Known(updated, number)
     return known
 
@@ -84,17 +94,21 @@ def _unseen(tx: Tx, told: Sequence[StoredEvent], now: int) -> set[_Version]:
             rows.setdefault(version, _version_row(version, event.last_updated, now, own=False))
     if not rows:
         return set()
-    insert = tx.upsert(v)
+    # In order: two intakes that were told the same must not wait for each other crosswise.
+    in_order = [rows[version] for version in sorted(rows)]
+    return {tuple(row) for row in tx.conn.execute(_remember(tx.postgres), in_order)}
+
+
+@cache
+def _remember(postgres: bool) -> Any:
+    insert = upsert(v, postgres)
     then = insert.excluded.last_updated
-    again = insert.on_conflict_do_update(
+    return insert.on_conflict_do_update(
         index_elements=[v.c.source, v.c.type, v.c.res_id, v.c.version],
-        set_={"last_updated": then, "seen_at": insert.excluded.seen_at, "own": 0},
+        set_={"last_updated": then, "seen_at": insert.excluded.seen_at, "own": constant(0)},
         where=then
         > sa.func.coalesce(v.c.last_updated + _SAME_VERSION, v.c.seen_at + _SAME_VERSION_SEEN),
     ).returning(v.c.source, v.c.type, v.c.res_id, v.c.version)
-    # In order: two intakes that were told the same must not wait for each other crosswise.
-    in_order = [rows[version] for version in sorted(rows)]
-    return {tuple(row) for row in tx.conn.execute(again, in_order)}
 
 
 def remember_own(tx: Tx, written: Sequence[_Version], now: int) -> None:
@@ -104,7 +118,8 @@ def remember_own(tx: Tx, written: Sequence[_Version], now: int) -> None:
     if rows:
         tx.conn.execute(
             insert.on_conflict_do_update(
-                index_elements=[v.c.source, v.c.type, v.c.res_id, v.c.version], set_={"own": 1}
+                index_elements=[v.c.source, v.c.type, v.c.res_id, v.c.version],
+                set_={"own": constant(1)},
             ),
             rows,
         )
