@@ -7,7 +7,7 @@ A folder holds `therapies/*.yaml` (one drug in one form each), `premedications.y
 `visits.yaml`, and the folders of `FOLDERS` that other modules read. A later folder adds to the
 earlier ones: a therapy of the same file name or a class of premedication of the same name
 replaces the earlier one, the lists of `visits.yaml` are joined. The shapes of the files:
-`mapping_files.py`. To add a drug: docs/how-to/add-a-therapy.md.
+`files.py`. To add a drug: docs/how-to/add-a-therapy.md.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from . import yamlfile
-from .core.facts import Problem, Ref
-from .core.formulary import Formulary
-from .core.quantity import Amount
-from .core.visits import AtSite
-from .mapping_files import (
+from .. import yamlfile
+from ..core.facts import Problem, Ref
+from ..core.formulary import Formulary
+from ..core.quantity import Amount
+from ..core.visits import AtSite
+from ..yamlfile import Invalid
+from .files import (
     DrugClass,
     Example,
     PremedicationsFile,
@@ -33,7 +34,6 @@ from .mapping_files import (
     to_codes,
     to_visits,
 )
-from .yamlfile import Invalid
 
 #: What a folder of mappings may hold.
 FOLDERS = frozenset({"therapies", "payers", "servers", "tasks"})
@@ -57,8 +57,8 @@ class Mappings:
 
 def shipped() -> Path:
     """The folder that comes with the package: inside the wheel, else that of the repository."""
-    inside = Path(__file__).parent / "_data" / "mappings"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "mappings"
+    inside = Path(__file__).parents[1] / "_data" / "mappings"
+    return inside if inside.is_dir() else Path(__file__).parents[3] / "mappings"
 
 
 def load(folders: Sequence[Path], sites: Mapping[str, AtSite] | None = None) -> Mappings:
