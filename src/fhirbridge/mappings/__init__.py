@@ -19,12 +19,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from .. import yamlfile
-from ..core.facts import Problem, Ref
-from ..core.formulary import Formulary
-from ..core.quantity import Amount
-from ..core.visits import AtSite
-from ..yamlfile import Invalid
+from fhirbridge import yamlfile
+from fhirbridge.core.facts import Problem, Ref
+from fhirbridge.core.formulary import Formulary
+from fhirbridge.core.quantity import Amount
+from fhirbridge.core.visits import AtSite
+from fhirbridge.yamlfile import Invalid
+
 from .files import (
     DrugClass,
     Example,

@@ -13,12 +13,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
-from ..core import therapy as core
-from ..core.codes import keys
-from ..core.facts import Code, Span
-from ..core.quantity import Quantity
-from ..core.visits import Visits
-from ..yamlfile import Strict
+from fhirbridge.core import therapy as core
+from fhirbridge.core.codes import keys
+from fhirbridge.core.facts import Code, Span
+from fhirbridge.core.quantity import Quantity
+from fhirbridge.core.visits import Visits
+from fhirbridge.yamlfile import Strict
 
 SYSTEMS: Mapping[str, str] = {
     "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
