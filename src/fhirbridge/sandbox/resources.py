@@ -2,7 +2,7 @@
 
 Everything is checked where a unit ends, so that the entries of a transaction may point to one
 another in any order; a refused unit leaves no trace, and listeners hear only of what stands.
-Rules and codes (`HAPI-nnnn`) are those that HAPI 8.8.0 was seen to follow.
+The rules and codes (`HAPI-nnnn`) are those that HAPI 8.8.0 was seen to follow.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fhirbridge.fhir.jsonio import dumps
-from fhirbridge.sandbox.parameters import PARAMETERS
+from fhirbridge.fhir.parameters import PARAMETERS, REFERENCES, values
 
 Key = tuple[str, str]
 Resource = dict[str, Any]
 
-_REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(/_history/[^/]+)?")
-_ID = re.compile(r"(?=.*[^0-9])[A-Za-z0-9\-.]{1,64}")
+_REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 
 
 class Refused(Exception):
@@ -39,13 +38,17 @@ class Version:
 
     key: Key
     number: int
-    method: str
     last_updated: datetime
     resource: Resource | None
 
+    @property
+    def place(self) -> str:
+        """`Type/id/_history/n`."""
+        return f"{self.key[0]}/{self.key[1]}/_history/{self.number}"
+
 
 def stamp(moment: datetime) -> str:
-    """An instant as HAPI writes it: milliseconds, with a zone."""
+    """An instant as HAPI writes it: milliseconds, UTC."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
@@ -62,13 +65,12 @@ def rewrite_references(node: Any, rule: Callable[[str], str]) -> None:
         if isinstance(node.get("reference"), str):
             node["reference"] = rule(node["reference"])
         node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            rewrite_references(child, rule)
+    for child in node if isinstance(node, list) else []:
+        rewrite_references(child, rule)
 
 
 def _content(node: Any) -> Any:
-    """A value to compare by: order of keys is nothing, every digit of a decimal counts."""
+    """A value to compare by: the order of keys is nothing, every digit of a decimal counts."""
     if isinstance(node, dict):
         return {k: _content(v) for k, v in node.items() if k not in ("versionId", "lastUpdated")}
     return [_content(v) for v in node] if isinstance(node, list) else dumps(node)
@@ -89,23 +91,21 @@ class Store:
     def unit(self, checked: bool = True) -> Iterator[None]:
         """What is written inside stands as a whole or not at all; units nest into the outermost."""
         with self.lock:
-            mark = len(self.log)
-            self._depth += 1
+            mark, self._depth = len(self.log), self._depth + 1
             try:
                 yield
-                if self._depth == 1 and checked:
-                    for version in self.log[mark:]:
-                        for check in self.checks:
-                            check(version)
+                outermost = self._depth == 1
+                for version in self.log[mark:] if checked and outermost else []:
+                    for check in self.checks:
+                        check(version)
             except BaseException:
-                for version in reversed(self.log[mark:]):
+                for version in self.log[mark:]:
                     self._versions[version.key[0]][version.key[1]].pop()
                 del self.log[mark:]
                 raise
             finally:
                 self._depth -= 1
-            written = self.log[mark:] if self._depth == 0 else []
-            for version in written:
+            for version in self.log[mark:] if outermost else []:
                 for listener in self.listeners:
                     listener(version)
 
@@ -134,89 +134,73 @@ class Store:
             raise Refused(410, "", f"Resource was deleted at {stamp(found[0].last_updated)}")
         return found[0]
 
-    def read(self, type_: str, id_: str) -> Resource:
-        """The newest content; `Refused` 404 or 410."""
-        return self.version(type_, id_).resource or {}
-
     def create(self, type_: str, resource: Resource) -> Version:
         """Store under an id of ours."""
-        return self._write((type_, self._ids()), "POST", resource)
+        self.versions(type_, "")
+        return self._write((type_, self._ids()), resource)
 
     def update(self, type_: str, id_: str, resource: Resource, if_match: str = "") -> Version:
         """Store under the client's id; what changes nothing makes no version."""
         every = self.versions(type_, id_)
-        if if_match and (not every or f'W/"{every[-1].number}"' != if_match):
+        if if_match and every and f'W/"{every[-1].number}"' != if_match:
             text = f"Trying to update {type_}/{id_} but this is not the current version"
             raise Refused(409, "HAPI-0550: HAPI-0989", text)
-        if not every and not _ID.fullmatch(id_):
+        if not every and id_.isdigit():
             text = "clients may only assign IDs which contain at least one non-numeric character"
             raise Refused(400, "HAPI-0960", f"Can not create resource with ID[{id_}], {text}")
-        return self._write((type_, id_), "PUT", resource)
+        return self._write((type_, id_), resource)
 
-    def delete(self, type_: str, id_: str) -> Version | None:
-        """Add a deletion; None when there is nothing to delete."""
-        self.versions(type_, id_)
-        return self._write((type_, id_), "DELETE", None) if self.alive((type_, id_)) else None
+    def delete(self, type_: str, id_: str) -> None:
+        """Add a deletion, unless there is nothing to delete."""
+        if self.versions(type_, id_) and self.alive((type_, id_)):
+            self._write((type_, id_), None)
 
-    def _write(self, key: Key, method: str, resource: Resource | None) -> Version:
+    def _write(self, key: Key, resource: Resource | None) -> Version:
         every = self._versions[key[0]].setdefault(key[1], [])
-        moment = self._clock()
-        number = every[-1].number + 1 if every else 1
         if resource is not None:
-            self._normalize(resource, key, every[-1].resource if every else None)
-            if every and every[-1].resource and _content(every[-1].resource) == _content(resource):
+            self._normalize(resource, key, [v.resource for v in every if v.resource][-1:])
+            if self.alive(key) and _content(every[-1].resource) == _content(resource):
                 return every[-1]
-            resource["meta"] |= {"versionId": str(number), "lastUpdated": stamp(moment)}
-        every.append(Version(key, number, method, moment, resource))
+            number = {"versionId": str(len(every) + 1), "lastUpdated": stamp(self._clock())}
+            resource["meta"] |= number
+        every.append(Version(key, len(every) + 1, self._clock(), resource))
         self.log.append(every[-1])
         return every[-1]
 
-    def _normalize(self, resource: Resource, key: Key, before: Resource | None) -> None:
+    @staticmethod
+    def _normalize(resource: Resource, key: Key, before: list[Resource]) -> None:
         """As HAPI stores: no versions in references; tags are added by an update, never removed."""
         rewrite_references(resource, lambda text: text.split("/_history/")[0])
         meta = dict(resource.get("meta") or {})
-        old = (before or {}).get("meta", {}).get("tag", [])
-        tags = [*old, *(tag for tag in meta.get("tag", []) if tag not in old)]
+        tags = before[0]["meta"].get("tag", []) if before else []
+        tags = [*tags, *(tag for tag in meta.get("tag", []) if tag not in tags)]
         resource |= {"id": key[1], "meta": meta | ({"tag": tags} if tags else {})}
 
     def _check_references(self, version: Version) -> None:
-        if version.resource is None:
-            self._check_unused(version.key)
-            return
-        for parameter in PARAMETERS[version.key[0]].values():
-            if parameter.kind == "reference":
-                path = f"{version.key[0]}.{'.'.join(parameter.paths[0])}"
-                for value in parameter.values(version.resource):
-                    self._check_reference(value, path, self._targets(version.key[0], path))
+        if version.resource is None and not self.alive(version.key) and self._used(version.key):
+            text = f"Unable to delete {'/'.join(version.key)} because at least one resource has a"
+            raise Refused(409, "", f"{text} reference to this resource")
+        for path, targets in REFERENCES[version.key[0]].items():
+            where = f"{version.key[0]}.{'.'.join(path)}"
+            for value in values(version.resource or {}, path):
+                if str(value.get("reference", "")).startswith("http"):
+                    raise Refused(
+                        400, "HAPI-0507", f"Resource contains external reference: {where}"
+                    )
+                key = reference_key(value) or version.key
+                if targets and key[0] not in targets and key != version.key:
+                    text = f"Invalid reference found at path '{where}'. Resource type '{key[0]}'"
+                    raise Refused(422, "HAPI-0931", f"{text} is not valid for this path")
+                if not self.alive(key) and key != version.key:
+                    text = f"Resource {key[0]}/{key[1]} not found, specified in path: {where}"
+                    raise Refused(400, "HAPI-1094", text)
 
-    def _check_reference(self, value: Any, path: str, targets: frozenset[str]) -> None:
-        text = value.get("reference", "") if isinstance(value, dict) else ""
-        if re.match(r"https?://", text):
-            raise Refused(400, "HAPI-0507", f"Resource contains external reference at path {path}")
-        key = reference_key(value)
-        if key and targets and key[0] not in targets:
-            text = (
-                f"Invalid reference found at path '{path}'. Resource type '{key[0]}' is not valid"
-            )
-            raise Refused(422, "HAPI-0931", f"{text} for this path")
-        if key and not self.alive(key):
-            name = f"Resource {key[0]}/{key[1]} not found, specified in path: {path}"
-            raise Refused(400, "HAPI-1094", name)
-
-    @staticmethod
-    def _targets(type_: str, path: str) -> frozenset[str]:
-        """What may stand at a path: the union of its parameters' targets; empty for anything."""
-        steps = tuple(path.split(".")[1:])
-        sharing = [p.targets for p in PARAMETERS[type_].values() if steps in p.paths]
-        return frozenset().union(*sharing) if all(sharing) else frozenset()
-
-    def _check_unused(self, key: Key) -> None:
-        for type_, parameters in PARAMETERS.items():
-            links = [p for p in parameters.values() if p.kind == "reference"]
-            for version in self.current(type_):
-                for value in (v for p in links for v in p.values(version.resource or {})):
-                    if reference_key(value) == key and not self.alive(key):
-                        text = f"Unable to delete {key[0]}/{key[1]} because at least one resource"
-                        raise Refused(
-                            409, "HAPI-0550: HAPI-0515", f"{text} has a reference to this resource"
-                        )
+    def _used(self, key: Key) -> bool:
+        """Whether a resource that stands points to this one."""
+        return any(
+            reference_key(value) == key
+            for type_, paths in REFERENCES.items()
+            for version in self.current(type_)
+            for path in paths
+            for value in values(version.resource or {}, path)
+        )

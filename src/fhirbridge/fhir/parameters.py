@@ -1,13 +1,14 @@
-"""What can be searched and what a reference may point to: one line for one kind of parameter.
+"""The R4 search parameters of the types that fhirbridge reads and writes, and what may stand there.
 
-Source: the R4 (4.0.1) search parameter registry, cut to the types that fhirbridge reads and
-writes. A line reads `Type kind name=path|path>Target,Target …`; the path may be left out when it
-is the name. Where several parameters share a path, a reference there may point to any of their
-targets (HAPI refuses others); paths that no line names are not checked, as on HAPI.
+Source: the R4 (4.0.1) search parameter registry and the reference types of the R4 resources. A
+line reads `Type kind name=path|path>Target,Target …`; the path may be left out where it is the
+name, the targets where any type may stand. Where parameters share a path, a reference there may
+point to the targets of any of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +76,8 @@ Appointment token reason-code=reasonCode
 Appointment date date=start
 Appointment reference patient=participant.actor>Patient location=participant.actor>Location
 Appointment reference actor=participant.actor>{_TEAM},Location based-on=basedOn>ServiceRequest
-Appointment reference practitioner=participant.actor>Practitioner supporting-info=supportingInformation
-Appointment reference reason-reference=reasonReference slot
+Appointment reference practitioner=participant.actor>Practitioner reason-reference=reasonReference
+Appointment reference supporting-info=supportingInformation slot
 Task token identifier status intent code priority business-status=businessStatus
 Task token group-identifier=groupIdentifier performer=performerType
 Task date authored-on=authoredOn modified=lastModified period=executionPeriod
@@ -114,25 +115,32 @@ _UNSEARCHED = """AllergyIntolerance Basic Binary Bundle CarePlan CareTeam Device
 Encounter ExplanationOfBenefit Group HealthcareService Questionnaire QuestionnaireResponse Slot"""
 
 
+Path = tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One search parameter: `paths` are steps from the resource; no `targets` means any type."""
+    """One search parameter: `paths` lead from the resource; no `targets` means any type."""
 
     name: str
     kind: str
-    paths: tuple[tuple[str, ...], ...]
+    paths: tuple[Path, ...]
     targets: frozenset[str]
 
     def values(self, resource: dict[str, Any]) -> list[Any]:
-        """Everything that stands at the paths, lists opened."""
-        found: list[Any] = []
-        for path in self.paths:
-            nodes: list[Any] = [resource]
-            for step in path:
-                children = [node.get(step) for node in nodes if isinstance(node, dict)]
-                nodes = [one for c in children for one in (c if isinstance(c, list) else [c])]
-            found += [node for node in nodes if node is not None]
-        return found
+        """Everything that stands at the paths."""
+        return [value for path in self.paths for value in values(resource, path)]
+
+
+def values(resource: dict[str, Any], path: Path) -> list[Any]:
+    """Everything that stands at a path, lists opened."""
+    nodes: list[Any] = [resource]
+    for step in path:
+        children = [node.get(step) for node in nodes if isinstance(node, dict)]
+        nodes = [
+            one for child in children for one in (child if isinstance(child, list) else [child])
+        ]
+    return [node for node in nodes if node is not None]
 
 
 def _parse(table: str) -> dict[str, dict[str, Parameter]]:
@@ -149,5 +157,19 @@ def _parse(table: str) -> dict[str, dict[str, Parameter]]:
     return {type_: common | own for type_, own in sorted(parsed.items())}
 
 
+def _targets(parameters: Iterable[Parameter]) -> dict[Path, frozenset[str]]:
+    links = [p for p in parameters if p.kind == "reference"]
+    sharing = {
+        path: [p.targets for p in links if path in p.paths] for p in links for path in p.paths
+    }
+    return {
+        path: frozenset().union(*targets) if all(targets) else frozenset()
+        for path, targets in sharing.items()
+    }
+
+
 PARAMETERS = _parse(_TABLE)
 """Resource type -> parameter name -> parameter; also the list of the types that are known."""
+
+REFERENCES = {type_: _targets(found.values()) for type_, found in PARAMETERS.items()}
+"""Resource type -> path of references -> the types that may stand there; empty for any."""
