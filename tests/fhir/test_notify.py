@@ -199,24 +199,32 @@ def bundle(*entries: dict[str, Any], type_: str = "history") -> dict[str, Any]:
     return {"resourceType": "Bundle", "type": type_, "entry": list(entries)}
 
 
-@pytest.mark.parametrize("number", ["7", 7])
-def test_hapi_r4b_and_r5(number: object) -> None:
-    """Relative fullUrls with versions; numbers as strings (R4B) or integers (R5)."""
-    focus = {"reference": "MedicationRequest/m-2"}
-    entry = {
-        "fullUrl": "MedicationRequest/m-2/_history/3",
-        "request": {"method": "PUT", "url": "MedicationRequest/m-2"},
-    }
-    found = heard(
-        bundle(
-            {"resource": status({"eventNumber": number, "focus": focus})},
-            entry,
-            type_="subscription-notification",
-        )
-    )
-    assert only(found) == Event(
-        "ehr", Verb.CHANGED, "MedicationRequest", "m-2", version="3", number=7
-    )
+@pytest.mark.parametrize("fhir", ["R4B", "R5"])
+@pytest.mark.parametrize(
+    ("what", "verb", "id_", "version", "patient", "number"),
+    [
+        ("create_full-resource", Verb.CHANGED, "m-1", "1", "p-7", 1),
+        ("update_id-only", Verb.CHANGED, "m-1", None, None, 2),
+        ("delete_id-only", Verb.DELETED, "m-1", None, None, 3),
+        ("delete_empty", Verb.TOUCHED, None, None, None, 3),
+    ],
+)
+def test_what_a_real_hapi_sent(
+    fhir: str,
+    what: str,
+    verb: Verb,
+    id_: str | None,
+    version: str | None,
+    patient: str | None,
+    number: int,
+) -> None:
+    """Numbers are strings in R4B, integers in R5; a delete is an entry with a request only."""
+    body = (EXAMPLES / f"hapi_{fhir}_{what}.json").read_bytes()
+    found = heard(body=body, subscribed="MedicationRequest")
+    event = only(found)
+    assert (event.verb, event.type, event.id) == (verb, "MedicationRequest", id_)
+    assert (event.version, event.patient, event.number) == (version, patient, number)
+    assert (found.dialect, found.problem, found.total) == ("topic", None, number)
     assert found.answer == notify.BUNDLE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from email.message import Message
+from functools import lru_cache
 from typing import Any
 
 from . import jsonio
@@ -60,10 +61,15 @@ def _inflated(body: bytes) -> bytes:
 
 
 def _decoded(content_type: str, data: bytes) -> str:
+    try:
+        return data.decode(_charset(content_type))
+    except (ValueError, LookupError):
+        raise Unreadable("the body is not in the character set that it declares") from None
+
+
+@lru_cache(maxsize=64)
+def _charset(content_type: str) -> str:
     message = Message()
     message["content-type"] = content_type
     charset = message.get_content_charset() or "utf-8"
-    try:
-        return data.decode("utf-8-sig" if charset in ("utf-8", "utf8") else charset)
-    except (ValueError, LookupError):
-        raise Unreadable("the body is not in the character set that it declares") from None
+    return "utf-8-sig" if charset in ("utf-8", "utf8") else charset

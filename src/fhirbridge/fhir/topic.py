@@ -76,9 +76,14 @@ class Index:
         names: list[object] = []
         if isinstance(full_url, str):
             names.append(full_url)
-        place = locate(full_url, self._bases)
-        if place is None and isinstance(resource, Mapping) and not isinstance(full_url, str):
-            place = locate(f"{resource.get('resourceType')}/{resource.get('id')}")
+            place = locate(full_url, self._bases)
+        else:  # HAPI's deletes have a request and nothing else
+            request = entry.get("request")
+            place = (
+                locate(request.get("url"), self._bases) if isinstance(request, Mapping) else None
+            )
+            if place is None and isinstance(resource, Mapping):
+                place = locate(f"{resource.get('resourceType')}/{resource.get('id')}")
         if isinstance(place, Place):
             names.append(place[:2])
         return names
