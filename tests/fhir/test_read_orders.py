@@ -3,65 +3,32 @@
 from datetime import date
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from fhirbridge.core.facts import Code, Fact, Link, Order, Span, State
+from fhirbridge.core.facts import Code, Link, Order, Span, State
 from fhirbridge.core.quantity import Amount
-from fhirbridge.fhir.read import Reading, Snapshot, read
-
-NEW_YORK = ZoneInfo("America/New_York")
-UCUM = "http://unitsofmeasure.org"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-OCREVUS = {"coding": [{"system": RXNORM, "code": "1876380", "display": "ocrelizumab 30 MG/ML"}]}
-
-
-def reading(*resources: Any, **more: Any) -> Reading:
-    return read(Snapshot("ehr", resources, **more), NEW_YORK)
-
-
-def request(**elements: Any) -> dict[str, Any]:
-    return {
-        "resourceType": "MedicationRequest",
-        "id": "o-1",
-        "status": "active",
-        "intent": "order",
-        "subject": {"reference": "Patient/p-7"},
-        "medicationCodeableConcept": OCREVUS,
-        **elements,
-    }
-
-
-def service(**elements: Any) -> dict[str, Any]:
-    body = {**request(), "resourceType": "ServiceRequest", "id": "s-1", **elements}
-    del body["medicationCodeableConcept"]
-    return body
+from tests.fhir.records import (
+    INFUSION,
+    OCREVUS,
+    RXNORM,
+    concept,
+    dose,
+    facts,
+    in_mg,
+    mg,
+    quantity,
+    reading,
+    reasons,
+)
+from tests.fhir.records import medication_request as request
+from tests.fhir.records import service_request as service
 
 
 def order(resource: dict[str, Any], *others: Any) -> Order:
-    facts: list[Fact] = [
-        fact for fact in reading(resource, *others).facts if fact.ref.id == resource["id"]
-    ]
-    assert isinstance(facts[0], Order)
-    return facts[0]
-
-
-def mg(value: int | str) -> dict[str, Any]:
-    return {"value": Decimal(value), "unit": "mg", "system": UCUM, "code": "mg"}
-
-
-def dose(value: int | str, **timing: Any) -> dict[str, Any]:
-    row: dict[str, Any] = {"doseAndRate": [{"doseQuantity": mg(value)}]}
-    return {**row, "timing": {"repeat": timing}} if timing else row
-
-
-def amount(value: int | str) -> Amount:
-    return Amount(Decimal(value), "mg", UCUM, "mg")
-
-
-def reasons(fact: Fact) -> list[str]:
-    return [problem.reason for problem in fact.problems]
+    fact = next(fact for fact in facts(resource, *others) if fact.ref.id == resource["id"])
+    assert isinstance(fact, Order)
+    return fact
 
 
 def test_an_order_of_one_visit() -> None:
@@ -70,7 +37,7 @@ def test_an_order_of_one_visit() -> None:
         identifier=[{"system": "urn:orders", "value": "77"}],
         dosageInstruction=[{"text": "600 mg IV once", **dose(600, count=1)}],
         dispenseRequest={
-            "quantity": {"value": 20, "unit": "mL"},
+            "quantity": quantity(20, "mL"),
             "numberOfRepeatsAllowed": 1,
             "validityPeriod": {"start": "2026-11-01", "end": "2027-05-01"},
             "performer": {"reference": "Organization/ph", "display": "Specialty pharmacy"},
@@ -80,16 +47,19 @@ def test_an_order_of_one_visit() -> None:
     )
     fact = order(body)
     assert str(fact.ref) == "ehr:MedicationRequest/o-1/_history/2"
-    assert fact.patient is not None and fact.patient.name == "ehr:Patient/p-7"
+    assert fact.patient is not None
+    assert fact.patient.name == "ehr:Patient/p-7"
     assert fact.names == {"ehr:MedicationRequest/o-1", "urn:orders|77"}
     assert fact.codes == (Code(RXNORM, "1876380", "ocrelizumab 30 MG/ML"),)
     assert fact.text == "600 mg IV once"
     assert (fact.state, fact.kind) == (State.ACTIVE, "medication")
-    assert (fact.per_visit, fact.visits) == (amount(600), 1)
+    assert (fact.per_visit, fact.visits) == (in_mg(600), 1)
     assert (fact.per_fill, fact.fills) == (Amount(Decimal(20), "mL"), 2)
     assert fact.window == Span(date(2026, 11, 1), date(2027, 5, 1))
-    assert fact.dispenser is not None and fact.dispenser.reference == "Organization/ph"
-    assert fact.requester is not None and fact.requester.reference == "Practitioner/dr"
+    assert fact.dispenser is not None
+    assert fact.dispenser.reference == "Organization/ph"
+    assert fact.requester is not None
+    assert fact.requester.reference == "Practitioner/dr"
     assert fact.problems == ()
 
 
@@ -168,7 +138,7 @@ def test_visits(
     instructions: list[Any], per_visit: str, visits: int | None, spacing: int | None
 ) -> None:
     fact = order(request(dosageInstruction=instructions))
-    assert fact.per_visit == amount(per_visit)
+    assert fact.per_visit == in_mg(per_visit)
     assert (fact.visits, fact.spacing_days) == (visits, spacing)
     assert fact.problems == ()
 
@@ -200,7 +170,7 @@ def test_equal_doses_without_sequence_or_days_may_be_one_visit() -> None:
 def test_a_range_of_equal_ends_is_a_dose() -> None:
     same = {"doseAndRate": [{"doseRange": {"low": mg(600), "high": mg("600.0")}}]}
     wide = {"doseAndRate": [{"doseRange": {"low": mg(300), "high": mg(600)}}]}
-    assert order(request(dosageInstruction=[same])).per_visit == amount(600)
+    assert order(request(dosageInstruction=[same])).per_visit == in_mg(600)
     fact = order(request(dosageInstruction=[wide]))
     assert fact.per_visit is None
     assert reasons(fact) == ["not-exact"]
@@ -208,10 +178,10 @@ def test_a_range_of_equal_ends_is_a_dose() -> None:
 
 def test_an_ordered_dose_goes_before_a_calculated_one() -> None:
     rates = [
-        {"type": {"coding": [{"code": "calculated"}]}, "doseQuantity": mg(590)},
-        {"type": {"coding": [{"code": "ordered"}]}, "doseQuantity": mg(600)},
+        {"type": concept("calculated"), "doseQuantity": mg(590)},
+        {"type": concept("ordered"), "doseQuantity": mg(600)},
     ]
-    assert order(request(dosageInstruction=[{"doseAndRate": rates}])).per_visit == amount(600)
+    assert order(request(dosageInstruction=[{"doseAndRate": rates}])).per_visit == in_mg(600)
 
 
 def test_count_and_events_that_disagree() -> None:
@@ -286,10 +256,10 @@ def test_a_medication_that_was_not_read() -> None:
 
 def test_an_order_for_the_administration() -> None:
     body = service(
-        code={"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": "96413"}]},
-        quantityQuantity={"value": 2, "unit": "visits"},
+        code=INFUSION,
+        quantityQuantity=quantity(2, "visits"),
         occurrencePeriod={"start": "2026-12-01", "end": "2026-12-31"},
-        locationCode=[{"coding": [{"code": "PTRES"}]}],
+        locationCode=[concept("PTRES")],
         basedOn=[{"reference": "MedicationRequest/o-1"}],
         performer=[{"reference": "Organization/inf"}],
         requisition={"value": "R"},
@@ -298,7 +268,8 @@ def test_an_order_for_the_administration() -> None:
     assert (fact.kind, fact.visits, fact.total) == ("service", 2, None)
     assert fact.window == Span(date(2026, 12, 1), date(2026, 12, 31))
     assert fact.site.kind == "home"
-    assert fact.performer is not None and fact.performer.reference == "Organization/inf"
+    assert fact.performer is not None
+    assert fact.performer.reference == "Organization/inf"
     assert fact.requisition == "|R"
     assert Link("ehr:MedicationRequest/o-1", 0, "based on") in fact.links
 
@@ -310,11 +281,11 @@ def test_occurrences_of_a_service() -> None:
 
 
 def test_a_visit_count_that_is_no_whole_number() -> None:
-    fact = order(service(quantityQuantity={"value": Decimal("1.5"), "unit": "visits"}))
+    fact = order(service(quantityQuantity=quantity("1.5", "visits")))
     assert (fact.visits, fact.total) == (None, None)
     assert reasons(fact) == ["not-a-number"]
 
 
 def test_an_inpatient_order_is_for_a_hospital() -> None:
-    assert order(request(category=[{"coding": [{"code": "inpatient"}]}])).site.kind == "hospital"
-    assert order(request(category=[{"coding": [{"code": "community"}]}])).site.kind == "unknown"
+    assert order(request(category=[concept("inpatient")])).site.kind == "hospital"
+    assert order(request(category=[concept("community")])).site.kind == "unknown"

@@ -22,10 +22,10 @@ from fhirbridge.core.facts import Fact, Problem, Ref
 from fhirbridge.core.identity import PatientRecord
 
 from .authorizations import claim_response
-from .elements import Page
 from .eligibility import coverage_eligibility_response
 from .fields import FIELDS
 from .orders import medication_request, service_request
+from .page import Page
 from .patients import coverage, patient
 from .schedule import appointment
 from .snapshot import Book, Json, Snapshot
@@ -94,10 +94,10 @@ def read(snapshot: Snapshot, zone: tzinfo | None) -> Reading:
 def _look_over(page: Page, kind: str) -> None:
     """Elements that R4 does not know are said so; those that change the meaning stop belief."""
     body = page.body
-    unknown = body.keys() - FIELDS[kind]
-    for name in sorted(unknown):
-        if not name.startswith("_"):
-            page.doubt("unknown-field", name[:32] if name.isidentifier() else "?")
+    if not body.keys() <= FIELDS[kind]:
+        for name in sorted(body.keys() - FIELDS[kind]):
+            if not name.startswith("_"):
+                page.doubt("unknown-field", name[:32] if name.isidentifier() else "?")
     if body.get("modifierExtension") or body.get("implicitRules"):
         page.doubt("unknown-modifier", "modifierExtension")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .elements import Page
+from .page import Page
 from .snapshot import Json
 
 #: (created, last updated): the later is the newer answer.

@@ -22,14 +22,12 @@ counts; the others are WITHDRAWN with the reason "superseded".
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from fhirbridge.core.facts import (
     ALWAYS,
     Authorization,
-    Code,
     Decision,
     Fact,
     Link,
@@ -41,10 +39,13 @@ from fhirbridge.core.facts import (
 from fhirbridge.core.quantity import Amount
 
 from .answers import superseded
-from .decisions import decision_in, grounds, review_of, reviewed
-from .elements import NOTHING, NUMBER, Page, lines, tail
+from .decisions import GRANTS, grounds
+from .elements import NOTHING
+from .items import Line, decided_lines
+from .page import NUMBER, Page
 from .places import site_of, visits_in
 from .snapshot import Json
+from .values import lines, tail
 
 STATES = {
     "active": State.ACTIVE,
@@ -52,26 +53,6 @@ STATES = {
     "draft": State.PLANNED,
     "entered-in-error": State.WRONG,
 }
-
-#: Decisions that grant something.
-GRANTS = frozenset({Decision.APPROVED, Decision.MODIFIED})
-
-
-@dataclass(slots=True)
-class Line:
-    """One item or addItem of an answer, while the answer is weighed as a whole."""
-
-    row: Json
-    asked: Json  # the item of the Claim; empty when there is none
-    sequences: frozenset[int]
-    added: bool
-    review: Json | None
-    decision: Decision
-    loose: bool = False  # no item of the Claim is named by its sequence
-    codes: tuple[Code, ...] = ()
-    parent: Line | None = None  # the item that an addItem answers
-    parts: dict[str, Json] = field(default_factory=dict)  # extensions by name
-    detail: dict[str, Json] = field(default_factory=dict)  # of itemAuthorizedDetail
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +83,8 @@ def claim_response(page: Page) -> list[Fact]:
         page.doubt("unknown-code" if use else "missing", "use", use)
     page.person(page.one(body, "patient"))
     answer = _answer(page)
-    found = _lines(page, answer.claim)
-    plain = all(line.review is None for line in found)
-    if plain:
-        found = _plainly(page, found, answer.claim)
-    else:
-        _modifications(found)
-        found = _without_replaced(found)
-    if body.get("status") == "cancelled" or answer.claim.get("status") == "cancelled":
-        for line in found:
-            line.decision = Decision.CANCELED
-    facts = [_authorization(page, answer, line, position) for position, line in enumerate(found)]
-    return list(facts)
+    found = decided_lines(page, answer.claim)
+    return [_authorization(page, answer, line, position) for position, line in enumerate(found)]
 
 
 def _answer(page: Page) -> Answer:
@@ -123,11 +94,11 @@ def _answer(page: Page) -> Answer:
     page.point([request], "request")
     number = page.word(body, "preAuthRef")
     state, reason = page.state(STATES), page.word(body, "disposition")
-    if superseded(page):
+    if state is State.ACTIVE and superseded(page):
         state, reason = State.WITHDRAWN, "superseded"
     urgent = any(
         tail(row) == "levelOfServiceCode"
-        and page.code_in(page.one(row, "valueCodeableConcept")) in ("U", "E", "03")
+        and page.code_in(page.one(row, "valueCodeableConcept")) == "U"
         for row in page.rows(claim, "extension")
     )
     kind = page.code_in(page.one(claim or body, "type"))
@@ -146,159 +117,6 @@ def _answer(page: Page) -> Answer:
         reason=reason,
         links=tuple(page.links),
     )
-
-
-# -- which lines there are, and what was decided on each -----------------------------------------
-
-
-def _lines(page: Page, claim: Json) -> list[Line]:
-    asked: dict[int, Json] = {}
-    for row in page.rows(claim, "item"):
-        sequence = page.count(row, "sequence")
-        if sequence is not None:
-            asked[sequence] = row
-    found = []
-    for row in page.rows(page.body, "item"):
-        sequence = page.count(row, "itemSequence", "item.itemSequence")
-        own = asked.get(sequence, NOTHING) if sequence is not None else NOTHING
-        found.append(_line(page, row, own, {sequence} - {None}, added=False))
-    for row in page.rows(page.body, "addItem"):
-        sequences = _sequences(page, row)
-        own = next((asked[number] for number in sorted(sequences) if number in asked), NOTHING)
-        found.append(_line(page, row, own, sequences, added=True))
-    answered = {number for line in found if not line.added for number in line.sequences}
-    for line in found:
-        line.loose = not line.sequences & asked.keys() if asked else line.added
-        line.loose = line.loose and not (line.added and line.sequences & answered)
-    return found
-
-
-def _sequences(page: Page, row: Json) -> set[Any]:
-    value = row.get("itemSequence")
-    numbers = value if isinstance(value, list) else [] if value is None else [value]
-    found = {page.count({"itemSequence": number}, "itemSequence") for number in numbers}
-    return found - {None}
-
-
-def _line(page: Page, row: Json, asked: Json, sequences: set[Any], *, added: bool) -> Line:
-    review = review_of(page, row)
-    parts = {tail(part): part for part in page.rows(row, "extension")}
-    detail = {
-        tail(part): part
-        for part in page.rows(parts.get("itemAuthorizedDetail", NOTHING), "extension")
-    }
-    line = Line(
-        row=row,
-        asked=asked,
-        sequences=frozenset(sequences),
-        added=added,
-        review=review,
-        decision=reviewed(page, review) if review is not None else Decision.UNKNOWN,
-        parts=parts,
-        detail=detail,
-    )
-    line.codes = _codes(page, line)
-    if _cancelled(page, asked):
-        line.decision = Decision.CANCELED
-    return line
-
-
-def _codes(page: Page, line: Line) -> tuple[Code, ...]:
-    """What the line is about: what was granted where it says so, else what was asked."""
-    codes = page.codes(page.one(line.row, "productOrService"))
-    part = line.detail.get("productOrServiceCode", NOTHING)
-    codes += page.codes(page.one(part, "valueCodeableConcept"))
-    if codes:
-        return codes
-    codes = page.codes(page.one(line.asked, "productOrService"))
-    for row in page.rows(line.asked, "detail"):
-        codes += page.codes(page.one(row, "productOrService"))
-    return codes
-
-
-def _cancelled(page: Page, asked: Json) -> bool:
-    """An updated Claim takes an item back: infoCancelled, or certification type 3 (PAS)."""
-    for part in (*page.rows(asked, "modifierExtension"), *page.rows(asked, "extension")):
-        name = tail(part).removeprefix("modifierextension-")
-        if name in ("infoCancelled", "infoCancelledFlag") and part.get("valueBoolean") is True:
-            return True
-        if (
-            name == "certificationType"
-            and page.code_in(page.one(part, "valueCodeableConcept")) == "3"
-        ):
-            return True
-    return False
-
-
-def _modifications(found: list[Line]) -> None:
-    """An addItem without a decision of its own follows from the item that it belongs to."""
-    turned = (Decision.MODIFIED, Decision.DENIED)
-    for line in found:
-        if not line.added or line.decision not in (Decision.UNKNOWN, Decision.APPROVED):
-            continue
-        parents = [other for other in found if not other.added and _same(other, line)]
-        line.parent = next((other for other in parents if other.decision in turned), None)
-        if line.parent is not None:
-            line.decision = Decision.MODIFIED
-        elif line.review is None:
-            line.decision = Decision.APPROVED
-
-
-def _without_replaced(found: list[Line]) -> list[Line]:
-    """Items whose grant stands in another line are not answers of their own."""
-    extras = [line for line in found if line.decision in GRANTS and (line.added or line.loose)]
-    kept = []
-    for line in found:
-        replaced = line.decision in (Decision.MODIFIED, Decision.DENIED) and any(
-            extra is not line and _same(line, extra) for extra in extras
-        )
-        if replaced and not line.added:
-            continue
-        kept.append(line)
-    for extra in extras:
-        denied = (line for line in found if line.decision is Decision.DENIED)
-        if any(_same(line, extra) for line in denied):
-            extra.decision = Decision.MODIFIED
-    return kept
-
-
-def _same(item: Line, other: Line) -> bool:
-    """Whether two lines answer one request: a common sequence; a common code only where the
-    other one names no item by its sequence."""
-    if item.sequences & other.sequences:
-        return True
-    if not other.loose:
-        return False
-    codes = {(code.system, code.code) for code in item.codes}
-    return any((code.system, code.code) in codes for code in other.codes)
-
-
-def _plainly(page: Page, found: list[Line], claim: Json) -> list[Line]:
-    """An answer without review actions: its disposition decides for all of its lines."""
-    outcome = page.word(page.body, "outcome")
-    decision = decision_in(page.word(page.body, "disposition"))
-    if outcome == "queued":
-        decision = Decision.PENDED
-    elif outcome == "error":
-        decision = Decision.UNKNOWN
-    if not found:
-        rows = page.rows(claim, "item") or [NOTHING]
-        found = [
-            _line(page, NOTHING, row, {page.count(row, "sequence")} - {None}, added=False)
-            for row in rows
-        ]
-    added = [line for line in found if line.added]
-    for line in found:
-        if line.decision is not Decision.CANCELED:
-            line.decision = decision
-        if line.added and decision in GRANTS:
-            line.decision = Decision.MODIFIED
-    if decision in GRANTS and added:
-        return [line for line in found if line.added or not any(_same(line, a) for a in added)]
-    return found
-
-
-# -- the figures of one line ---------------------------------------------------------------------
 
 
 def _authorization(page: Page, answer: Answer, line: Line, position: int) -> Authorization:
@@ -328,7 +146,7 @@ def _authorization(page: Page, answer: Answer, line: Line, position: int) -> Aut
         text=lines(*_words(page, line), page.word(page.body, "disposition"), *_notes(page, line)),
         state=answer.state,
         updated=page.updated,
-        problems=tuple(page.problems[known:]),
+        problems=(*line.problems, *page.problems[known:]),
         decision=line.decision,
         document=page.name,
         per_visit=amount if single else None,

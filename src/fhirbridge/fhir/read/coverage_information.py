@@ -22,9 +22,10 @@ from fhirbridge.core.facts import (
 )
 from fhirbridge.core.quantity import Amount
 
-from .elements import NUMBER, Page, tail
+from .page import NUMBER, Page
 from .places import visits_in
 from .snapshot import Json
+from .values import tail
 
 URL = "http://hl7.org/fhir/us/davinci-crd/StructureDefinition/ext-coverage-information"
 

@@ -10,8 +10,9 @@ import re
 
 from fhirbridge.core.facts import Decision
 
-from .elements import Page, tail
+from .page import Page
 from .snapshot import Json
+from .values import tail
 
 #: X12 306, review action. A5 is listed as "upheld", which tells nothing about this request.
 REVIEW_ACTIONS = {
@@ -70,22 +71,34 @@ TURNS = {
 }
 
 _WORD = re.compile(r"[a-z]+")
+_CLAUSE = re.compile(r"[.,:;()–—\n]| - ")
+
+#: Decisions that grant something.
+GRANTS = frozenset({Decision.APPROVED, Decision.MODIFIED})
 
 
 def decision_in(text: str) -> Decision:
     """The decision that a disposition states in so many words, else UNKNOWN.
 
-    A whole phrase of the table decides; otherwise exactly one kind of decision must be named
-    and nothing may turn it ("not yet approved" is unknown, not denied).
+    A whole phrase of the table decides; otherwise exactly one kind of decision must be named.
+    Nothing may turn it within its clause ("not yet approved" is unknown, not denied), and
+    nothing at all may condition a grant ("approved, if …"); a denial may give its reason.
     """
-    words = _WORD.findall(text.lower())
-    phrase = " ".join(words)
-    if phrase in PHRASES:
-        return PHRASES[phrase]
+    clauses = [_WORD.findall(clause) for clause in _CLAUSE.split(text.lower())]
+    words = [word for clause in clauses for word in clause]
+    for phrase in (words, clauses[0]):
+        if decision := PHRASES.get(" ".join(phrase)):
+            others = {WORDS[word] for word in words[len(phrase) :] if word in WORDS}
+            return decision if others <= {decision} else Decision.UNKNOWN
     named = {WORDS[word] for word in words if word in WORDS}
-    if len(named) == 1 and TURNS.isdisjoint(words):
-        return named.pop()
-    return Decision.UNKNOWN
+    if len(named) != 1:
+        return Decision.UNKNOWN
+    decision = named.pop()
+    for clause in clauses:
+        decides = decision in GRANTS or not WORDS.keys().isdisjoint(clause)
+        if decides and not TURNS.isdisjoint(clause):
+            return Decision.UNKNOWN
+    return decision
 
 
 def review_of(page: Page, item: Json) -> Json | None:

@@ -12,8 +12,10 @@ from decimal import Decimal
 from fhirbridge.core.facts import ALWAYS, Code, Fact, Link, Requirement, Span, State
 from fhirbridge.core.quantity import Amount
 
-from .elements import NOTHING, NUMBER, Page, lines
+from .elements import NOTHING
+from .page import NUMBER, Page
 from .snapshot import Json
+from .values import lines
 
 STATES = {
     "active": State.ACTIVE,

@@ -19,10 +19,11 @@ from fhirbridge.core.facts import ALWAYS, SOMEWHERE, Fact, Order, Site, Span, St
 from fhirbridge.core.quantity import Amount
 
 from .coverage_information import coverage_information
-from .elements import Page, lines
+from .page import Page
 from .places import site_of, visits_in
 from .snapshot import Json
 from .timing import Times, doses, times
+from .values import lines
 
 #: MedicationRequest.status (medicationrequest-status) and ServiceRequest.status (request-status).
 STATES = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fhirbridge.core.facts import ALWAYS, Coverage, Fact, State
 from fhirbridge.core.identity import PatientRecord
 
-from .elements import Page, day_in
+from .page import Page
+from .values import day_in
 
 COVERAGE_STATES = {
     "active": State.ACTIVE,
@@ -65,6 +66,6 @@ def _birth_date(page: Page) -> str | None:
         return None
     try:
         return day_in(text).isoformat()
-    except (ValueError, TypeError, IndexError):
+    except ValueError:
         page.doubt("bad-date", "birthDate")
         return None

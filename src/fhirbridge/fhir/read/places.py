@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fhirbridge.core.facts import SOMEWHERE, Site
 from fhirbridge.core.quantity import Amount
 
-from .elements import Page
+from .page import Page
 from .snapshot import Json
 
 #: Kind of site by code. CMS place of service: 11 office, 12 home, 19 and 22 hospital outpatient,

@@ -10,9 +10,10 @@ from __future__ import annotations
 from fhirbridge.core.facts import SOMEWHERE, Code, Fact, Party, State, Visit
 
 from .coverage_information import coverage_information
-from .elements import Page, lines
+from .page import Page
 from .places import site_of
 from .snapshot import Json
+from .values import lines
 
 STATES = {
     "proposed": State.PLANNED,

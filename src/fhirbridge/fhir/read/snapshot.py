@@ -7,6 +7,7 @@ fact of another source) and a payload can never make us call an address.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,7 +18,7 @@ from fhirbridge.core.facts import Ref
 #: One JSON object as `fhir.jsonio` parses it.
 Json = dict[str, Any]
 
-_ID = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._")
+_IDS = re.compile(r"[A-Za-z0-9\-._]{1,128}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Snapshot:
 class Book:
     """The newest copy of each resource of a snapshot, by "Type/id"."""
 
-    __slots__ = ("answers", "bases", "full_urls", "resources", "source", "unnamed")
+    __slots__ = ("answers", "bases", "full_urls", "places", "resources", "source", "unnamed")
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.source = snapshot.source
@@ -48,7 +49,8 @@ class Book:
         self.full_urls = snapshot.full_urls
         self.resources: dict[str, Json] = {}
         self.unnamed: list[tuple[str, str]] = []  # (type, what is wrong) of the unusable
-        self.answers: dict[str, tuple[Any, ...]] | None = None  # of authorizations.py, on demand
+        self.places: dict[str, tuple[str, str] | None] = {}
+        self.answers: dict[str, tuple[float, ...]] | None = None  # of answers.py, on demand
         for body in snapshot.resources:
             self._take(body)
 
@@ -73,6 +75,13 @@ class Book:
         resolved by the fullUrl of a Bundle entry. `Patient/Patient/1` is what some servers
         make of an absolute reference.
         """
+        try:
+            return self.places[reference]
+        except KeyError:
+            place = self.places[reference] = self._locate(reference)
+            return place
+
+    def _locate(self, reference: str) -> tuple[str, str] | None:
         parts = reference.split("/")
         count = len(parts)
         if count == 2 and parts[0].isalpha() and is_id(parts[1]):
@@ -110,7 +119,7 @@ def ref_at(place: tuple[str, str]) -> Ref:
 
 def is_id(value: object) -> bool:
     """Whether a value may be a logical id. R4 allows 64 characters; some servers use more."""
-    return isinstance(value, str) and 0 < len(value) <= 128 and _ID.issuperset(value)
+    return isinstance(value, str) and _IDS(value) is not None
 
 
 def _age(body: Json) -> tuple[str, int]:

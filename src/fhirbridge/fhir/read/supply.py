@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from fhirbridge.core.facts import Administration, Fact, State, Supply
 
-from .elements import Page, lines
+from .page import Page
 from .places import site_of
+from .values import lines
 
 #: MedicationDispense.status -> state and stage.
 STAGES = {

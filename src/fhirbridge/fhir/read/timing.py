@@ -18,8 +18,9 @@ from math import ceil
 from fhirbridge.core.facts import Span
 from fhirbridge.core.quantity import Amount
 
-from .elements import Page, lines, number
+from .page import Page
 from .snapshot import Json
+from .values import lines, number
 
 #: Days of a unit of time (UCUM units of R4 Timing.repeat.periodUnit); months and years as UCUM
 #: defines them (mo_j, a_j), so that 12 months hold two periods of 6.

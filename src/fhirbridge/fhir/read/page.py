@@ -1,0 +1,159 @@
+"""One resource while it is read: who it is about, what it is called, what it points at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import tzinfo
+
+from fhirbridge.core.facts import Code, Link, Party, Ref, State
+
+from .elements import NOTHING, Elements
+from .snapshot import Book, Json, is_id, ref_at
+from .values import identifier_name
+
+#: The name by which an authorization number is known, whoever wrote it (preAuthRef,
+#: authorizationNumber, reviewAction.number, satisfied-pa-id: all one key to join on).
+NUMBER = "number|"
+
+
+class Page(Elements):
+    """A resource of a snapshot. Readers fill `patient` and `links` and take `problems`."""
+
+    __slots__ = ("body", "book", "links", "name", "names", "patient", "updated")
+
+    def __init__(self, book: Book, body: Json, place: str, zone: tzinfo | None) -> None:
+        kind, _, number = place.partition("/")
+        meta = body.get("meta")
+        if not isinstance(meta, dict):
+            meta = NOTHING
+        version = meta.get("versionId")
+        super().__init__(Ref(book.source, kind, number, version if is_id(version) else None), zone)
+        self.book = book
+        self.body = body
+        self.name = f"{book.source}:{place}"
+        self.links: list[Link] = []
+        self.patient: Ref | None = None
+        self.updated = self.moment(meta, "lastUpdated", "meta.lastUpdated")
+        self.names = frozenset((self.name, *self.identifiers(body)))
+
+    # -- references ------------------------------------------------------------------------
+
+    def identifiers(self, node: Json, key: str = "identifier") -> list[str]:
+        """Business identifiers as "system|value"; those of old use too, they still name."""
+        value = node.get(key)
+        if value is None:
+            return []
+        rows = (value,) if isinstance(value, dict) else self.rows(node, key)
+        return [name for row in rows if (name := identifier_name(row))]
+
+    def target(self, reference: Json) -> Json | None:
+        """The resource that a Reference means, contained or elsewhere in the snapshot."""
+        text = reference.get("reference")
+        if not isinstance(text, str):
+            return None
+        if text[:1] != "#":
+            return self.book.get(self.book.locate(text))
+        inside = self.body.get("contained")
+        for resource in inside if isinstance(inside, list) else ():
+            if isinstance(resource, dict) and resource.get("id") in (text, text[1:]):
+                return resource
+        return None
+
+    def names_of(self, reference: Json) -> list[tuple[str, int]]:
+        """The names by which a Reference means its target, each with the tier of the link."""
+        names = []
+        text = reference.get("reference")
+        if isinstance(text, str) and text:
+            if text[0] == "#":
+                names.append((f"{self.name}{text}", 0))
+            else:
+                place = self.book.locate(text)
+                names.append((f"{place[0]}:{place[1]}" if place else text, 0))
+        elif text is not None:
+            self.doubt("wrong-shape", "reference")
+        identifier = reference.get("identifier")
+        if isinstance(identifier, dict) and (name := identifier_name(identifier)):
+            names.append((name, 1))
+        return names
+
+    def point(self, references: Iterable[Json], why: str) -> str | None:
+        """Link to what the references mean; the name of the first."""
+        first = None
+        for reference in references:
+            for name, tier in self.names_of(reference):
+                self.links.append(Link(name, tier, why))
+                first = first or name
+        return first
+
+    def person(self, reference: Json) -> None:
+        """The Patient that the record is about, as a Ref, or as a link by identifier."""
+        text = reference.get("reference")
+        place = self.book.locate(text) if isinstance(text, str) else None
+        if place and place[1].startswith("Patient/"):
+            self.patient = ref_at(place)
+        elif self.point([reference], "patient") is None:
+            self.doubt("no-patient", "subject")
+
+    def party(self, reference: Json) -> Party | None:
+        """Who a Reference names: on this server by reference, elsewhere by identifier."""
+        if not reference:
+            return None
+        text = reference.get("reference")
+        place = None
+        if isinstance(text, str) and text[:1] != "#":
+            place = self.book.locate(text)
+        resource = self.target(reference)
+        identifiers = self.identifiers(reference)
+        display = self.word(reference, "display")
+        if resource is not None:
+            identifiers = identifiers or self.identifiers(resource)
+            name = resource.get("name")
+            display = display or (name if isinstance(name, str) else "")
+        if not (place or identifiers or display):
+            return None
+        source, local = place or (self.ref.source, None)
+        return Party(source, local, identifiers[0] if identifiers else None, display or None)
+
+    def first_party(self, references: Iterable[Json]) -> Party | None:
+        """The first of several references that names somebody."""
+        for reference in references:
+            if party := self.party(reference):
+                return party
+        return None
+
+    # -- the record ------------------------------------------------------------------------
+
+    def state(self, table: Mapping[str, State]) -> State:
+        """The state that the status of the record means."""
+        status = self.word(self.body, "status")
+        state = table.get(status)
+        if state is None:
+            self.doubt("unknown-code" if status else "missing", "status", status)
+            return State.UNKNOWN
+        modified = self.body.get("modifierExtension") or self.body.get("implicitRules")
+        # R4 extensibility §2.4.0.1: with a modifier that one does not know, what the record
+        # says must not be relied on; that it is wrong may be.
+        return State.UNKNOWN if modified and state is not State.WRONG else state
+
+    def medication(self) -> tuple[tuple[Code, ...], str]:
+        """Codes and words of medication[x]; a Medication adds those of its ingredients.
+
+        The reader knows no drug: which of the codes decides is the formulary's matter.
+        """
+        concept = self.one(self.body, "medicationCodeableConcept")
+        if concept:
+            return self.codes(concept), self.words(concept)
+        reference = self.one(self.body, "medicationReference")
+        if not reference:
+            self.doubt("missing", "medication[x]")
+            return (), ""
+        resource = self.target(reference)
+        display = self.word(reference, "display")
+        if resource is None:
+            self.doubt("not-read", "medicationReference")
+            return (), display
+        concept = self.one(resource, "code")
+        codes = self.codes(concept)
+        for row in self.rows(resource, "ingredient"):
+            codes += self.codes(self.one(row, "itemCodeableConcept"))
+        return codes, self.words(concept) or display

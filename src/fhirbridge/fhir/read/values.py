@@ -1,0 +1,91 @@
+"""Primitive values of FHIR: numbers, dates, identifiers, extension names.
+
+Each function takes what stood in JSON and gives a value or says that it is none (None or
+ValueError); noting the Problem is the matter of `elements`.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from .snapshot import Json
+
+#: Years outside are typing errors (0026, 20226), not history or plans.
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+
+#: Exponents beyond these are no amount of anything (and would take forever to print).
+MAGNITUDES = range(-12, 13)
+
+
+def number(raw: object) -> Decimal | None:
+    """A JSON number as an exact Decimal; None for text, truth values and the unprintable."""
+    kind = type(raw)
+    if kind is Decimal:
+        value = raw
+    elif kind is int and -(10**13) < raw < 10**13:  # type: ignore[operator]
+        value = Decimal(raw)  # type: ignore[arg-type]
+    elif kind is float:
+        value = Decimal(str(raw))
+    else:
+        return None
+    assert isinstance(value, Decimal)
+    return value if value.is_finite() and value.adjusted() in MAGNITUDES else None
+
+
+def day_in(text: object) -> date:
+    """A full date, `YYYY-MM-DD`. Raises ValueError for anything else."""
+    if type(text) is not str or text[4:5] != "-" or text[7:8] != "-":
+        raise ValueError(text)
+    day = date.fromisoformat(text)
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise ValueError(text)
+    return day
+
+
+def moment_in(text: object) -> datetime:
+    """A dateTime with a time of day, naive where it names no offset. Raises ValueError.
+
+    A leap second is read as the second before it.
+    """
+    if type(text) is not str or text[10:11] != "T" or text[4:5] != "-":
+        raise ValueError(text)
+    moment = datetime.fromisoformat(text.replace(":60", ":59", 1) if ":60" in text else text)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(text)
+    return moment
+
+
+def first_day(text: str) -> date:
+    """The first day of a year or a month (`2026`, `2026-11`)."""
+    return day_in(f"{text}-01-01" if len(text) == 4 else f"{text}-01")
+
+
+def last_day(text: str) -> date:
+    """The last day of a year or a month."""
+    if len(text) == 4:
+        return day_in(f"{text}-12-31")
+    return (first_day(text) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+
+
+def identifier_name(identifier: Json) -> str | None:
+    """ "system|value" of an Identifier, the form in which records of all servers are joined."""
+    value = identifier.get("value")
+    if not isinstance(value, str) or not (value := value.strip()):
+        return None
+    system = identifier.get("system")
+    return f"{system if isinstance(system, str) else ''}|{value}"
+
+
+def tail(extension: Json) -> str:
+    """The last part of an extension's URL, the same in all versions of a guide.
+
+    Da Vinci PAS 2.0.1 nests `…/extension-reviewActionCode` where 2.2.1 has a plain `code`.
+    """
+    url = extension.get("url")
+    return url.rsplit("/", 1)[-1].removeprefix("extension-") if isinstance(url, str) else ""
+
+
+def lines(*texts: str) -> str:
+    """Texts of a record, one on each line, each once."""
+    return "\n".join(dict.fromkeys(text for text in texts if text))
