@@ -1,0 +1,237 @@
+"""`Bridge`: the story from top to bottom.
+
+    hear       a notification is kept on disk, and the subject that it concerns becomes due
+    work       what is due is leased, one person at a time, and reconciled (`reconciling`)
+    sweep      what no notification told is heard by polling
+    tick       timers ring: what time alone changes is looked at again
+
+Errors are named by what comes next (`fhir.errors`). A source that does not answer is `unread`:
+the rules that do not need it go on. Only the worklist's server must answer, because what we
+said before stands there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from fhirbridge.fhir.errors import Conflict, FhirError, Forbidden, Gone, Unavailable
+from fhirbridge.fhir.told import Told, told_resource
+from fhirbridge.logs import named
+from fhirbridge.store.records import Delivery, Heard, Lease, LostLease, Unwritable
+
+from .deciding import Decider
+from .gathering import Gatherer
+from .hearing import ANYTHING, Concerns, When
+from .intake import Intake, Kept
+from .ports import Store
+from .reconciling import Outcome, Reconciler, Writer
+from .sources import Source
+from .story import Arrived, Failed, Watcher, nobody
+from .sweeping import Sweeper
+
+log = logging.getLogger("fhirbridge")
+
+#: Longer than any reconciliation should take; a killed worker's subject is due again after it.
+LEASE = timedelta(minutes=3)
+#: Tries after which work that fails for an unknown reason is set aside.
+ATTEMPTS = 8
+_FORBIDDEN_AGAIN = timedelta(minutes=15)
+_LONGEST_BACKOFF = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How patient the bridge is. Tests and the demo are in more of a hurry than a hospital."""
+
+    sweep: timedelta = timedelta(minutes=15)  # a source that pushes is polled so often
+    poll: timedelta = timedelta(seconds=60)  # … and one that does not, or is silent
+    retry: timedelta = timedelta(seconds=30)  # before what failed is tried again
+
+
+class Bridge:
+    """One installation at work. Safe to use from several threads.
+
+    `home` is the source that holds the worklist; `pool` reads sources at the same time;
+    `identity` are the identifier systems that join records (None: any). `wake` is called when
+    something became due, so that workers need not look all the time.
+    """
+
+    def __init__(
+        self,
+        *,
+        sources: Sequence[Source],
+        home: str | None,
+        store: Store,
+        concerns: Concerns,
+        decider: Decider,
+        writer: Writer,
+        clock: Callable[[], datetime],
+        pool: Executor,
+        identity: frozenset[str] | None = None,
+        pace: Pace | None = None,
+        watcher: Watcher = nobody,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.sources = {source.name: source for source in sources}
+        self.store, self.clock, self.watcher = store, clock, watcher
+        self.pace, self.wake = pace or Pace(), wake
+        self.mode = decider.mode
+        self._concerns = concerns
+        self._reconciler = Reconciler(
+            home=self.sources[home] if home else None,
+            store=store,
+            gatherer=Gatherer(sources, identity, pool),
+            decider=decider,
+            writer=writer,
+            clock=clock,
+            watcher=lambda story: self.watcher(story),
+            retry=self.pace.retry,
+        )
+        self._sweeper = Sweeper(store, concerns, clock, self._arrived)
+        self.intake = Intake(self.sources, store, concerns, clock, self._arrived)
+
+    def close(self) -> None:
+        """Take no more deliveries; those that were taken are on disk."""
+        self.intake.close()
+
+    # --- hear
+
+    def hear(
+        self, server: str, key: str, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Kept:
+        """Keep a notification. See `Intake.hear`."""
+        return self.intake.hear(server, key, method, path, headers, body)
+
+    def _arrived(self, delivery: Delivery, heard: Heard) -> None:
+        """A delivery is on disk: wake the workers, tell the watcher."""
+        if heard.subjects:
+            self.wake()
+        counted = {"duplicate": heard.duplicates, "older": heard.older, "journaled": heard.new}
+        outcome = "due" if heard.subjects else max(counted, key=lambda each: counted[each])
+        events = tuple(f"{each.verb} {each.type}/{each.id}" for each in delivery.events)
+        if not events:
+            outcome = "empty"
+        self.watcher(Arrived(delivery.source, delivery.dialect, outcome, events, heard.subjects))
+
+    # --- work
+
+    def start(self) -> None:
+        """Make every source due for a sweep: what changed while nobody listened is heard."""
+        for name in self.sources:
+            self.store.raise_(f"{name}:{ANYTHING}", self.clock(), why="start")
+
+    def tick(self) -> int:
+        """Make due what time alone may have changed; answers how many."""
+        return self.store.ring(self.clock())
+
+    def work(self, owner: str, *, limit: int = 1) -> int:
+        """Take up to `limit` subjects that are due and see them through; answers how many."""
+        leases = self.store.lease(owner, self.clock(), LEASE, limit)
+        for lease in leases:
+            self._see_through(lease)
+        return len(leases)
+
+    def reconcile(self, subject: str, *, dry_run: bool = False) -> Outcome:
+        """Read, decide and write for one patient record ("ehr:Patient/p-7") now.
+
+        With `dry_run` nothing is written or remembered. Raises what the servers raise then;
+        otherwise errors lead to the usual retry, and the outcome has no decision.
+        """
+        if dry_run:
+            return self._reconciler.preview(subject)
+        self.store.raise_(subject, self.clock(), why="asked by a person", urgent=True)
+        person = self.store.person_of(subject) or subject
+        while leases := self.store.lease("asked by a person", self.clock(), LEASE, 1):
+            outcome = self._see_through(leases[0])
+            if leases[0].subject in (subject, person):
+                return outcome
+        return Outcome(subject)  # somebody else is at it
+
+    def sweep(self, *, full: bool = False) -> int:
+        """Hear what changed on every source now; `full`: everything, and read everybody again."""
+        news = sum(self._sweeper.sweep(source, full=full) for source in self.sources.values())
+        for person in self.store.persons(watched=True) if full else ():
+            self.store.raise_(person, self.clock(), why="full sweep")
+        return news
+
+    def _see_through(self, lease: Lease) -> Outcome:
+        """Work on a leased subject; whatever happens, the lease ends and the mark is not lost."""
+        try:
+            return self._on(lease)
+        except LostLease:
+            pass  # somebody else has it, or it was joined to another person: it is owed there
+        except Unwritable:
+            log.error("the store cannot be written; %s is due again later", lease.subject)
+        except (Unavailable, Conflict) as error:
+            after = getattr(error, "retry_after", None) or 0.0
+            self._fail(lease, error, max(timedelta(seconds=after), self._backoff(lease)))
+        except Forbidden as error:
+            self._fail(lease, error, _FORBIDDEN_AGAIN)
+        except FhirError as error:
+            self._fail(lease, error, None)
+        except Exception as error:  # noqa: BLE001 - a defect must not lose the mark
+            again = self._backoff(lease) if lease.attempts + 1 < ATTEMPTS else None
+            self._fail(lease, error, again)
+        return Outcome(lease.subject)
+
+    def _fail(self, lease: Lease, error: Exception, after: timedelta | None) -> None:
+        # Only our own errors' texts are known to hold no detail of a person.
+        what = str(error) if isinstance(error, FhirError) else named(error)
+        now = self.clock()
+        log.warning("%s: %s; %s", lease.subject, what, "parked" if after is None else "retried")
+        try:
+            self.store.fail(lease, now, error=what, retry_at=None if after is None else now + after)
+        except LostLease:
+            return
+        self.watcher(Failed(lease.subject, type(error).__name__, parked=after is None))
+
+    def _backoff(self, lease: Lease) -> timedelta:
+        longer: timedelta = self.pace.retry * 2 ** min(lease.attempts, 10)
+        return min(longer, _LONGEST_BACKOFF)
+
+    def _on(self, lease: Lease) -> Outcome:
+        source, _, what = lease.subject.partition(":")
+        if source not in self.sources:  # it is no longer configured
+            self.store.finish(lease, self.clock())
+            return Outcome(lease.subject)
+        if what == ANYTHING:
+            self._sweeper.sweep(self.sources[source])
+            again = self.clock() + self._until_next_sweep(self.sources[source])
+            self.store.finish(lease, self.clock(), look_again=again)
+            return Outcome(lease.subject)
+        if not what.startswith("Patient/"):
+            self._whose(lease, self.sources[source], what)
+            return Outcome(lease.subject)
+        return self._reconciler.reconcile(lease)
+
+    def _until_next_sweep(self, source: Source) -> timedelta:
+        links = [row for row in self.store.subscriptions() if row.source == source.name]
+        alive = bool(links) and all(row.state == "active" for row in links)
+        return self.pace.sweep if source.push and alive else self.pace.poll
+
+    def _whose(self, lease: Lease, source: Source, what: str) -> None:
+        """Find the patient of a record that was named without him, and make him due."""
+        type_, _, id_ = what.partition("/")
+        try:
+            resource = source.server.get(type_, id_)
+        except Gone:
+            resource = None
+        if resource is None:
+            subject = self.store.subject_of(source.name, type_, id_)
+        else:
+            told = told_resource(source.name, resource, [source.server.base_url])
+            subject = self._concerned(source, told) if told else None
+        if subject is not None and subject != lease.subject:
+            self.store.raise_(subject, self.clock(), why="record read")
+        self.store.finish(lease, self.clock())
+
+    def _concerned(self, source: Source, told: Told) -> str | None:
+        subject, when = self._concerns.subject(source, told)
+        if subject is None or when is When.ALWAYS or self.store.watched(subject):
+            return subject
+        known = self.store.person_of(subject) is not None
+        return None if known or when is When.WATCHED else subject

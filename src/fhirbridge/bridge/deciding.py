@@ -1,0 +1,114 @@
+"""From what was gathered to what shall be written: pure, and the same for files and servers.
+
+    Decider.decide(gathered, as_of) -> Decision     facts, ledger, findings, plan
+
+`audit` uses it over files, the bridge over servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from fhirbridge.core.booking import book
+from fhirbridge.core.calendar import Calendar
+from fhirbridge.core.facts import Party, Ref
+from fhirbridge.core.findings import Role
+from fhirbridge.core.formulary import Formulary
+from fhirbridge.core.ledger import Ledger
+from fhirbridge.core.plan import ROOT_RULE, Plan, Said, decide
+from fhirbridge.core.rules import Context, Judgement, judge, next_look
+from fhirbridge.fhir.said import said
+
+from .gathering import Gathered
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Why and what: everything between the records of a person and the transaction."""
+
+    person: Ref
+    gathered: Gathered
+    ledger: Ledger
+    judgement: Judgement
+    said: tuple[Said, ...]
+    plan: Plan
+    allowed: Plan  # the part of the plan whose rules may write
+    next_look: datetime | None
+
+    @property
+    def watched(self) -> bool:
+        """Is there a therapy that we know, or a Task of ours that may have to be closed?"""
+        return bool(self.ledger.therapies) or any(each.alive for each in self.said)
+
+
+@dataclass(frozen=True)
+class Decider:
+    """What the site knows beside the records. `home` is the source that holds the worklist.
+
+    `mode`: off · shadow · on; `rule_modes` for rules that have one of their own.
+    """
+
+    formulary: Formulary
+    calendar: Calendar
+    home: str | None = None
+    owners: Mapping[Role, Party] = field(default_factory=dict)
+    supply: Mapping[str, str] = field(default_factory=dict)
+    mode: str = "shadow"
+    rule_modes: Mapping[str, str] = field(default_factory=dict)
+
+    def decide(self, gathered: Gathered, as_of: datetime) -> Decision:
+        """What is wrong with one person, and what to write about it."""
+        person = self.person(gathered)
+        ledger = book(gathered.facts, self.formulary, self.calendar)
+        told = tuple(
+            each
+            for task in gathered.ours
+            if (each := said(task, self.home or person.source)) is not None
+        )
+        context = Context(
+            calendar=self.calendar,
+            as_of=as_of,
+            person=person.name,
+            sight=gathered.sight,
+            owners=self.owners,
+            supply=self.supply,
+            treated=gathered.treated,
+            formulary=self.formulary,
+        )
+        judgement = judge(ledger, context)
+        return Decision(
+            person=person,
+            gathered=gathered,
+            ledger=ledger,
+            judgement=judgement,
+            said=told,
+            plan=self._plan(judgement, told, "on", "shadow"),
+            allowed=self._plan(judgement, told, "on"),
+            next_look=next_look(ledger, as_of),
+        )
+
+    def _plan(self, judgement: Judgement, told: Sequence[Said], *modes: str) -> Plan:
+        """The plan as if only the rules of these write modes had been judged."""
+        rules = {each.rule for each in (*judgement.findings, *told)} - {ROOT_RULE}
+        silent = {rule for rule in rules if self.rule_modes.get(rule, self.mode) not in modes}
+        if silent and silent == rules:
+            return Plan()
+        findings = [each for each in judgement.findings if each.rule not in silent]
+        return decide(
+            findings,
+            told,
+            cannot_tell=lambda occasion, rule: (
+                rule in silent or judgement.cannot_tell(occasion, rule)
+            ),
+            standing=judgement.standing,
+        )
+
+    def person(self, gathered: Gathered) -> Ref:
+        """The record that names the person in keys: the worklist server's own, else the first.
+
+        It depends on the servers alone, so a bridge that lost its store makes the same keys.
+        """
+        at_home = [ref for ref in gathered.records if ref.source == self.home]
+        return replace(min(at_home or gathered.records), version=None)

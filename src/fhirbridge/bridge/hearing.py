@@ -1,0 +1,135 @@
+"""Whom an event concerns: which subject becomes due by it, and on what condition.
+
+Only persons with a therapy that we know are watched (decision 11). What is recognized as ours
+makes its patient due; what is clearly something else only when he is watched already; what does
+not say costs one read of a person whom we have not looked at yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from fhirbridge.core.events import Event, Verb
+from fhirbridge.core.facts import (
+    Administration,
+    Authorization,
+    Evidence,
+    Fact,
+    Order,
+    Requirement,
+    Supply,
+    Visit,
+)
+from fhirbridge.core.formulary import Formulary
+from fhirbridge.fhir.kinds import kind_of
+from fhirbridge.fhir.read import OUR_TAG, Snapshot, read
+from fhirbridge.fhir.told import Told
+from fhirbridge.store.records import StoredEvent
+
+from .sources import Source
+
+#: Stands for the type and the id of what changed when the sender did not say.
+ANYTHING = "*"
+
+
+class When(StrEnum):
+    """The condition on which an event makes its subject due."""
+
+    ALWAYS = "always"
+    UNLESS_UNWATCHED = "unless-unwatched"  # not when we looked and found no therapy
+    WATCHED = "watched"
+
+
+class Concern(StrEnum):
+    OURS = "ours"
+    UNCLEAR = "unclear"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Concerns:
+    """Sorts what a source told. `formulary` recognizes therapies and infusion visits."""
+
+    formulary: Formulary
+
+    def stored(self, source: Source, told: Told) -> StoredEvent:
+        """The event as the journal keeps it, with the subject that it may raise."""
+        subject, when = self.subject(source, told)
+        event = told.event
+        return StoredEvent(
+            source=source.name,
+            verb=event.verb.value,
+            type=event.type or ANYTHING,
+            id=event.id or ANYTHING,
+            version=event.version,
+            last_updated=event.last_updated,
+            subject=subject,
+            when=when.value,
+        )
+
+    def subject(self, source: Source, told: Told) -> tuple[str | None, When]:
+        """Which subject the event raises, and when. None: journaled only."""
+        event, resource = told
+        if event.verb is Verb.TOUCHED or event.type is None or event.id is None:
+            return f"{source.name}:{ANYTHING}", When.ALWAYS
+        if event.type == "Patient":
+            return f"{source.name}:Patient/{event.id}", When.WATCHED
+        if event.type not in source.types:
+            return None, When.WATCHED
+        if resource is not None and event.type == "Task" and not _is_ours(resource):
+            return None, When.WATCHED  # somebody else's work
+        if resource is None or event.patient is None:
+            return _record(event), When.ALWAYS  # to be read: then we know more
+        patient = f"{source.name}:Patient/{event.patient}"
+        return patient, _WHEN[self.concern(source, resource)](event.type)
+
+    def concern(self, source: Source, resource: Mapping[str, Any]) -> Concern:
+        """Is a record about a therapy that we know?"""
+        type_ = str(resource.get("resourceType"))
+        if type_ == "Task":
+            return Concern.OTHER
+        facts = read(Snapshot(source.name, (resource,)), source.zone).facts
+        concerns = {self._of(fact) for fact in facts if not isinstance(fact, Evidence)}
+        if Concern.OURS in concerns:
+            return Concern.OURS
+        if Concern.UNCLEAR in concerns or (not facts and kind_of(type_) == "authorizations"):
+            return Concern.UNCLEAR
+        return Concern.OTHER
+
+    def _of(self, fact: Fact) -> Concern:
+        if isinstance(fact, Visit):
+            place = fact.site.party.reference if fact.site.party else None
+            seen = self.formulary.infusion_visit(fact.ref.source, fact.codes, fact.text, place)
+            return _VISIT[seen]
+        if not isinstance(fact, Order | Supply | Administration | Authorization | Requirement):
+            return Concern.OTHER
+        found = self.formulary.recognize(fact.codes, fact.text)
+        if found.therapy or found.trap or self.formulary.service(fact.codes):
+            return Concern.OURS
+        return Concern.UNCLEAR if found.unclear else Concern.OTHER
+
+
+_VISIT = {"yes": Concern.OURS, "no": Concern.OTHER, "unknown": Concern.UNCLEAR}
+
+#: Each unclear medication costs one read; other unclear records only for somebody unknown.
+_MEDICATIONS = ("MedicationRequest", "MedicationDispense", "MedicationAdministration")
+_WHEN = {
+    Concern.OURS: lambda _: When.ALWAYS,
+    Concern.UNCLEAR: lambda t: When.ALWAYS if t in _MEDICATIONS else When.UNLESS_UNWATCHED,
+    Concern.OTHER: lambda _: When.WATCHED,
+}
+
+
+def _record(event: Event) -> str:
+    return f"{event.source}:{event.type}/{event.id}"
+
+
+def _is_ours(resource: Mapping[str, Any]) -> bool:
+    meta = resource.get("meta")
+    tags = meta.get("tag") if isinstance(meta, Mapping) else None
+    return isinstance(tags, list) and any(
+        isinstance(tag, Mapping) and (tag.get("system"), tag.get("code")) == OUR_TAG for tag in tags
+    )

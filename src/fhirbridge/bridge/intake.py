@@ -1,0 +1,135 @@
+"""The intake: a notification is checked, understood and kept, and only then acknowledged.
+
+    kept = intake.hear("ehr", key, "PUT", "MedicationRequest/m-1", headers, body)
+    kept.on_disk.result()          # or, at the web door: await asyncio.wrap_future(…)
+    kept.answer                    # what the sender gets back
+
+Understanding is pure and quick, so it may run in the event loop; deliveries that arrive at once
+share one commit. Nothing is fetched here, however a payload asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from typing import Protocol
+
+from fhirbridge.fhir import notify
+from fhirbridge.fhir.subscription import SECRET_HEADER
+from fhirbridge.store.group import GroupCommit
+from fhirbridge.store.records import Delivery, Heard, SubscriptionRow
+
+from .hearing import Concerns
+from .sources import Source
+
+#: Unknown keys make us look into the store again, but not more often than this.
+_RELOAD = timedelta(seconds=1)
+_LONGEST_TYPE = 100
+
+
+class Refused(Exception):
+    """The sender does not know the key and the secret of a Subscription of ours: 401."""
+
+
+class Keeps(Protocol):
+    """What the intake needs of the store."""
+
+    def hear(self, deliveries: Sequence[Delivery], now: datetime) -> list[Heard]: ...
+    def subscriptions(self) -> list[SubscriptionRow]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """`on_disk` resolves when the delivery is durable, or raises `Unwritable` (answer 503)."""
+
+    answer: notify.Answer
+    on_disk: Future[Heard]
+
+
+class Intake:
+    """The door's other side. `told` is called for each delivery once it is on disk."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        store: Keeps,
+        concerns: Concerns,
+        clock: Callable[[], datetime],
+        told: Callable[[Delivery, Heard], None],
+    ) -> None:
+        self._sources, self._store, self._concerns = sources, store, concerns
+        self._clock, self._told = clock, told
+        self._group = GroupCommit(store, clock)
+        self._links: Mapping[str, SubscriptionRow] = {}
+        self._loaded: datetime | None = None
+
+    def close(self) -> None:
+        """Commit what was taken; take nothing more."""
+        self._group.close()
+
+    def hear(
+        self, server: str, key: str, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> Kept:
+        """One delivery to `/notify/{server}/{key}/{path}`. Header names in lower case.
+
+        Raises `Refused` (401, nothing was kept) or `Unwritable` (503, come again).
+        """
+        link = self._admitted(server, key, headers.get(SECRET_HEADER.lower(), ""))
+        source = self._sources[server]
+        heard = notify.hear(
+            server,
+            [source.server.base_url],
+            method,
+            path,
+            headers,
+            body,
+            subscribed=link.type,
+        )
+        delivery = Delivery(
+            source=server,
+            key=key,
+            received_at=self._clock(),
+            dialect=heard.dialect,
+            content_type=headers.get("content-type", "")[:_LONGEST_TYPE],
+            body=body,
+            problem=heard.problem,
+            events=[self._concerns.stored(source, told) for told in heard.told],
+        )
+        on_disk = self._group.submit(delivery)
+        on_disk.add_done_callback(lambda done: self._tell(delivery, done))
+        return Kept(heard.answer, on_disk)
+
+    def _tell(self, delivery: Delivery, done: Future[Heard]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            self._told(delivery, done.result())
+
+    def _admitted(self, server: str, key: str, secret: str) -> SubscriptionRow:
+        """The Subscription with this key, if the secret is its own; else Refused."""
+        link = self._links.get(key)
+        if link is None or not _knows(link, secret):
+            self._reload()  # another process may have made it, or changed its secret
+            link = self._links.get(key)
+        if link is None or link.source != server or server not in self._sources:
+            raise Refused("no Subscription of ours has this address")
+        if not _knows(link, secret):
+            raise Refused("the secret is not the one of the Subscription")
+        return link
+
+    def _reload(self) -> None:
+        now = self._clock()
+        if self._loaded is None or not timedelta(0) <= now - self._loaded < _RELOAD:
+            self._loaded = now
+            self._links = {link.key: link for link in self._store.subscriptions()}
+
+    def renew(self) -> None:
+        """A Subscription was made or changed in this process: know it at once."""
+        self._loaded = None
+
+
+def _knows(link: SubscriptionRow, secret: str) -> bool:
+    given = secret.encode()
+    secrets = [each for each in (link.secret, link.previous_secret) if each]
+    return any(compare_digest(given, each.encode()) for each in secrets)

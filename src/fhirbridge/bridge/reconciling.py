@@ -1,0 +1,162 @@
+"""Reconciling one person: read everywhere, decide, write one transaction, remember who is who.
+
+A decision that meets a `Conflict` (somebody wrote at the same time) is made anew from a new
+read, a few times. Sources that did not answer are looked at again soon; everything else again
+when time alone could change what is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from fhirbridge.core.facts import Ref
+from fhirbridge.core.plan import Plan
+from fhirbridge.fhir.answers import Receipt
+from fhirbridge.fhir.errors import Conflict
+from fhirbridge.store.records import Lease, LostLease, Written
+
+from .deciding import Decider, Decision
+from .gathering import Gatherer
+from .ports import Store
+from .sources import Source
+from .story import Decided, NotWatched, Read, Watcher, Wrote
+
+#: How often a decision is made anew when somebody else wrote at the same time.
+DECISIONS = 3
+
+
+class Writer(Protocol):
+    """Puts a plan on the wire, and says what its receipts mean."""
+
+    def bundle(self, plan: Plan, decision: Decision) -> dict[str, Any] | None:
+        """The transaction; None when there is nothing to write."""
+
+    def written(
+        self, plan: Plan, bundle: Mapping[str, Any], receipts: Sequence[Receipt]
+    ) -> list[Written]:
+        """What was written, for the audit."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one reconciliation. `bundle` is what was, or in shadow would be, sent."""
+
+    subject: str
+    decision: Decision | None = None
+    bundle: Mapping[str, Any] | None = None
+    done: tuple[Written, ...] = ()
+
+
+class Reconciler:
+    """Sees one person through. `retry`: how soon a source that failed is tried again."""
+
+    def __init__(
+        self,
+        *,
+        home: Source | None,
+        store: Store,
+        gatherer: Gatherer,
+        decider: Decider,
+        writer: Writer,
+        clock: Callable[[], datetime],
+        watcher: Watcher,
+        retry: timedelta,
+    ) -> None:
+        self._home, self._store, self._gatherer = home, store, gatherer
+        self._decider, self._writer = decider, writer
+        self._clock, self._watcher, self._retry = clock, watcher, retry
+
+    def reconcile(self, lease: Lease) -> Outcome:
+        """Read, decide and write under a lease. Raises what the worklist's server raises."""
+        subject, known = lease.subject, self.known(lease.subject)
+        if not self._store.watched(subject):
+            # Watched from before the read: news that comes meanwhile must not be passed over.
+            self._store.link(subject, [subject], True, self._clock())
+        for attempt in range(1, DECISIONS + 1):
+            decision = self.look(known)
+            if decision is None:
+                self._store.link(subject, [subject], False, self._clock())
+                self._store.finish(lease, self._clock())
+                return Outcome(subject)
+            self._remember(lease, decision, known)
+            if not decision.watched:
+                self._store.finish(lease, self._clock())
+                self._watcher(NotWatched(subject))
+                return Outcome(subject, decision)
+            try:
+                return self._write(lease, decision)
+            except Conflict:
+                if attempt == DECISIONS:
+                    raise
+        raise AssertionError("unreachable")
+
+    def preview(self, subject: str) -> Outcome:
+        """What would be done now; nothing is written and nothing remembered."""
+        decision = self.look(self.known(subject))
+        if decision is None:
+            return Outcome(subject)
+        return Outcome(subject, decision, self._writer.bundle(decision.plan, decision))
+
+    def known(self, subject: str) -> list[Ref]:
+        """The person's patient records, the worklist server's own first."""
+        person = self._store.person_of(subject)
+        names = self._store.records_of(person) if person else [subject]
+        home = self._home.name if self._home else None
+        return sorted((_ref(name) for name in names), key=lambda ref: ref.source != home)
+
+    def look(self, known: Sequence[Ref]) -> Decision | None:
+        """Read the person and decide. None: there is no such person any more."""
+        gathered = self._gatherer.gather(known)
+        records = tuple(ref.name for ref in gathered.records)
+        self._watcher(Read(known[0].name, records, dict(gathered.requests), tuple(gathered.failed)))
+        if self._home and self._home.name in gathered.failed:
+            raise gathered.failed[self._home.name]  # what we said before stands there
+        return self._decider.decide(gathered, self._clock()) if gathered.records else None
+
+    def _remember(self, lease: Lease, decision: Decision, known: Sequence[Ref]) -> None:
+        """Who is who, as it was read now; records that do not belong to the person part."""
+        person, watched, now = decision.person.name, decision.watched, self._clock()
+        names = {ref.name for ref in decision.gathered.records}
+        as_before = {ref.name for ref in known} == names
+        if not (as_before and lease.subject == person and watched):
+            self._store.link(person, sorted(names), watched, now)
+        for ref in known:
+            if ref.name not in names and ref.source not in decision.gathered.failed:
+                self._store.link(ref.name, [ref.name], True, now)
+                self._store.raise_(ref.name, now, why="records parted")
+        if lease.subject != person:
+            self._store.raise_(person, now, why="records joined")
+            raise LostLease(f"{lease.subject} belongs to {person}")
+
+    def _write(self, lease: Lease, decision: Decision) -> Outcome:
+        allowed = decision.allowed
+        bundle = self._writer.bundle(decision.plan, decision)
+        self._watcher(Decided(lease.subject, decision, bundle))
+        done: list[Written] = []
+        sent = self._writer.bundle(allowed, decision) if allowed != decision.plan else bundle
+        if sent is not None and allowed and self._home:
+            self._store.may_write(lease, self._clock())
+            receipts = self._home.server.transact(sent)
+            done = self._writer.written(allowed, sent, receipts)
+        self._store.finish(lease, self._clock(), own=done, look_again=self._look_again(decision))
+        if done:
+            self._watcher(Wrote(lease.subject, tuple(done), sent or {}))
+        return Outcome(lease.subject, decision, bundle, tuple(done))
+
+    def _look_again(self, decision: Decision) -> datetime | None:
+        """When time alone could change something, or a silent source may speak again."""
+        moments = [decision.next_look] if decision.next_look else []
+        for error in decision.gathered.failed.values():
+            wait = timedelta(seconds=getattr(error, "retry_after", None) or 0.0)
+            moments.append(self._clock() + max(wait, self._retry))
+        return min(moments, default=None)
+
+
+def _ref(name: str) -> Ref:
+    """`ehr:Patient/p-7` as a Ref."""
+    source, _, place = name.partition(":")
+    type_, _, id_ = place.partition("/")
+    return Ref(source, type_, id_)

@@ -1,0 +1,79 @@
+"""Sweeping: what no notification told us, by polling from a watermark.
+
+Push makes it quick, the sweep makes it true. Each type of a source is read from its watermark
+less an overlap (servers set lastUpdated before they commit), heard like any notification, and
+the watermark moves only after the last event is on disk. All moments are of the server's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+from fhirbridge.fhir.errors import Rejected
+from fhirbridge.store.records import Delivery, Heard, StoredEvent
+
+from .hearing import Concerns
+from .ports import Store
+from .sources import Source
+
+#: Longer than a transaction of a FHIR server may take, and clocks that differ (IBM FHIR: 120 s).
+OVERLAP = timedelta(seconds=150)
+CHUNK = 500
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Sweeper:
+    """Hears what changed on a source since the last sweep."""
+
+    def __init__(
+        self,
+        store: Store,
+        concerns: Concerns,
+        clock: Callable[[], datetime],
+        told: Callable[[Delivery, Heard], None],
+    ) -> None:
+        self._store, self._concerns, self._clock, self._told = store, concerns, clock, told
+
+    def sweep(self, source: Source, *, full: bool = False) -> int:
+        """Hear all changes of one source; answers how many were news.
+
+        The first sweep, and a full one, begin at the beginning. Raises what the server raises;
+        the watermarks of the types that were read through have moved then.
+        """
+        return sum(self._type(source, type_, full) for type_ in ("Patient", *source.types))
+
+    def _type(self, source: Source, type_: str, full: bool) -> int:
+        mark = None if full else self._store.watermark(source.name, type_)
+        since = BEGINNING if mark is None else mark - OVERLAP
+        began, news = self._clock(), 0
+        for events in _chunks(self._events(source, type_, since)):
+            delivery = Delivery(
+                source=source.name,
+                key=None,
+                received_at=self._clock(),
+                dialect="poll",
+                content_type="",
+                body=b"",  # it can be read again
+                events=events,
+            )
+            heard = self._store.hear([delivery], self._clock())[0]
+            self._told(delivery, heard)
+            news += heard.new
+        # The server's time at which we began: its clock is known once it has answered.
+        self._store.advance(source.name, type_, source.server.now() - (self._clock() - began))
+        return news
+
+    def _events(self, source: Source, type_: str, since: datetime) -> Iterator[StoredEvent]:
+        try:
+            for told in source.server.changes(type_, since):
+                yield self._concerns.stored(source, told)
+        except Rejected as error:
+            if error.status not in (400, 404):  # the server does not know this type: nothing there
+                raise
+
+
+def _chunks(events: Iterator[StoredEvent]) -> Iterator[list[StoredEvent]]:
+    while chunk := list(islice(events, CHUNK)):
+        yield chunk

@@ -1,0 +1,51 @@
+"""The application: the notify door, health, metrics and the console.
+
+What touches the store runs in threads (`def` routes); only the notify door is `async`.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+
+from fhirbridge.bridge.bridge import Bridge
+from fhirbridge.store.records import StoreError
+
+from . import metrics, notify
+from .console import Console
+
+_NO_SCRIPTS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def app(bridge: Bridge, meter: metrics.Metrics, console: Console) -> FastAPI:
+    """The web door of one bridge."""
+    made = FastAPI(title="fhirbridge", openapi_url=None)
+    made.router.routes.extend(notify.routes(bridge))
+
+    @made.get("/healthz", response_class=PlainTextResponse)
+    async def alive() -> str:
+        return "ok\n"
+
+    @made.get("/readyz")
+    def ready() -> Response:
+        """Ready to keep what it is told. A server that is down is known to be, and no reason."""
+        try:
+            bridge.store.ping()
+        except StoreError as error:
+            return JSONResponse({"store": str(error)}, 503)
+        links = bridge.store.subscriptions()
+        states = {f"{link.source}/{link.type}": link.state for link in links}
+        return JSONResponse({"store": "writable", "subscriptions": states})
+
+    @made.get("/metrics")
+    def measured() -> Response:
+        return Response(meter.text(), media_type=metrics.CONTENT_TYPE)
+
+    @made.get("/")
+    def shown() -> HTMLResponse:
+        return HTMLResponse(console.page(), headers=_NO_SCRIPTS)
+
+    return made

@@ -1,0 +1,175 @@
+"""One process that hears and works: the web door, worker threads and a ticker.
+
+    with Service(bridge, host="127.0.0.1", port=0) as service:
+        service.url          # http://127.0.0.1:41237
+
+Leaving it is graceful: the door closes first (what was taken is on disk), then each worker ends
+what it has in hand. With `workers=0` it only hears; Celery workers do the work.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+
+from fhirbridge.bridge.bridge import Bridge
+from fhirbridge.bridge.story import Story, Watcher
+from fhirbridge.store.records import StoreError
+from fhirbridge.supervisor import Supervisor
+
+from .app import app
+from .console import Console
+from .metrics import Metrics
+
+log = logging.getLogger("fhirbridge.web")
+
+#: How long a worker sleeps when nothing wakes it: news by other processes is found so late.
+_NAP = 1.0
+_TICK = 1.0
+#: How many of the due a worker takes at once; each is seen through before the next.
+_HANDFUL = 1
+
+
+class Service:
+    """The bridge in this process, from entering to leaving.
+
+    `port=0` takes a free one. `supervisor` keeps our Subscriptions alive; None leaves them be.
+    """
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        workers: int = 2,
+        supervisor: Supervisor | None = None,
+        tick: float = _TICK,
+        wake: Callable[[], None] | None = None,
+    ) -> None:
+        self.bridge, self._supervisor, self._tick = bridge, supervisor, tick
+        self._socket = _bound(host, port)
+        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        meter, console = Metrics(bridge.store, bridge.clock), Console(bridge)
+        bridge.watcher = _all(bridge.watcher, meter, console)
+        self._news, self._stop = threading.Condition(), threading.Event()
+        self._raised = 0
+        bridge.wake = _both(self._wake, wake)
+        config = uvicorn.Config(
+            app(bridge, meter, console),
+            log_config=None,
+            access_log=False,  # it would print the keys of our endpoints
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+        self._server = uvicorn.Server(config)
+        self._door = threading.Thread(target=self._serve, name="web", daemon=True)
+        self._others = [
+            threading.Thread(target=self._work, args=(f"thread-{n}",), name=f"worker-{n}")
+            for n in range(workers)
+        ]
+        self._others.append(threading.Thread(target=self._ticks, name="ticker"))
+
+    def __enter__(self) -> Self:
+        self._door.start()
+        while not self._server.started:
+            if not self._door.is_alive():
+                raise RuntimeError("the web door did not open; the log says why")
+            self._stop.wait(0.005)
+        self.bridge.start()
+        for thread in self._others:
+            thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.should_exit = True
+        self._door.join()
+        self.bridge.close()
+        self._stop.set()
+        self._wake()
+        for thread in self._others:
+            thread.join()
+
+    def wait(self) -> None:
+        """Until the process is told to end (SIGTERM, SIGINT). For the main thread."""
+        told = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: told.set())
+        while self._door.is_alive() and not told.wait(0.5):
+            pass
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    def _wake(self) -> None:
+        with self._news:
+            self._raised += 1
+            self._news.notify()
+
+    def _work(self, owner: str) -> None:
+        seen = 0
+        while not self._stop.is_set():
+            seen = self._raised
+            if self._try(lambda: self.bridge.work(owner, limit=_HANDFUL)):
+                continue
+            with self._news:
+                self._news.wait_for(lambda seen=seen: self._raised != seen, _NAP)  # type: ignore[misc]
+
+    def _ticks(self) -> None:
+        while not self._stop.is_set():
+            if self._try(self.bridge.tick):
+                self._wake()
+            if self._supervisor is not None and self._try(self._supervisor.step):
+                self.bridge.intake.renew()
+            self._stop.wait(self._tick)
+
+    def _try(self, what: Callable[[], int]) -> int:
+        """A store that cannot be written now is no reason to end: it is tried again."""
+        try:
+            return what()
+        except StoreError as error:
+            log.error("%s; trying again", error)
+            self._stop.wait(self._tick)
+            return 0
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise OSError(f"cannot listen at {host}:{port}: {error.strerror}") from None
+    bound.listen(1024)
+    return bound
+
+
+def _all(*watchers: Watcher) -> Watcher:
+    def watch(story: Story) -> None:
+        for each in watchers:
+            each(story)
+
+    return watch
+
+
+def _both(first: Callable[[], None], second: Callable[[], None] | None) -> Callable[[], None]:
+    def call() -> None:
+        first()
+        if second is not None:
+            second()
+
+    return call

@@ -1,0 +1,201 @@
+"""Putting the parts together: `wire(settings) -> Bridge`, with real servers and a real store."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from fhirbridge import mappings
+from fhirbridge.bridge.bridge import Bridge, Pace
+from fhirbridge.bridge.deciding import Decider
+from fhirbridge.bridge.hearing import Concerns
+from fhirbridge.bridge.sources import Source
+from fhirbridge.bridge.story import Watcher, nobody
+from fhirbridge.bridge.writing import Writer
+from fhirbridge.core.calendar import Calendar
+from fhirbridge.core.facts import Party
+from fhirbridge.core.findings import Role
+from fhirbridge.core.formulary import Formulary
+from fhirbridge.core.visits import AtSite
+from fhirbridge.fhir import auth
+from fhirbridge.fhir.client import Server
+from fhirbridge.fhir.http import Transport
+from fhirbridge.settings import Auth, ServerSettings, Settings
+from fhirbridge.store import Store
+from fhirbridge.supervisor import Supervisor
+
+#: Holidays are looked up for these years around today.
+_YEARS = range(-1, 4)
+
+
+def now() -> datetime:
+    """The clock of a real installation."""
+    return datetime.now(UTC)
+
+
+def names() -> str:
+    """Unguessable and unique: keys, secrets, leases."""
+    return secrets.token_urlsafe(24)
+
+
+def formulary(settings: Settings) -> Formulary:
+    """The shipped mappings, the site's, and what the servers' sections say of visits."""
+    folders = [mappings.shipped(), *(Path(folder) for folder in settings.mappings)]
+    found = mappings.load(folders).formulary
+    visits = found.visits
+    for name, server in settings.servers.items():
+        site = server.infusion_visits
+        if site.service_type or site.locations:
+            here = AtSite(frozenset(site.service_type), frozenset(site.locations))
+            visits = visits.at(name, here)
+    return Formulary(found.therapies.values(), visits)
+
+
+def calendar(settings: Settings, today: date) -> Calendar:
+    """The sites' zone and business days."""
+    zone = ZoneInfo(settings.timezone) if settings.timezone else UTC
+    if settings.holidays is None:
+        return Calendar(zone)
+    country, _, part = settings.holidays.partition("-")
+    years = [today.year + n for n in _YEARS]
+    days = holidays.country_holidays(country, subdiv=part or None, years=years)
+    return Calendar(zone, frozenset(days))
+
+
+def source(
+    name: str,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime],
+    retries: int = 2,
+    transport: Transport | None = None,
+) -> Source:
+    """One configured server, ready to be read."""
+    server: ServerSettings = settings.servers[name]
+    zone = server.timezone or settings.timezone
+    return Source(
+        server=Server(
+            name,
+            server.base_url,
+            auth=sign_in(server.auth),
+            timeout=server.timeout_seconds,
+            retries=retries,
+            clock=clock,
+            transport=transport,
+        ),
+        holds=frozenset(server.holds),
+        push=server.subscribe == "push",
+        zone=ZoneInfo(zone) if zone else None,
+        owners={Role(role): Party(name, reference) for role, reference in server.owners.items()},
+        supply=server.supply,
+    )
+
+
+def sign_in(how: Auth) -> auth.Auth:
+    """The headers that a server wants of us."""
+    if how.bearer:
+        return auth.bearer(how.bearer.get_secret_value())
+    if how.basic:
+        return auth.basic(how.basic.user, how.basic.password.get_secret_value())
+    if how.headers:
+        return auth.headers({key: each.get_secret_value() for key, each in how.headers.items()})
+    return auth.NONE
+
+
+def home_of(settings: Settings) -> str | None:
+    """The server on which Tasks are written: the one that holds the worklist."""
+    return next((name for name, each in settings.servers.items() if "worklist" in each.holds), None)
+
+
+def decider(
+    settings: Settings, known: Formulary, sources: Mapping[str, Source], *, today: date
+) -> Decider:
+    """The pure half; `audit` uses it without servers."""
+    home = home_of(settings)
+    own = settings.servers[home].write if home else None
+    owners: dict[Role, Party] = {}
+    supply: dict[str, str] = {}
+    for each in sorted(sources.values(), key=lambda one: one.name == home):
+        owners |= each.owners  # what the worklist's server says comes last, and stands
+        supply |= each.supply
+    return Decider(
+        formulary=known,
+        calendar=calendar(settings, today),
+        home=home,
+        owners=owners,
+        supply=supply,
+        mode=own or settings.write.default,
+        rule_modes=settings.write.rules,
+    )
+
+
+def wire(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = now,
+    ids: Callable[[], str] = names,
+    watcher: Watcher = nobody,
+    pace: Pace | None = None,
+    retries: int = 2,
+    transports: Mapping[str, Transport] | None = None,
+) -> Bridge:
+    """A bridge of this configuration; its `close` closes everything.
+
+    `retries`: of a read, inside the client, before a server counts as unavailable.
+    `transports` replace the network of single servers (tests).
+    Raises `yamlfile.Invalid` for mappings that cannot be used.
+    """
+    known = formulary(settings)
+    sources = {
+        name: source(
+            name,
+            settings,
+            clock=clock,
+            retries=retries,
+            transport=(transports or {}).get(name),
+        )
+        for name in settings.servers
+    }
+    made = decider(settings, known, sources, today=clock().date())
+    return Bridge(
+        sources=tuple(sources.values()),
+        home=made.home,
+        store=Store(settings.store, ids=ids),
+        concerns=Concerns(known),
+        decider=made,
+        writer=Writer(settings.instance, made.home or ""),
+        clock=clock,
+        pool=ThreadPoolExecutor(max(4, 4 * len(sources)), thread_name_prefix="read"),
+        identity=frozenset(settings.identity) or None,
+        pace=pace
+        or Pace(
+            sweep=timedelta(seconds=settings.sweep_seconds),
+            poll=timedelta(seconds=settings.poll_seconds),
+        ),
+        watcher=watcher,
+    )
+
+
+def supervise(
+    settings: Settings,
+    bridge: Bridge,
+    *,
+    public_url: str | None = None,
+    ids: Callable[[], str] = names,
+) -> Supervisor:
+    """The supervisor of a bridge. `public_url`: where servers reach us, if not as configured."""
+    return Supervisor(
+        bridge.sources.values(),
+        bridge.store,
+        instance=settings.instance,
+        public_url=public_url or settings.public_url,
+        clock=bridge.clock,
+        ids=ids,
+        watcher=lambda story: bridge.watcher(story),
+    )

@@ -1,0 +1,120 @@
+"""Workers on other machines: Celery as the wake-up call, and nothing more.
+
+A message says only "something is due": whatever is lost with the broker, the store still owes,
+and the ticker of each worker finds it. So a message may be lost, doubled or late.
+
+    app = celery_app(settings)      `fhirbridge worker` runs it
+    wake = waker(settings)          the web door calls it when something became due
+
+Redis redelivers what a killed worker had in hand after VISIBILITY plus some seconds; the
+store's lease is what keeps two workers from one person.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from socket import gethostname
+
+from celery import Celery, signals
+from kombu.exceptions import OperationalError
+
+from fhirbridge.bridge.bridge import Bridge
+from fhirbridge.settings import Settings
+from fhirbridge.store.records import StoreError
+
+log = logging.getLogger("fhirbridge.worker")
+
+#: Seconds after which Redis gives an unacknowledged message to another worker.
+VISIBILITY = 60
+#: How many subjects one message may see through before others get their turn.
+_HANDFUL = 20
+_TICK = 1.0
+_TASK = "fhirbridge.wake"
+
+
+def celery_app(settings: Settings) -> Celery:
+    """The Celery application of one installation. Raises ValueError without a broker."""
+    if settings.broker is None:
+        raise ValueError("broker: none is configured; give redis://… or let `serve` do the work")
+    app = Celery("fhirbridge", broker=settings.broker)
+    app.conf.update(
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        task_default_queue=f"fhirbridge-{settings.instance}",
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY,
+            "unacked_restore_interval": 2,  # by default ten times ten seconds
+            "unacked_restore_throttle": 1,
+            "socket_connect_timeout": 2,
+            "socket_timeout": 5,
+            "max_retries": 0,
+        },
+    )
+    return app
+
+
+def waker(settings: Settings) -> Callable[[], None]:
+    """Wake some worker; when the broker does not answer, say so once and leave it to the tick."""
+    app = celery_app(settings)
+    down = threading.Event()
+
+    def wake() -> None:
+        try:
+            app.send_task(_TASK, retry=False, expires=VISIBILITY)
+            down.clear()
+        except OperationalError:
+            if not down.is_set():
+                log.warning("the broker does not answer; workers find the work by themselves")
+            down.set()
+
+    return wake
+
+
+def run(settings: Settings, make: Callable[[], Bridge], *, concurrency: int = 2) -> None:
+    """Work until told to end. `make` is called once, in this process, after Celery's start."""
+    app = celery_app(settings)
+    bridge = make()
+    stop = threading.Event()
+
+    @app.task(name=_TASK)
+    def wake() -> None:
+        _handful(bridge)
+
+    def ticks() -> None:
+        while not stop.wait(_TICK):
+            try:
+                bridge.tick()
+                _handful(bridge)
+            except StoreError as error:
+                log.error("%s; trying again", error)
+
+    ticker = threading.Thread(target=ticks, name="ticker", daemon=True)
+    signals.worker_ready.connect(lambda **_: ticker.start(), weak=False)
+    try:
+        app.worker_main(
+            [
+                "worker",
+                "--pool=threads",
+                f"--concurrency={concurrency}",
+                "--without-gossip",
+                "--without-mingle",
+                "--loglevel=WARNING",
+            ]
+        )
+    finally:
+        stop.set()
+        bridge.close()
+
+
+def _handful(bridge: Bridge) -> None:
+    """See through what is due, one subject at a time."""
+    owner = f"{gethostname()}/{threading.get_ident()}"
+    for _ in range(_HANDFUL):
+        if not bridge.work(owner, limit=1):
+            return
