@@ -22,7 +22,7 @@ def set_up(level: str = "INFO", stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for name in ("fhirbridge", "uvicorn.error", "celery"):
+    for name in ("fhirbridge", "celery"):
         logging.getLogger(name).setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

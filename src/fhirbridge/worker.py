@@ -82,9 +82,7 @@ def run(settings: Settings, make: Callable[[], Bridge], *, concurrency: int = 2)
     bridge = make()
     stop = threading.Event()
 
-    @app.task(name=_TASK)
-    def wake() -> None:
-        _handful(bridge)
+    app.task(lambda: _handful(bridge), name=_TASK)
 
     def ticks() -> None:
         while not stop.wait(_TICK):

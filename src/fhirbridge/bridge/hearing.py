@@ -84,7 +84,7 @@ class Concerns:
         if resource is None or event.patient is None:
             return _record(event), When.ALWAYS  # to be read: then we know more
         patient = f"{source.name}:Patient/{event.patient}"
-        return patient, _WHEN[self.concern(source, resource)](event.type)
+        return patient, _when(self.concern(source, resource), event.type)
 
     def concern(self, source: Source, resource: Mapping[str, Any]) -> Concern:
         """Is a record about a therapy that we know?"""
@@ -114,13 +114,16 @@ class Concerns:
 
 _VISIT = {"yes": Concern.OURS, "no": Concern.OTHER, "unknown": Concern.UNCLEAR}
 
-#: Each unclear medication costs one read; other unclear records only for somebody unknown.
 _MEDICATIONS = ("MedicationRequest", "MedicationDispense", "MedicationAdministration")
-_WHEN = {
-    Concern.OURS: lambda _: When.ALWAYS,
-    Concern.UNCLEAR: lambda t: When.ALWAYS if t in _MEDICATIONS else When.UNLESS_UNWATCHED,
-    Concern.OTHER: lambda _: When.WATCHED,
-}
+
+
+def _when(concern: Concern, type_: str) -> When:
+    if concern is Concern.OURS:
+        return When.ALWAYS
+    if concern is Concern.OTHER:
+        return When.WATCHED
+    # Each unclear medication costs one read; other unclear records only for somebody unknown.
+    return When.ALWAYS if type_ in _MEDICATIONS else When.UNLESS_UNWATCHED
 
 
 def _record(event: Event) -> str:
