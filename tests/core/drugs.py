@@ -1,0 +1,117 @@
+"""A small formulary for tests: two forms of one drug, two vials of another, a pen."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+from fhirbridge.core.facts import Code, Span
+from fhirbridge.core.formulary import Formulary
+from fhirbridge.core.quantity import mg
+from fhirbridge.core.therapy import (
+    Billing,
+    Dose,
+    Phase,
+    Premedication,
+    Product,
+    Service,
+    Therapy,
+)
+from fhirbridge.core.visits import Visits
+
+HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
+CPT = "http://www.ama-assn.org/go/cpt"
+NDC = "http://hl7.org/fhir/sid/ndc"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+UCUM = "http://unitsofmeasure.org"
+
+OCRELIZUMAB = Therapy(
+    name="ocrelizumab",
+    title="Ocrelizumab IV",
+    ingredient="ocrelizumab",
+    route="intravenous",
+    aliases=("ocrevus", "ocrelizumab"),
+    ingredients=(Code(RXNORM, "1876366"),),
+    products=(
+        Product(
+            "Ocrevus 300 mg/10 mL",
+            (Code(RXNORM, "1876380"), Code(NDC, "50242-150-01")),
+            Decimal(30),
+            Decimal(300),
+        ),
+    ),
+    billing=(
+        Billing(Code(HCPCS, "J2350"), Decimal(1), Span(date(2018, 1, 1))),
+        Billing(Code(HCPCS, "C9494"), Decimal(1), Span(None, date(2017, 12, 31))),
+    ),
+    services=(
+        Service(Code(CPT, "96413"), "administration"),
+        Service(Code(CPT, "99601"), "home-nursing"),
+    ),
+    phases=(
+        Phase("initial", (Dose(mg(300), 2, 14),)),
+        Phase("maintenance", (Dose(mg(600), 1),), every_weeks=24, every_months=6),
+    ),
+    premedications=(
+        Premedication("steroid", True, (Code(HCPCS, "J2930"),), ("methylprednisolone",)),
+        Premedication("antihistamine", True, (Code(RXNORM, "3498"),), ("diphenhydramine",)),
+    ),
+    minimum_days=140,
+    traps=(Code(HCPCS, "J2351"),),
+    trap_words=("zunovo",),
+)
+ZUNOVO = Therapy(
+    name="zunovo",
+    title="Ocrelizumab SC",
+    ingredient="ocrelizumab",
+    route="subcutaneous",
+    aliases=("ocrevus zunovo", "zunovo"),
+    ingredients=(Code(RXNORM, "1876366"),),
+    products=(Product("Zunovo", (Code(NDC, "50242-554-01"),), Decimal(40), Decimal(920)),),
+    billing=(Billing(Code(HCPCS, "J2351"), Decimal(1)),),
+    phases=(Phase("maintenance", (Dose(mg(920), 1),), every_weeks=24),),
+)
+RITUXIMAB = Therapy(
+    name="rituximab",
+    title="Rituximab IV",
+    ingredient="rituximab",
+    route="intravenous",
+    aliases=("rituxan", "rituximab"),
+    products=(
+        Product("100 mg", (Code(NDC, "50242-0051-21"),), Decimal(10), Decimal(100)),
+        Product("500 mg", (Code(NDC, "50242-0053-06"),), Decimal(10), Decimal(500)),
+        Product("biosimilar", (Code(RXNORM, "2105831"),), Decimal(10)),
+    ),
+    billing=(
+        Billing(Code(HCPCS, "J9312"), Decimal(10)),
+        Billing(Code(HCPCS, "J9310"), Decimal(100)),
+    ),
+    phases=(Phase("initial", (Dose(mg(1000), 2, 14),), every_months=6),),
+    traps=(Code(RXNORM, "1927886"),),
+    trap_words=("hycela",),
+)
+PEN = Therapy(
+    name="pen",
+    title="A drug in a pen, in two strengths",
+    ingredient="penumab",
+    route="subcutaneous",
+    infusion=False,
+    aliases=("penumab",),
+    products=(
+        Product("low", (Code(NDC, "11111-222-01"),), Decimal(10), Decimal(20), "pen"),
+        Product("high", (Code(NDC, "11111-223-01"),), Decimal(50), Decimal(20), "pen"),
+        # Written without hyphens, this one may be the first or the second of these two:
+        Product("twin", (Code(NDC, "01234-5678-01"),)),
+        Product("other twin", (Code(NDC, "12345-0678-01"),)),
+    ),
+)
+
+FORMULARY = Formulary(
+    [OCRELIZUMAB, ZUNOVO, RITUXIMAB, PEN],
+    Visits(
+        yes_codes=(Code(CPT, "96413"),),
+        no_codes=(Code("http://clinic.example", "DENT"),),
+        yes_words=("infusion",),
+        no_words=("mri", "office visit"),
+    ),
+)

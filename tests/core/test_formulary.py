@@ -1,0 +1,219 @@
+"""Whose drug a record is about, and what else its codes and words say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhirbridge.core.codes import keys
+from fhirbridge.core.facts import Code
+from fhirbridge.core.formulary import Formulary
+from fhirbridge.core.quantity import mg
+from fhirbridge.core.visits import AtSite
+
+from .drugs import CPT, FORMULARY, HCPCS, NDC, OCRELIZUMAB, PEN, RITUXIMAB, RXNORM, ZUNOVO
+
+LOCAL = "http://clinic.example/drugs"
+
+
+def whose(*codes: Code, text: str = "", formulary: Formulary = FORMULARY) -> str:
+    """The recognition in one word: a name · trap of … · unclear [among …] · other."""
+    found = formulary.recognize(codes, text)
+    if found.unclear:
+        return " ".join(["unclear", *(each.name for each in found.among)])
+    if found.trap:
+        return f"trap of {found.trap.name}"
+    return found.therapy.name if found.therapy else "other"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        Code(RXNORM, "1876380"),
+        Code("urn:oid:2.16.840.1.113883.6.88", "1876380"),
+        Code(HCPCS, "J2350"),
+        Code(HCPCS.replace("http:", "https:"), "j2350 "),
+        Code("urn:oid:2.16.840.1.113883.6.285", "J2350"),
+        Code(CPT, "J2350"),
+        Code(NDC, "50242-150-01"),
+        Code(NDC, "50242-0150-01"),
+        Code(NDC, "50242015001"),
+        Code(NDC, "5024215001"),
+        Code(NDC, "50242-150"),
+        Code(NDC, "50242-150-86"),
+    ],
+)
+def test_a_product_is_recognized_by_its_code_however_it_is_written(code: Code) -> None:
+    assert whose(code) == "ocrelizumab"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        Code(RXNORM, "1191", "aspirin"),
+        Code(HCPCS, "J1234"),
+        Code(NDC, "not a number"),
+        Code(NDC, "1-2-3-4"),
+        Code(NDC, "123456-1-1"),
+        Code(NDC, "123"),
+        Code(NDC, "9876543210"),
+        Code(RXNORM, "1191", "low-ocrevuse tablets"),
+        Code(HCPCS, "J2930"),
+    ],
+)
+def test_a_drug_that_is_none_of_ours(code: Code) -> None:
+    assert whose(code) == "other"
+
+
+def test_a_number_that_fits_two_products_names_neither() -> None:
+    assert whose(Code(NDC, "1234567801")) == "other"
+    assert whose(Code(NDC, "01234-5678-01")) == "pen"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Ocrevus 600 mg", "ocrelizumab"),
+        ("OCRELIZUMAB 600 mg IV", "ocrelizumab"),
+        ("Ocrevus Zunovo", "zunovo"),
+        ("ocrevus-zunovo", "zunovo"),
+        ("ocrelizumab 920 mg subcutaneously", "zunovo"),
+        ("Ocrevus 920 mg SC", "unclear ocrelizumab"),
+        ("Ocrevus, was on Rituxan", "unclear ocrelizumab rituximab"),
+        ("Rituxan Hycela", "trap of rituximab"),
+        ("methylprednisolone 100 mg before Ocrevus", "other"),
+        ("Ocrevus after methylprednisolone", "ocrelizumab"),
+        ("aspirin 81 mg daily", "other"),
+        ("600 mg IV every 24 weeks", "unclear"),
+        ("", "unclear"),
+        ("  ", "unclear"),
+    ],
+)
+def test_words_without_a_code(text: str, name: str) -> None:
+    assert whose(text=text) == name
+
+
+@pytest.mark.parametrize(
+    ("codes", "text", "name"),
+    [
+        # A substance needs the route, a brand, or to be the only therapy with it.
+        ([Code(RXNORM, "1876366")], "", "unclear ocrelizumab zunovo"),
+        ([Code(RXNORM, "1876366")], "600 mg IV", "ocrelizumab"),
+        ([Code(RXNORM, "1876366")], "920 mg SC", "zunovo"),
+        ([Code(RXNORM, "1876366", "ocrelizumab")], "", "ocrelizumab"),
+        ([Code(RXNORM, "1876366", "ocrelizumab")], "Ocrevus Zunovo", "zunovo"),
+        # Codes and displays that contradict each other.
+        ([Code(HCPCS, "J2350"), Code(HCPCS, "J2351")], "", "unclear ocrelizumab zunovo"),
+        ([Code(HCPCS, "J2350", "rituximab")], "", "unclear ocrelizumab rituximab"),
+        ([Code(HCPCS, "J2350", "methylprednisolone")], "", "unclear ocrelizumab"),
+        ([Code(HCPCS, "J2350"), Code(RXNORM, "1927886")], "", "unclear ocrelizumab"),
+        ([Code(HCPCS, "J2350", "Injection, ocrelizumab, 1 mg")], "", "ocrelizumab"),
+        ([Code(HCPCS, "J2350")], "stop Rituxan", "ocrelizumab"),
+        ([Code(RXNORM, "1927886")], "", "trap of rituximab"),
+        # A code that we do not know: its display counts before the text.
+        ([Code(RXNORM, "99", "Ocrevus 300 mg")], "", "ocrelizumab"),
+        ([Code(RXNORM, "99", "aspirin")], "before Ocrevus", "other"),
+        ([Code(RXNORM, "99")], "Ocrevus", "ocrelizumab"),
+        ([Code(LOCAL, "77", "drug seven")], "Ocrevus", "ocrelizumab"),
+        ([Code(LOCAL, "77")], "", "unclear"),
+        ([Code(LOCAL, "77", "drug seven")], "", "other"),
+        ([Code(HCPCS, "J3590", "Unclassified biologics")], "Ocrevus", "ocrelizumab"),
+        # Orders for the premedication and for the administration.
+        ([Code(HCPCS, "J2930")], "before Ocrevus", "other"),
+        ([Code(CPT, "96413", "Chemotherapy infusion")], "", "unclear"),
+        ([Code(CPT, "96413", "Chemotherapy infusion")], "Ocrevus", "ocrelizumab"),
+    ],
+)
+def test_codes_and_words_together(codes: list[Code], text: str, name: str) -> None:
+    assert whose(*codes, text=text) == name
+
+
+def test_what_is_a_trap_without_its_own_therapy_is_none_with_it() -> None:
+    alone = Formulary([OCRELIZUMAB])
+    assert whose(Code(HCPCS, "J2351"), formulary=alone) == "trap of ocrelizumab"
+    assert whose(text="Ocrevus Zunovo", formulary=alone) == "trap of ocrelizumab"
+    assert whose(Code(HCPCS, "J2351")) == "zunovo"
+
+
+def test_a_substance_is_enough_where_one_therapy_has_it() -> None:
+    alone = Formulary([OCRELIZUMAB])
+    found = alone.recognize([Code(RXNORM, "1876366")], "")
+    assert (found.therapy, found.by) == (OCRELIZUMAB, "1876366")
+
+
+def test_no_therapies_no_recognition() -> None:
+    assert whose(text="Ocrevus 600 mg", formulary=Formulary([])) == "other"
+
+
+def test_whole_packages() -> None:
+    assert FORMULARY.vials(OCRELIZUMAB, mg(300)) == "1 vial"
+    assert FORMULARY.vials(OCRELIZUMAB, mg(600)) == "2 vials"
+    assert FORMULARY.vials(OCRELIZUMAB, mg(100)) is None
+    assert FORMULARY.vials(OCRELIZUMAB, mg(-300)) is None
+    assert FORMULARY.vials(RITUXIMAB, mg(500)) is None
+    assert FORMULARY.vials(PEN, mg(20)) == "1 pen"
+
+
+def test_services_and_premedications() -> None:
+    assert FORMULARY.service([Code(HCPCS, "96413")]) == "administration"
+    assert FORMULARY.service([Code(RXNORM, "1876380"), Code(CPT, "99601")]) == "home-nursing"
+    assert FORMULARY.service([Code(HCPCS, "J2350")]) is None
+    assert FORMULARY.premedication([Code(HCPCS, "J2930")], "") == {"steroid"}
+    assert FORMULARY.premedication([Code(LOCAL, "1", "Diphenhydramine 50 mg")], "") == {
+        "antihistamine"
+    }
+    both = "premedicate with methylprednisolone and an antihistamine"
+    assert FORMULARY.premedication([], both) == {"steroid", "antihistamine"}
+    assert FORMULARY.premedication([], "Ocrevus 600 mg") == frozenset()
+
+
+def test_a_dose_in_words_without_the_name_of_the_drug() -> None:
+    said = FORMULARY.spoken(OCRELIZUMAB, "Ocrevus 300 mg x 2")
+    assert said is not None
+    assert said.visits == 2
+    assert FORMULARY.spoken(RITUXIMAB, "Ocrevus 300 mg x 2") is None
+
+
+@pytest.mark.parametrize(
+    ("codes", "text", "kind"),
+    [
+        ([], "Infusion, chair 4", "yes"),
+        ([], "Ocrevus", "yes"),
+        ([], "MRI of the head", "no"),
+        ([], "MRI before the infusion", "unknown"),
+        ([], "Ocrevus: office visit", "unknown"),
+        ([], "penumab", "unknown"),  # nobody infuses a pen
+        ([], "visit", "unknown"),
+        ([Code(CPT, "96413")], "office visit", "yes"),
+        ([Code("http://clinic.example", "DENT")], "", "no"),
+        ([Code("http://clinic.example", "DENT"), Code(CPT, "96413")], "", "unknown"),
+        ([Code("http://clinic.example", "X", "Infusion")], "", "yes"),
+    ],
+)
+def test_what_a_visit_is_for(codes: list[Code], text: str, kind: str) -> None:
+    assert FORMULARY.infusion_visit("ehr", codes, text) == kind
+
+
+def test_what_a_site_says_of_its_visits() -> None:
+    site = AtSite(frozenset({"urn:x|7", "CHAIR", "Long visit"}), frozenset({"Location/suite"}))
+    formulary = Formulary([OCRELIZUMAB], FORMULARY.visits.at("ehr", site))
+    assert formulary.infusion_visit("ehr", [], "office visit", "Location/suite") == "yes"
+    for code in (Code("urn:x", "7"), Code("urn:y", "CHAIR"), Code("", "", "Long visit")):
+        assert formulary.infusion_visit("ehr", [code], "") == "yes"
+        assert formulary.infusion_visit("other", [code], "") == "unknown"
+    assert formulary.infusion_visit("ehr", [Code("urn:x", "8")], "", "Location/ward") == "unknown"
+
+
+def test_by_says_what_decided() -> None:
+    assert FORMULARY.recognize([Code(HCPCS, "J2350"), Code(LOCAL, "1")], "").by == "J2350"
+    assert FORMULARY.recognize([], "Zunovo").by == "words"
+    assert FORMULARY.therapies["zunovo"] is ZUNOVO
+
+
+@given(st.text(), st.text(), st.text(), st.text())
+def test_no_code_and_no_text_is_an_error(system: str, code: str, display: str, text: str) -> None:
+    for uri in (system, NDC, HCPCS):
+        keys(Code(uri, code, display))
+        FORMULARY.recognize([Code(uri, code, display)], text)
+        FORMULARY.premedication([Code(uri, code, display)], text)

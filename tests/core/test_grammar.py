@@ -1,0 +1,107 @@
+"""Doses in words: understood wholly, or not at all."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fhirbridge.core.grammar import Spoken, admits_both, spoken
+from fhirbridge.core.quantity import Amount
+
+NAMES = ("ocrelizumab", "ocrevus")
+
+
+def dose(value: str, unit: str = "mg", **rest: object) -> Spoken:
+    return Spoken(Amount(Decimal(value), unit), **rest)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("600mg", dose("600")),
+        ("2 vials", dose("2", "vials")),
+        ("0.6 g", dose("0.6", "g")),
+        ("20 mL", dose("20", "ml")),
+        ("600 units", dose("600", "units")),
+        ("300 mg x 2", dose("300", visits=2)),
+        ("300 mg × 2", dose("300", visits=2)),
+        ("300 mg x2 doses", dose("300", visits=2)),
+        ("2 x 300 mg", dose("300", visits=2)),
+        ("300 mg two times", dose("300", visits=2)),
+        ("300 mg twice", dose("300", visits=2)),
+        ("300 mg at each of 2 visits", dose("300", visits=2)),
+        ("600 mg once", dose("600", visits=1)),
+        ("600 mg as a single infusion", dose("600", visits=1)),
+        ("600 mg for 1 dose", dose("600", visits=1)),
+        ("600 mg IV every 24 weeks", dose("600", spacing_days=168)),
+        ("600 mg IV q24w", dose("600", spacing_days=168)),
+        ("600 mg every six months", dose("600", spacing_days=180)),
+        ("600 mg every 1 year", dose("600", spacing_days=365)),
+        ("300 mg every 28 days", dose("300", spacing_days=28)),
+        ("300 mg on day 1 and day 15", dose("300", visits=2, days=(1, 15))),
+        ("300 mg IV on days 1 and 15", dose("300", visits=2, days=(1, 15))),
+        ("300 mg x 2, 14 days apart", dose("300", visits=2, spacing_days=14)),
+        ("Ocrevus 600 mg intravenous infusion once.", dose("600", visits=1)),
+        ("Infuse ocrelizumab 600 mg IV over 3.5 hours", dose("600")),
+    ],
+)
+def test_what_is_understood(text: str, means: Spoken) -> None:
+    assert spoken(text, NAMES) == means
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "as directed",
+        "q12h",
+        "600",  # no unit
+        "take 600",
+        "300-600 mg",
+        "300 mg or 600 mg",
+        "300 mg/10 mL",
+        "600 mg/kg",
+        "1,000 mg",  # a thousand here, one elsewhere
+        "0,6 g",
+        "300 mg x 2 vials",
+        "2 x 300 mg x 3",
+        "300 mg x 0",
+        "300 mg on day 1 and day 15 x 3",
+        "300 mg day 1 and day 15, then 600 mg every 6 months",
+        "natalizumab 300 mg",  # not one of the names given
+    ],
+)
+def test_what_is_not_understood(text: str) -> None:
+    assert spoken(text, NAMES) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "both"),
+    [
+        ("300 mg x 2", True),
+        ("300 mg two times", True),
+        ("2 x 300 mg", True),
+        ("300 mg twice", True),
+        ("600 mg in one or two infusions", True),
+        ("600 mg, 1-2 visits", True),
+        ("single 600 mg dose or split", True),
+        ("600 mg, may be split", True),
+        ("600 mg once", False),
+        ("600 mg every 24 weeks", False),
+        ("300 mg x 2, 14 days apart", False),
+        ("300 mg x 2 visits", False),
+        ("300 mg on day 1 and day 15", False),
+        ("", False),
+    ],
+)
+def test_whether_a_text_admits_one_visit_and_two(text: str, both: bool) -> None:
+    assert admits_both(text) is both
+
+
+@given(st.text())
+def test_no_text_is_an_error(text: str) -> None:
+    spoken(text, NAMES)
+    admits_both(text)
