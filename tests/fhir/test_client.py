@@ -251,7 +251,7 @@ def test_reading_one_record(server: Server, net: respx.MockRouter) -> None:
         server.get("Patient", "deleted")
 
 
-@pytest.mark.parametrize("id_", ["../Binary/1", "", "a b", "x" * 65, "p?_x=1"])
+@pytest.mark.parametrize("id_", ["../Binary/1", "..", ".", "", "a b", "x" * 65, "p?_x=1"])
 def test_an_id_that_is_none_never_becomes_an_address(server: Server, id_: str) -> None:
     with pytest.raises(Rejected):
         server.get("Patient", id_)
@@ -326,7 +326,15 @@ def test_a_server_that_ignores_revinclude_is_searched_by_type(
 
 @pytest.mark.parametrize(
     "foreign",
-    ["http://elsewhere.example/fhir?p=2", "https://ehr.example/fhir?p=2", "//other/x", "ftp://x"],
+    [
+        "http://elsewhere.example/fhir?p=2",
+        "https://ehr.example/fhir?p=2",
+        "http://ehr.example@other/fhir",
+        "http://ehr.example:99999/fhir",
+        "//other/x",
+        "ftp://x",
+        "http://[",
+    ],
 )
 def test_a_page_on_another_host_is_never_fetched(
     server: Server, net: respx.MockRouter, foreign: str
@@ -359,8 +367,18 @@ def test_an_expired_page_starts_the_search_again_once(
     assert [each["id"] for each in server.search("Task", {})] == ["task-0", "task-1", "task-2"]
 
     route.mock(return_value=fhir(outcome("HAPI-0417"), status))
-    with pytest.raises(FhirError):
+    with pytest.raises(Unavailable, match="expired: search again"):
         list(server.search("Task", {}))
+
+
+def test_an_expired_page_of_a_chart_is_no_deleted_patient(
+    server: Server, net: respx.MockRouter
+) -> None:
+    first = page(record("Patient", "p-7"), next_=f"{BASE}?_getpages=a")
+    net.get("/Patient").mock(return_value=fhir(first))
+    net.get("", params={"_getpages": "a"}).mock(return_value=fhir(outcome("HAPI-0417"), 410))
+    with pytest.raises(Unavailable):
+        server.chart({"_id": "p-7"}, ["Task"])
 
 
 # --- what changed

@@ -26,10 +26,7 @@ class Receipt:
 
 def entries(bundle: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """The entries of a searchset or history, without what the server remarks on the search."""
-    found = bundle.get("entry")
-    for entry in found if isinstance(found, list) else []:
-        if not isinstance(entry, Mapping):
-            continue
+    for entry in _mappings(bundle, "entry"):
         resource, search = entry.get("resource"), entry.get("search")
         remark = isinstance(search, Mapping) and search.get("mode") == "outcome"
         if remark or (isinstance(resource, Mapping) and _is_outcome(resource)):
@@ -39,9 +36,8 @@ def entries(bundle: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def link(bundle: Mapping[str, Any], relation: str) -> str | None:
     """The address of `next` or `self` of a Bundle, as the server wrote it."""
-    found = bundle.get("link")
-    for each in found if isinstance(found, list) else []:
-        if isinstance(each, Mapping) and each.get("relation") == relation:
+    for each in _mappings(bundle, "link"):
+        if each.get("relation") == relation:
             url = each.get("url")
             return url if isinstance(url, str) and url else None
     return None
@@ -67,8 +63,19 @@ def collect(found: dict[tuple[str, str], Mapping[str, Any]], page: Mapping[str, 
             found[str(resource.get("resourceType")), str(resource.get("id"))] = resource
 
 
+def types_with_history(statement: Mapping[str, Any]) -> frozenset[str]:
+    """The types whose whole history a server shows, by its CapabilityStatement."""
+    return frozenset(
+        str(resource.get("type"))
+        for rest in _mappings(statement, "rest")
+        for resource in _mappings(rest, "resource")
+        for interaction in _mappings(resource, "interaction")
+        if interaction.get("code") == "history-type"
+    )
+
+
 def receipt(
-    status: int, location: str | None, etag: str | None, base: str, sent: Place | None
+    status: int, location: object, etag: object, base: str, sent: Place | None
 ) -> Receipt | None:
     """The receipt for one write; None when neither server nor request says what was written."""
     place = locate(location, (base,)) or _tail(location) or sent
@@ -82,12 +89,12 @@ def transaction_receipts(
     sent: Mapping[str, Any], answer: Mapping[str, Any], base: str
 ) -> list[Receipt] | None:
     """One receipt for each entry that was sent, in that order; None when the answer lacks one."""
-    asked, answered = sent.get("entry") or [], answer.get("entry") or []
+    asked, answered = sent.get("entry") or [], list(_mappings(answer, "entry"))
     if len(asked) != len(answered):
         return None
     receipts = []
     for request, reply in zip(asked, answered, strict=True):
-        response = reply.get("response") if isinstance(reply, Mapping) else None
+        response = reply.get("response")
         if not isinstance(response, Mapping):
             return None
         url = str(request["request"]["url"])
@@ -105,18 +112,26 @@ def transaction_receipts(
     return receipts
 
 
-def _tail(location: str | None) -> Place | None:
+def _tail(location: object) -> Place | None:
     """A Location under another name of the same server (a proxy): its last parts still tell.
 
     Only for receipts, which are never fetched.
     """
-    parts = [part for part in (location or "").split("/") if part]
+    parts = [part for part in str(location or "").split("/") if part]
     for width in (4, 2):
         if len(parts) >= width and (place := locate("/".join(parts[-width:]))) is not None:
             if width == 2 and place.type == "_history":
                 return None
             return place
     return None
+
+
+def _mappings(holder: Mapping[str, Any], key: str) -> Iterator[Mapping[str, Any]]:
+    """The objects of a list; whatever else stands there is passed over."""
+    found = holder.get(key)
+    return (
+        each for each in (found if isinstance(found, list) else []) if isinstance(each, Mapping)
+    )
 
 
 def _is_outcome(resource: Mapping[str, Any]) -> bool:

@@ -14,16 +14,29 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
-from .answers import Receipt, collect, entries, entry_key, link, receipt, transaction_receipts
+from .answers import (
+    Receipt,
+    collect,
+    entries,
+    entry_key,
+    link,
+    receipt,
+    transaction_receipts,
+    types_with_history,
+)
 from .auth import NONE, Auth
 from .chart import Chart, Query, chart_query, full_types, ignored_revincludes, type_query
-from .errors import FhirError, Gone, Rejected
+from .errors import FhirError, Gone, Rejected, Unavailable
 from .http import Http, Transport
 from .references import ID, TYPE, Place
 from .told import Told, told_entry
 
 _COUNT = ("_count", "200")  # servers have their own maximum (HAPI as built here: 50)
 MAX_PAGES = 20_000
+
+
+class _Expired(Unavailable):
+    """The server forgot a search while it was read page by page."""
 
 
 class Server:
@@ -219,8 +232,8 @@ class Server:
                             seen.add(key or ())
                             yield entry
                 return
-            except (Gone, Rejected) as error:
-                if attempt == 2 or error.status not in (404, 410) or not seen:
+            except _Expired:
+                if attempt == 2:
                     raise
 
     def _pages(
@@ -232,7 +245,13 @@ class Server:
         url += "/_search" if post else f"?{urlencode(pairs)}"
         visited: set[str] = set()
         while True:
-            page = self._http.read(operation, url, form=form)
+            try:
+                page = self._http.read(operation, url, form=form)
+            except (Gone, Rejected) as error:
+                if visited and error.status in (404, 410):
+                    why = "a page of the answer expired: search again"
+                    raise _Expired(self.name, operation, why, status=error.status) from None
+                raise
             if page.get("resourceType") != "Bundle":
                 raise Rejected(self.name, operation, "the answer is no Bundle")
             yield page
@@ -248,8 +267,12 @@ class Server:
 
     def _same_server(self, operation: str, url: str) -> str:
         """A `next` link is opaque, but it has to be on the server that we meant to ask."""
-        url = urljoin(f"{self.base_url}/", url)
-        if _origin(url) != _origin(self.base_url):
+        try:
+            url = urljoin(f"{self.base_url}/", url)
+            here = _origin(url) == _origin(self.base_url)
+        except ValueError:  # no address at all
+            here = False
+        if not here:
             raise Rejected(
                 self.name,
                 operation,
@@ -260,13 +283,7 @@ class Server:
 
     def _types_with_history(self) -> frozenset[str]:
         if self._history is None:
-            self._history = frozenset(
-                str(resource.get("type"))
-                for rest in self.capabilities().get("rest") or []
-                for resource in rest.get("resource") or []
-                for interaction in resource.get("interaction") or []
-                if interaction.get("code") == "history-type"
-            )
+            self._history = types_with_history(self.capabilities())
         return self._history
 
     def _record(self, place: Place) -> str:

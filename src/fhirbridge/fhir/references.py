@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
-ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+ID = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9\-.]{1,64}")  # "." and ".." would walk up in a URL
 
 
 class Place(NamedTuple):
