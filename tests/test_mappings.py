@@ -170,3 +170,9 @@ def test_every_code_says_where_it_comes_from() -> None:
         for each in (*known, *file.billing, *file.services, *file.ingredients, *file.traps):
             assert each.source
     assert SHIPPED.formulary.recognize([Code("http://hl7.org/fhir/sid/ndc", "50242015001")], "")
+
+
+def test_the_file_that_the_how_to_shows_is_right(site: Path) -> None:
+    page = Path(__file__).parents[1] / "docs" / "how-to" / "add-a-therapy.md"
+    shown = page.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    assert complaints(site, shown) == []
