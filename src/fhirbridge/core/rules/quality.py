@@ -7,7 +7,6 @@ that wrote it, with the readings it admits, and none of them is chosen.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from fhirbridge.core.facts import Problem
 from fhirbridge.core.findings import Finding, Role, Severity
@@ -54,12 +53,13 @@ def _doubt(scene: Scene, column: str, writer: Role, problem: Problem, close: boo
 
 
 def without_owner(findings: Sequence[Finding], scene: Scene) -> Iterable[Finding]:
-    """Troubles of an occasion whose owner nobody knows: one finding for each role."""
-    roles = {f.owner: f for f in findings if f.party is None and f.owner is not Role.COORDINATOR}
-    for role, first in sorted(roles.items()):
-        told = tuple(sorted({f.rule for f in findings if f.owner is role and f.party is None}))
-        yield replace(
-            scene.finding(part=role.value, role=role.value, rules=told), focus=first.focus
+    """One finding for all troubles of an occasion whose owner nobody knows."""
+    waiting = [f for f in findings if f.party is None and f.owner is not Role.COORDINATOR]
+    if waiting:
+        yield scene.finding(
+            focus=waiting[0].focus,
+            role=tuple(sorted({f.owner.value for f in waiting})),
+            rules=tuple(sorted({f.rule for f in waiting})),
         )
 
 
