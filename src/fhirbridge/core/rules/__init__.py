@@ -16,7 +16,8 @@ from fhirbridge.core.findings import Finding
 from fhirbridge.core.ledger import Ledger
 
 from . import authorization, order, quality, supply
-from .base import CannotTell, Context, Judgement, Rule, Scene, Verdict, records_of
+from .base import CannotTell, Context, Judgement, Rule, Scene, Verdict
+from .figures import records_of
 from .looking import next_look
 
 __all__ = ["ALL_RULES", "RULES", "Context", "Judgement", "judge", "next_look"]

@@ -16,7 +16,9 @@ from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.facts import Order, Party, Ref, Visit
 from fhirbridge.core.findings import Finding, Role, Severity, digest_of, key_of
 from fhirbridge.core.formulary import Formulary
-from fhirbridge.core.ledger import Column, Ledger, Occasion, lead
+from fhirbridge.core.ledger import Ledger, Occasion, lead
+
+from .figures import column_of, common_words, figures_for, figures_of
 
 COMPLETE = "complete"
 
@@ -230,92 +232,9 @@ class Scene:
 Check = Callable[[Scene], Iterable[Finding]]
 
 
-def records_of(occasion: Occasion) -> tuple[Ref, ...]:
-    """Every record that an occasion rests on."""
-    columns = (column_of(occasion, name) for name in COLUMNS)
-    facts = (occasion.order, occasion.visit)
-    refs = [fact.ref for fact in facts if fact] + [r for column in columns for r in column.refs]
-    return tuple(dict.fromkeys(refs))
-
-
 def _patient(occasion: Occasion) -> Ref | None:
     facts = (occasion.order, occasion.visit)
     return next((fact.patient for fact in facts if fact and fact.patient), None)
-
-
-def common_words(occasion: Occasion) -> dict[str, object]:
-    """The values that the sentences of every rule may use; what is unknown is None."""
-    ordered, drug = occasion.ordered, occasion.authorized_drug
-    return {
-        "drug": occasion.therapy.title,
-        "day": occasion.day,
-        "ordered": ordered.per_visit,
-        "ordered_visits": ordered.visits,
-        "ordered_total": ordered.total,
-        "authorized": drug.per_visit,
-        "authorized_visits": drug.visits,
-        "authorized_total": drug.total,
-        "admin_visits": occasion.authorized_admin.visits,
-        "dispensed": occasion.dispensed.total,
-        "given": occasion.administered.total,
-        "decision": drug.decision or None,
-        "numbers": tuple(sorted({n for i in occasion.drug_items for n in i.fact.numbers})) or None,
-        "steps": tuple(dict.fromkeys((*ordered.steps, *drug.steps, *occasion.dispensed.steps)))
-        or None,
-    }
-
-
-#: The columns by the names that rules use.
-COLUMNS: Mapping[str, str] = {
-    "ordered": "ordered",
-    "authorized drug": "authorized_drug",
-    "authorized administration": "authorized_admin",
-    "scheduled": "scheduled",
-    "dispensed": "dispensed",
-    "administered": "administered",
-}
-
-
-def column_of(occasion: Occasion, name: str) -> Column:
-    column: Column = getattr(occasion, COLUMNS[name])
-    return column
-
-
-def figures_for(figures: Mapping[str, object], name: str) -> object:
-    side, _, part = name.partition(" ")
-    found = figures[side]
-    return found.get(part) if part and isinstance(found, Mapping) else found
-
-
-def figures_of(occasion: Occasion) -> dict[str, object]:
-    """The columns for machines: strings with units, null where nothing is recorded."""
-    visit = occasion.visit
-    scheduled: dict[str, object] = {"visits": occasion.scheduled.visits}
-    if visit is not None and visit.start is not None:
-        scheduled["start"] = visit.start.isoformat()
-    return {
-        "ordered": _figures(occasion.ordered),
-        "authorized": {
-            "drug": _figures(occasion.authorized_drug),
-            "administration": _figures(occasion.authorized_admin),
-        },
-        "scheduled": scheduled if occasion.scheduled.visits else None,
-        "dispensed": _figures(occasion.dispensed),
-        "administered": _figures(occasion.administered),
-    }
-
-
-def _figures(column: Column) -> dict[str, object] | None:
-    named: dict[str, object] = {
-        "per_visit": str(column.per_visit) if column.per_visit else None,
-        "visits": column.visits,
-        "total": str(column.total) if column.total else None,
-        "decision": column.decision or None,
-    }
-    if column.problems:
-        named["unmeasured"] = len(column.problems)
-    known = {name: value for name, value in named.items() if value is not None}
-    return known or None
 
 
 @dataclass(frozen=True, slots=True)

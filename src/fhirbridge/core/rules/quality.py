@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from fhirbridge.core.facts import Problem
 from fhirbridge.core.findings import Finding, Role, Severity
 
-from .base import Rule, Scene, column_of
+from .base import Rule, Scene
+from .figures import column_of
 
 #: A doubt blocks the dose when the visit is this close (domain 44).
 CLOSE_DAYS = 7
