@@ -1,3 +1,3 @@
-from tests.store.support import store, store_url
+from tests.store.support import empty_file, store, store_url
 
-__all__ = ["store", "store_url"]
+__all__ = ["empty_file", "store", "store_url"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -80,8 +81,17 @@ def none_due(store: Store, seconds: float = 0) -> bool:
     return store.lease("w-none", at(seconds), MINUTE) == []
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with nothing in it: making the tables takes longer than most tests."""
+    path = tmp_path_factory.mktemp("empty") / "store.db"
+    Store(f"sqlite:///{path}", ids=names()).close()
+    return path
+
+
 @pytest.fixture
-def store_url(tmp_path: Path) -> str:
+def store_url(empty_file: Path, tmp_path: Path) -> str:
+    shutil.copy(empty_file, tmp_path / "store.db")
     return f"sqlite:///{tmp_path / 'store.db'}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fhirbridge.store import LostLease, Store, StoredEvent
+from fhirbridge.store import LostLease, Store, StoredEvent, facade
 from tests.store.support import P7, START, at, delivery, news, none_due, take
 
 X9 = "pharmacy:Patient/x-9"
@@ -111,8 +111,9 @@ def test_a_timer_of_a_person_rings_for_whom_he_belongs_to(store: Store) -> None:
     assert take(store, 61).subject == P7
 
 
-def test_only_the_watched(store: Store) -> None:
-    everybody = [f"ehr:Patient/{n:04}" for n in range(1001)]
+def test_only_the_watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facade, "_PAGE", 3)
+    everybody = [f"ehr:Patient/{n:04}" for n in range(13)]
     for n, person in enumerate(everybody):
         store.link(person, [], n % 2 == 0, START)
     assert list(store.persons()) == everybody[::2]

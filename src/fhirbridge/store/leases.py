@@ -92,7 +92,7 @@ def extend(tx: Tx, held: Lease, now: datetime, until: datetime) -> Lease:
 
 
 def may_write(tx: Tx, held: Lease, now: datetime) -> None:
-    found = tx.conn.execute(sa.select(m).where(m.c.subject == held.subject)).first()
+    found = tx.conn.execute(_MARK, {"subject": held.subject}).first()
     _still(_mine(found, held), now)
     if people.canonical(tx, [held.subject])[held.subject] != held.subject:
         raise LostLease(f"{held.subject} belongs to another person by now")
@@ -132,16 +132,34 @@ def fail(tx: Tx, held: Lease, now: datetime, error: str, retry_at: datetime | No
 # --- inside
 
 
+# Statements of every round are put together once: building them costs more than running them.
+_NEXT = (
+    sa.select(m)
+    .where(m.c.source == sa.bindparam("source"), m.c.urgent == sa.bindparam("urgent"))
+    .where(m.c.ready_at.is_not(None), m.c.ready_at <= sa.bindparam("at"))
+    .order_by(m.c.ready_at)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_MARK = sa.select(m).where(m.c.subject == sa.bindparam("subject"))
+_MARK_LOCKED = _MARK.with_for_update()
+_IS_OWN = sa.exists().where(
+    v.c.source == e.c.source,
+    v.c.type == e.c.type,
+    v.c.res_id == e.c.res_id,
+    v.c.version == e.c.version,
+    v.c.own == 1,
+)
+_NEWS_SINCE = (
+    sa.select(sa.func.min(e.c.at), sa.func.max(e.c.urgent))
+    .where(e.c.subject == sa.bindparam("subject"))
+    .where(e.c.generation > sa.bindparam("generation"))
+    .where(e.c.outcome == NEW, ~_IS_OWN)
+)
+
+
 def _next(tx: Tx, source: str, urgent: int, at: int) -> AnyRow | None:
-    ready = (
-        sa.select(m)
-        .where(m.c.source == source, m.c.urgent == urgent)
-        .where(m.c.ready_at.is_not(None), m.c.ready_at <= at)
-        .order_by(m.c.ready_at)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    )
-    return tx.conn.execute(ready).first()
+    return tx.conn.execute(_NEXT, {"source": source, "urgent": urgent, "at": at}).first()
 
 
 def _take(tx: Tx, row: AnyRow, terms: Terms) -> Lease:
@@ -165,8 +183,7 @@ def _take(tx: Tx, row: AnyRow, terms: Terms) -> Lease:
 
 
 def _held(tx: Tx, held: Lease) -> AnyRow:
-    query = sa.select(m).where(m.c.subject == held.subject).with_for_update()
-    return _mine(tx.conn.execute(query).first(), held)
+    return _mine(tx.conn.execute(_MARK_LOCKED, {"subject": held.subject}).first(), held)
 
 
 def _mine(found: AnyRow | None, held: Lease) -> AnyRow:
@@ -182,19 +199,8 @@ def _still(found: AnyRow, now: datetime) -> None:
 
 def _news_since(tx: Tx, held: Lease) -> tuple[int | None, int]:
     """When news came in that the holder cannot have seen (not: the echo of our own writes)."""
-    is_own = sa.exists().where(
-        v.c.source == e.c.source,
-        v.c.type == e.c.type,
-        v.c.res_id == e.c.res_id,
-        v.c.version == e.c.version,
-        v.c.own == 1,
-    )
-    news = (
-        sa.select(sa.func.min(e.c.at), sa.func.max(e.c.urgent))
-        .where(e.c.subject == held.subject, e.c.generation > held.generation)
-        .where(e.c.outcome == NEW, ~is_own)
-    )
-    first_at, urgent = tx.conn.execute(news).one()
+    since = {"subject": held.subject, "generation": held.generation}
+    first_at, urgent = tx.conn.execute(_NEWS_SINCE, since).one()
     return first_at, urgent or 0
 
 

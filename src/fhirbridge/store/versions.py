@@ -113,16 +113,15 @@ def _remember(postgres: bool) -> Any:
 
 def remember_own(tx: Tx, written: Sequence[_Version], now: int) -> None:
     """Know the versions that we wrote, so that their echo is no news."""
-    insert = tx.upsert(v)
     rows = [_version_row(version, None, now, own=True) for version in sorted(set(written))]
     if rows:
-        tx.conn.execute(
-            insert.on_conflict_do_update(
-                index_elements=[v.c.source, v.c.type, v.c.res_id, v.c.version],
-                set_={"own": constant(1)},
-            ),
-            rows,
-        )
+        tx.conn.execute(_remember_own(tx.postgres), rows)
+
+
+@cache
+def _remember_own(postgres: bool) -> Any:
+    key = [v.c.source, v.c.type, v.c.res_id, v.c.version]
+    return upsert(v, postgres).on_conflict_do_update(index_elements=key, set_={"own": constant(1)})
 
 
 def _version_row(version: _Version, updated: datetime | None, now: int, *, own: bool) -> Row:

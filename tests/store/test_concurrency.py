@@ -1,0 +1,77 @@
+"""Many workers and many senders at once, in threads, each worker with a connection of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+from fhirbridge.store import Store
+from tests.store.support import MINUTE, START, at, delivery, echo, names, news, wrote
+
+SUBJECTS = [f"ehr:Patient/{n}" for n in range(12)]
+
+
+def test_no_two_workers_ever_hold_one_subject(store: Store, store_url: str) -> None:
+    store.hear([delivery(news(id=s, subject=s)) for s in SUBJECTS], START)
+    stores = [Store(store_url, ids=names()) for _ in range(4)]
+    held: Counter[str] = Counter()
+    worked: Counter[str] = Counter()
+    twice: list[str] = []
+    guard = threading.Lock()
+
+    def work(mine: Store) -> None:
+        while leases := mine.lease("w", at(5), MINUTE):
+            (lease,) = leases
+            with guard:
+                held[lease.subject] += 1
+                if held[lease.subject] > 1:
+                    twice.append(lease.subject)
+            mine.may_write(lease, at(5))
+            with guard:
+                held[lease.subject] -= 1
+                worked[lease.subject] += 1
+            mine.finish(lease, at(5))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, stores))
+    for one in stores:
+        one.close()
+    assert twice == []
+    assert worked == Counter(dict.fromkeys(SUBJECTS, 1))
+
+
+def test_hearing_an_echo_and_finishing_its_write_at_the_same_moment(
+    store: Store, store_url: str
+) -> None:
+    other = Store(store_url, ids=names())
+    with ThreadPoolExecutor(2) as pool:
+        for n in range(1, 16):
+            subject = SUBJECTS[0]
+            store.raise_(subject, at(n), why="test")
+            (lease,) = store.lease("w", at(n), MINUTE)
+            told = [
+                delivery(echo(str(n), subject=subject)),
+                delivery(echo("1", id=f"b-{n}", subject=subject)),
+            ]
+            hearing = pool.submit(other.hear, told, at(n))
+            own = [wrote("1", id=f"b-{n}"), wrote(str(n))]
+            finishing = pool.submit(store.finish, lease, at(n), own=own)
+            hearing.result(10)
+            finishing.result(10)
+    other.close()
+    assert store.lease("w", at(100), MINUTE, limit=10) == []
+
+
+def test_the_same_news_from_many_senders_counts_once(store: Store, store_url: str) -> None:
+    stores = [store, *(Store(store_url, ids=names()) for _ in range(2))]
+    told = [delivery(news("1", id=f"o-{n}", subject=SUBJECTS[n % 12])) for n in range(30)]
+
+    def send(n: int) -> int:
+        order = told if n % 2 else told[::-1]
+        return sum(heard.new for heard in stores[n].hear(order, START))
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(send, range(3))) == len(told)
+    for one in stores[1:]:
+        one.close()

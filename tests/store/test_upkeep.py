@@ -1,0 +1,88 @@
+"""Watermarks, Subscriptions, and forgetting what is old."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fhirbridge.store import Store, retention
+from tests.store.support import P7, START, at, delivery, news, none_due, subscription, take, wrote
+
+MR = "MedicationRequest"
+
+
+def test_a_watermark_goes_only_forwards(store: Store) -> None:
+    assert store.watermark("ehr", MR) is None
+    for seconds in (10, 5):
+        store.advance("ehr", MR, at(seconds))
+        assert store.watermark("ehr", MR) == at(10)
+    store.advance("ehr", MR, at(11))
+    assert store.watermark("ehr", MR) == at(11)
+    assert store.watermark("payer", MR) is None
+
+
+def test_a_subscription_is_saved_found_changed_and_forgotten(store: Store) -> None:
+    row = subscription()
+    store.save_subscription(row)
+    store.save_subscription(subscription("Patient", key="k-2"))
+    assert store.subscription("ehr", "Task") == store.subscription_by_key("k-1") == row
+    rotated = replace(
+        row, key="k-3", secret="s-2", previous_secret="s-1", server_id="77", since=at(5)
+    )
+    store.save_subscription(rotated)
+    assert store.subscription_by_key("k-1") is None
+    assert store.subscription_by_key("k-3") == rotated
+    assert [one.type for one in store.subscriptions()] == ["Patient", "Task"]
+    store.heard_from("ehr", "Task", at(9))
+    store.heard_from("ehr", "Task", at(8))
+    assert store.subscription("ehr", "Task") == replace(rotated, last_heard=at(9))
+    store.forget_subscription("ehr", "Task")
+    assert store.subscription("ehr", "Task") is None
+
+
+def test_what_is_old_and_done_is_forgotten_in_steps(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "STEP", 5)
+    told = [delivery(news("1", id=f"o-{n}", subject=f"ehr:Patient/{n}")) for n in range(12)]
+    store.hear(told, START)
+    for lease in store.lease("w-1", START, at(60) - START, limit=12):
+        store.finish(lease, at(1), own=[wrote("1", id=lease.subject)])
+    store.hear([delivery(news("1", id="new"), received_at=at(100))], at(100))
+    assert store.purge(at(50)) > 3 * 12
+    assert len(store.recent()) == 1
+    assert store.mark("ehr:Patient/7") is None
+    assert len(store.writes(limit=2000)) == 12
+    assert store.purge(at(50)) == 0
+    assert take(store, 101).subject == P7
+
+
+def test_news_that_is_still_owed_is_kept_however_old(store: Store) -> None:
+    store.hear([delivery(news("1"))], START)
+    lease = take(store)
+    store.hear([delivery(news("2"))], at(1))
+    store.purge(at(50))
+    store.finish(lease, at(51))
+    assert take(store, 52).subject == P7
+
+
+def test_the_only_copy_of_a_record_is_kept_where_it_cannot_be_read_again(store: Store) -> None:
+    for version in ("1", "2"):
+        told = news(version, source="payer", subject=None, id="c-1")
+        store.hear([delivery(told, body=version.encode())], START)
+    store.purge(at(50), keep_latest=["payer"])
+    assert store.latest_body("payer", MR, "c-1") == b"2"
+    assert len(store.recent()) == 1
+    store.purge(at(50))
+    assert store.latest_body("payer", MR, "c-1") is None
+
+
+def test_a_subject_that_was_forgotten_starts_anew_without_echoes_of_its_past(store: Store) -> None:
+    for version in ("1", "2", "3"):
+        store.hear([delivery(news(version, source="payer"))], START)
+    store.finish(take(store), at(1))
+    store.purge(at(50), keep_latest=["payer"])
+    store.hear([delivery(news("4", source="payer"))], at(60))
+    store.finish(take(store, 60), at(61))
+    assert none_due(store, 62)
