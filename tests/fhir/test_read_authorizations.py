@@ -341,3 +341,51 @@ def test_the_words_of_process_notes() -> None:
     row = {**item(1, "A3"), "noteNumber": [2]}
     notes = [{"number": 1, "text": "other"}, {"number": 2, "text": "step therapy"}]
     assert "step therapy" in answer(claim(DRUG), claim_response(row, processNote=notes)).text
+
+
+def test_a_claim_that_is_meant_by_its_identifier() -> None:
+    """PAS and CDex use logical references: the answer still finds what was asked."""
+    number = {"system": "urn:plac", "value": "7"}
+    asked = claim(DRUG, identifier=[number])
+    other = {**claim(DRUG), "id": "c-2", "identifier": [{**number, "value": "8"}]}
+    body = claim_response(item(1, "A1"), request={"identifier": number, "type": "Claim"})
+    newer = {**claim_response(item(1, "A3"), created="2026-11-03"), "id": "r-2"}
+    first, second = answers(asked, other, body, newer)
+    assert first.total == Amount(Decimal(600))
+    assert Link("urn:plac|7", 1, "request") in first.links
+    assert (first.state, second.state) == (State.WITHDRAWN, State.ACTIVE)
+
+
+def test_an_identifier_of_two_claims_means_neither() -> None:
+    number = {"system": "urn:plac", "value": "7"}
+    twins = [{**claim(DRUG, identifier=[number]), "id": name} for name in ("c-1", "c-2")]
+    body = claim_response(item(1, "A1"), request={"identifier": number})
+    assert answer(*twins, body).total is None
+
+
+def test_a_request_marked_urgent() -> None:
+    urgent = {"url": f"{PAS}levelOfServiceCode", "valueCodeableConcept": concept("U")}
+    assert answer(claim(DRUG, extension=[urgent]), claim_response(item(1, "A1"))).priority == "stat"
+
+
+def test_the_location_of_an_added_item() -> None:
+    row = added(1, locationCodeableConcept=concept("12", POS))
+    assert answer(claim(DRUG), claim_response(item(1, "A6"), addItem=[row])).site.kind == "home"
+    place = {"resourceType": "Location", "id": "x", "type": [concept("OF")]}
+    row = added(1, locationReference={"reference": "Location/x"})
+    body = claim_response(item(1, "A6"), addItem=[row])
+    assert answer(claim(DRUG), body, place).site.kind == "office"
+
+
+def test_codes_of_the_details_of_an_item() -> None:
+    drug = claim_item(1, concept("bundle"), None, detail=[{"productOrService": J2350}])
+    fact = answer(claim(drug), claim_response(item(1, "A1")))
+    assert [code.code for code in fact.codes] == ["bundle", "J2350"]
+
+
+def test_a_service_of_one_day_as_a_period() -> None:
+    day = {"start": "2026-12-08", "end": "2026-12-08"}
+    fact = answer(
+        claim(DRUG), claim_response(item(1, "A6"), addItem=[added(1, servicedPeriod=day)])
+    )
+    assert (fact.per_visit, fact.visits) == (Amount(Decimal(300)), 1)

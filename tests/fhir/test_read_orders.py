@@ -289,3 +289,64 @@ def test_a_visit_count_that_is_no_whole_number() -> None:
 def test_an_inpatient_order_is_for_a_hospital() -> None:
     assert order(request(category=[concept("inpatient")])).site.kind == "hospital"
     assert order(request(category=[concept("community")])).site.kind == "unknown"
+
+
+def test_all_texts_of_a_dosage() -> None:
+    row = {
+        "text": "600 mg IV",
+        "patientInstruction": "arrive early",
+        "additionalInstruction": [{"text": "premedicate"}, concept("x")],
+        "timing": {"code": {"text": "every 24 weeks"}},
+    }
+    fact = order(request(dosageInstruction=[row], note=[{"text": "confirm"}]))
+    assert fact.text.splitlines() == [
+        *("600 mg IV", "arrive early", "premedicate", "every 24 weeks", "confirm")
+    ]
+    assert (fact.per_visit, fact.visits) == (None, None)
+
+
+def test_timings_of_several_instructions_without_a_dose() -> None:
+    rows = [
+        {"timing": {"event": ["2026-12-08"]}, "sequence": 1},
+        {"timing": {"event": ["2026-12-22"]}, "sequence": 2},
+    ]
+    fact = order(request(dosageInstruction=rows))
+    assert fact.days == (date(2026, 12, 8), date(2026, 12, 22))
+    assert (fact.per_visit, fact.visits, fact.spacing_days) == (None, None, 14)
+
+
+def test_doses_that_differ_within_one_instruction() -> None:
+    rates = [{"doseQuantity": mg(300)}, {"doseQuantity": mg(600)}]
+    fact = order(request(dosageInstruction=[{"doseAndRate": rates}]))
+    assert fact.per_visit is None
+    assert reasons(fact) == ["doses-differ"]
+
+
+def test_an_endless_rhythm_among_instructions_has_no_count() -> None:
+    rows = [
+        {"sequence": 1, **dose(300, count=2)},
+        {"sequence": 2, **dose(300, frequency=1, period=6, periodUnit="mo")},
+    ]
+    fact = order(request(dosageInstruction=rows))
+    assert (fact.per_visit, fact.visits, fact.spacing_days) == (in_mg(300), None, 183)
+
+
+def test_a_single_day_as_bounds() -> None:
+    bounds = {"start": "2026-12-08", "end": "2026-12-08"}
+    fact = order(request(dosageInstruction=[dose(600, boundsPeriod=bounds)]))
+    assert (fact.days, fact.visits) == ((date(2026, 12, 8),), 1)
+
+
+def test_rhythms_that_are_no_number() -> None:
+    for timing in (
+        {"frequency": 1, "period": 2, "periodMax": 3, "periodUnit": "wk"},
+        {"frequency": 1, "period": 2, "periodUnit": "fortnight"},
+        {"frequency": 1, "period": 0, "periodUnit": "wk"},
+    ):
+        fact = order(request(dosageInstruction=[dose(600, **timing)]))
+        assert (fact.visits, fact.spacing_days) == (None, None)
+
+
+def test_the_first_fill_stands_in_for_the_fill() -> None:
+    fact = order(request(dispenseRequest={"initialFill": {"quantity": quantity(4, "{each}")}}))
+    assert (fact.per_fill, fact.fills) == (Amount(Decimal(4), "{each}"), None)

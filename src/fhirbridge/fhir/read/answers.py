@@ -42,6 +42,8 @@ def request_of(page: Page) -> str | None:
     while name not in seen:
         seen.add(name)
         claim = page.target(reference)
+        if claim and "reference" not in reference:
+            name = f"{page.ref.source}:Claim/{claim.get('id')}"
         earlier = _prior(page, claim) if claim else None
         if earlier is None:
             return name

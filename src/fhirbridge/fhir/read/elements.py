@@ -79,8 +79,8 @@ class Elements:
     def count(self, node: Json, key: str, at: str = "") -> int | None:
         """A whole number that is not negative and below a thousand million."""
         value = node.get(key)
-        if value is None:
-            return None
+        if value is None or (type(value) is int and 0 <= value < 10**9):
+            return value
         exact = number(value)
         if exact is not None and 0 <= exact < 10**9 and exact == exact.to_integral_value():
             return int(exact)
@@ -137,8 +137,9 @@ class Elements:
         if not isinstance(quantity, dict):
             self.doubt("not-a-quantity", at, quantity)
             return Amount(text=quantity[:48]) if isinstance(quantity, str) else None
-        unit, code = self.word(quantity, "unit"), self.word(quantity, "code")
-        system = self.word(quantity, "system")
+        unit = self.word(quantity, "unit") if "unit" in quantity else ""
+        code = self.word(quantity, "code") if "code" in quantity else ""
+        system = self.word(quantity, "system") if "system" in quantity else ""
         raw, comparator = quantity.get("value"), quantity.get("comparator")
         value = number(raw)
         if value is None:

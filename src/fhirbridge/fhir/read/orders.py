@@ -139,16 +139,17 @@ def service_request(page: Page) -> list[Fact]:
 
 def point_at_requests(page: Page) -> None:
     """The links that every request has: what it rests on and what pays for it."""
-    page.point(page.rows(page.body, "basedOn"), "based on")
-    page.point(page.rows(page.body, "insurance"), "insurance")
+    page.point_from("basedOn", "based on")
+    page.point_from("insurance", "insurance")
 
 
 def _state(page: Page) -> State:
     state = page.state(STATES)
-    intent = page.word(page.body, "intent")
+    body = page.body
+    intent = page.word(body, "intent")
     if intent not in INTENTS:
         page.doubt("unknown-code" if intent else "missing", "intent", intent)
-    if page.flag(page.body, "doNotPerform"):
+    if "doNotPerform" in body and page.flag(body, "doNotPerform"):
         page.doubt("do-not-perform", "doNotPerform")
         return State.WITHDRAWN
     if intent in THOUGHTS and state in (State.ACTIVE, State.HELD, State.DONE):
@@ -175,6 +176,8 @@ def _fills(page: Page, supply: Json) -> tuple[Amount | None, int | None]:
 
 
 def _notes(page: Page) -> list[str]:
+    if "note" not in page.body:
+        return []
     return [page.word(note, "text") for note in page.rows(page.body, "note")]
 
 

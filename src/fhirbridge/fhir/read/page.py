@@ -8,8 +8,7 @@ from datetime import tzinfo
 from fhirbridge.core.facts import Code, Link, Party, Ref, State
 
 from .elements import NOTHING, Elements
-from .snapshot import Book, Json, is_id, ref_at
-from .values import identifier_name
+from .snapshot import Book, Json, identifier_name, is_id, ref_at
 
 #: The name by which an authorization number is known, whoever wrote it (preAuthRef,
 #: authorizationNumber, reviewAction.number, satisfied-pa-id: all one key to join on).
@@ -34,7 +33,9 @@ class Page(Elements):
         self.links: list[Link] = []
         self.patient: Ref | None = None
         self.updated = self.moment(meta, "lastUpdated", "meta.lastUpdated")
-        self.names = frozenset((self.name, *self.identifiers(body)))
+        self.names = frozenset(
+            (self.name, *self.identifiers(body)) if "identifier" in body else (self.name,)
+        )
 
     # -- references ------------------------------------------------------------------------
 
@@ -47,10 +48,11 @@ class Page(Elements):
         return [name for row in rows if (name := identifier_name(row))]
 
     def target(self, reference: Json) -> Json | None:
-        """The resource that a Reference means, contained or elsewhere in the snapshot."""
+        """The resource that a Reference means: contained, elsewhere in the snapshot, or the one
+        there that carries the identifier of a logical reference."""
         text = reference.get("reference")
         if not isinstance(text, str):
-            return None
+            return self.book.get(self._called(reference))
         if text[:1] != "#":
             return self.book.get(self.book.locate(text))
         inside = self.body.get("contained")
@@ -58,6 +60,11 @@ class Page(Elements):
             if isinstance(resource, dict) and resource.get("id") in (text, text[1:]):
                 return resource
         return None
+
+    def _called(self, reference: Json) -> tuple[str, str] | None:
+        identifier, kind = reference.get("identifier"), reference.get("type")
+        name = identifier_name(identifier) if isinstance(identifier, dict) else None
+        return self.book.called(name, kind if isinstance(kind, str) else "") if name else None
 
     def names_of(self, reference: Json) -> list[tuple[str, int]]:
         """The names by which a Reference means its target, each with the tier of the link."""
@@ -85,6 +92,11 @@ class Page(Elements):
                 first = first or name
         return first
 
+    def point_from(self, key: str, why: str) -> None:
+        """Link to what an element of the record refers to."""
+        if key in self.body:
+            self.point(self.rows(self.body, key), why)
+
     def person(self, reference: Json) -> None:
         """The Patient that the record is about, as a Ref, or as a link by identifier."""
         text = reference.get("reference")
@@ -99,10 +111,13 @@ class Page(Elements):
         if not reference:
             return None
         text = reference.get("reference")
-        place = None
-        if isinstance(text, str) and text[:1] != "#":
-            place = self.book.locate(text)
-        resource = self.target(reference)
+        place = resource = None
+        if isinstance(text, str):
+            if text[:1] == "#":
+                resource = self.target(reference)
+            else:
+                place = self.book.locate(text)
+                resource = self.book.get(place)
         identifiers = self.identifiers(reference)
         display = self.word(reference, "display")
         if resource is not None:
@@ -130,7 +145,8 @@ class Page(Elements):
         if state is None:
             self.doubt("unknown-code" if status else "missing", "status", status)
             return State.UNKNOWN
-        modified = self.body.get("modifierExtension") or self.body.get("implicitRules")
+        body = self.body
+        modified = body.get("modifierExtension") or body.get("implicitRules")
         # R4 extensibility §2.4.0.1: with a modifier that one does not know, what the record
         # says must not be relied on; that it is wrong may be.
         return State.UNKNOWN if modified and state is not State.WRONG else state

@@ -104,11 +104,10 @@ def _kind(page: Page, actor: Json) -> str:
 
 
 def _point(page: Page) -> None:
-    based = page.rows(page.body, "basedOn")
-    page.point(based, "based on")
-    for reference in based:
+    page.point_from("basedOn", "based on")
+    for reference in page.rows(page.body, "basedOn"):
         for extension in page.rows(reference, "extension"):
             if extension.get("url") == ALTERNATE:
                 page.point([page.one(extension, "valueReference")], "based on")
-    page.point(page.rows(page.body, "supportingInformation"), "supporting information")
-    page.point(page.rows(page.body, "reasonReference"), "reason")
+    page.point_from("supportingInformation", "supporting information")
+    page.point_from("reasonReference", "reason")

@@ -41,7 +41,16 @@ class Snapshot:
 class Book:
     """The newest copy of each resource of a snapshot, by "Type/id"."""
 
-    __slots__ = ("answers", "bases", "full_urls", "places", "resources", "source", "unnamed")
+    __slots__ = (
+        "answers",
+        "bases",
+        "full_urls",
+        "identified",
+        "places",
+        "resources",
+        "source",
+        "unnamed",
+    )
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.source = snapshot.source
@@ -49,6 +58,7 @@ class Book:
         self.full_urls = snapshot.full_urls
         self.resources: dict[str, Json] = {}
         self.unnamed: list[tuple[str, str]] = []  # (type, what is wrong) of the unusable
+        self.identified: dict[str, set[str]] | None = None  # on demand
         self.places: dict[str, tuple[str, str] | None] = {}
         self.answers: dict[str, tuple[float, ...]] | None = None  # of answers.py, on demand
         for body in snapshot.resources:
@@ -83,8 +93,7 @@ class Book:
 
     def _locate(self, reference: str) -> tuple[str, str] | None:
         parts = reference.split("/")
-        count = len(parts)
-        if count == 2 and parts[0].isalpha() and is_id(parts[1]):
+        if len(parts) == 2 and parts[0].isalpha() and is_id(parts[1]):
             return self.source, reference
         if reference in self.full_urls:
             return self.source, self.full_urls[reference]
@@ -104,6 +113,25 @@ class Book:
             return source, f"{parts[0]}/{parts[1]}"
         return None
 
+    def called(self, name: str, kind: str) -> tuple[str, str] | None:
+        """Where the one resource of this snapshot is that goes by a business identifier.
+
+        `name` is "system|value", `kind` its type or "" for any; None when there are several.
+        """
+        if self.identified is None:
+            self.identified = {}
+            for place, body in self.resources.items():
+                rows = body.get("identifier")
+                for row in rows if isinstance(rows, list) else (rows,):
+                    if isinstance(row, dict) and (own := identifier_name(row)):
+                        self.identified.setdefault(own, set()).add(place)
+        found = [
+            place
+            for place in self.identified.get(name, ())
+            if not kind or place.startswith(f"{kind}/")
+        ]
+        return (self.source, found[0]) if len(found) == 1 else None
+
     def get(self, place: tuple[str, str] | None) -> Json | None:
         """The resource at a place, when this snapshot holds it."""
         if place is None or place[0] != self.source:
@@ -115,6 +143,15 @@ def ref_at(place: tuple[str, str]) -> Ref:
     """The `Ref` of a place (without a version)."""
     kind, _, number = place[1].partition("/")
     return Ref(place[0], kind, number)
+
+
+def identifier_name(identifier: Json) -> str | None:
+    """ "system|value" of an Identifier, the form in which records of all servers are joined."""
+    value = identifier.get("value")
+    if not isinstance(value, str) or not (value := value.strip()):
+        return None
+    system = identifier.get("system")
+    return f"{system if isinstance(system, str) else ''}|{value}"
 
 
 def is_id(value: object) -> bool:

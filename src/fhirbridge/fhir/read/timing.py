@@ -48,24 +48,32 @@ class Times:
     bounds: Span | None = None
 
 
+#: A Timing that is absent.
+UNTIMED = Times()
+
+
 @dataclass(frozen=True, slots=True)
 class Doses:
     """What all dosage instructions of an order say together."""
 
     per_visit: Amount | None = None
-    times: Times = Times()
+    times: Times = UNTIMED
     text: str = ""
+
+
+#: No dosage at all.
+NOT_SAID = Doses()
 
 
 def doses(page: Page, instructions: Sequence[Json]) -> Doses:
     """Several instructions are one order: `sequence` sets them one after the other (§2.41.3)."""
+    if not instructions:
+        return NOT_SAID
     texts: list[str] = []
     dosed: list[tuple[Amount | None, Times, int | None]] = []
     for row in instructions:
-        texts.append(page.word(row, "text"))
-        texts.append(page.word(row, "patientInstruction"))
-        texts += [page.words(extra) for extra in page.rows(row, "additionalInstruction")]
-        dose = _dose(page, row)
+        texts += _texts(page, row)
+        dose = _dose(page, row) if "doseAndRate" in row else None
         timing = page.one(row, "timing")
         if dose is not None or timing:
             dosed.append((dose, times(page, timing), page.count(row, "sequence")))
@@ -75,6 +83,18 @@ def doses(page: Page, instructions: Sequence[Json]) -> Doses:
     if len(dosed) == 1:
         return Doses(dosed[0][0], dosed[0][1], text)
     return _together(page, dosed, text)
+
+
+def _texts(page: Page, row: Json) -> list[str]:
+    texts = [page.word(row, "text")]
+    if "patientInstruction" in row:
+        texts.append(page.word(row, "patientInstruction"))
+    if "additionalInstruction" in row:
+        texts += [page.words(extra) for extra in page.rows(row, "additionalInstruction")]
+    timing = page.one(row, "timing")
+    if "code" in timing:
+        texts.append(page.words(page.one(timing, "code")))
+    return texts
 
 
 def _together(
@@ -104,8 +124,8 @@ def _dose(page: Page, row: Json) -> Amount | None:
     found: list[tuple[bool, Amount]] = []
     for rate in page.rows(row, "doseAndRate"):
         amount = page.amount(rate, "doseQuantity", "dosageInstruction.doseAndRate.doseQuantity")
-        limits = page.one(rate, "doseRange")
-        if amount is None and limits:
+        if amount is None and "doseRange" in rate:
+            limits = page.one(rate, "doseRange")
             low, high = page.amount(limits, "low"), page.amount(limits, "high")
             if low is not None and high is not None and _plain(low) == _plain(high):
                 amount = low
@@ -114,7 +134,10 @@ def _dose(page: Page, row: Json) -> Amount | None:
                     "not-exact", "dosageInstruction.doseAndRate.doseRange", f"{low} – {high}"
                 )
         if amount is not None:
-            found.append((page.code_in(page.one(rate, "type")) == "ordered", amount))
+            ordered = "type" in rate and page.code_in(page.one(rate, "type")) == "ordered"
+            found.append((ordered, amount))
+    if len(found) == 1:
+        return found[0][1]
     preferred = [amount for ordered, amount in found if ordered] or [amount for _, amount in found]
     if len({_plain(amount) for amount in preferred}) > 1:
         at = "dosageInstruction.doseAndRate"
@@ -126,11 +149,11 @@ def _dose(page: Page, row: Json) -> Amount | None:
 def times(page: Page, timing: Json) -> Times:
     """A Timing: its events, or its repeat; "count within bounds" is the count (§2.24.0.14)."""
     if not timing:
-        return Times()
-    days = _events(page, timing)
+        return UNTIMED
+    days = _events(page, timing) if "event" in timing else []
     repeat = page.one(timing, "repeat")
     bounds = page.span(repeat, "boundsPeriod", "timing.repeat.boundsPeriod")
-    spacing = _spacing(page, repeat)
+    spacing = _spacing(page, repeat) if "period" in repeat else None
     visits = _count(page, repeat)
     if not days and bounds and bounds.start and bounds.start == bounds.end:
         days = [bounds.start]
@@ -173,7 +196,7 @@ def _period_days(page: Page, repeat: Json) -> Decimal | None:
 
 
 def _spacing(page: Page, repeat: Json) -> int | None:
-    days = _period_days(page, repeat) if repeat else None
+    days = _period_days(page, repeat)
     return round(days) if days is not None and days >= 1 else None
 
 
@@ -182,7 +205,7 @@ def _within(page: Page, repeat: Json, bounds: Span | None) -> int | None:
 
     None without bounds of both ends, without a period, or when bounds are a range.
     """
-    apart = _period_days(page, repeat) if repeat else None
+    apart = _period_days(page, repeat) if "period" in repeat else None
     if apart is None:
         return None
     if bounds and bounds.start and bounds.end:

@@ -1,4 +1,4 @@
-"""Primitive values of FHIR: numbers, dates, identifiers, extension names.
+"""Primitive values of FHIR: numbers, dates, extension names.
 
 Each function takes what stood in JSON and gives a value or says that it is none (None or
 ValueError); noting the Problem is the matter of `elements`.
@@ -15,22 +15,18 @@ from .snapshot import Json
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 #: Exponents beyond these are no amount of anything (and would take forever to print).
-MAGNITUDES = range(-12, 13)
+MAGNITUDES = range(-12, 12)
+LARGEST = 10**12
 
 
 def number(raw: object) -> Decimal | None:
     """A JSON number as an exact Decimal; None for text, truth values and the unprintable."""
-    kind = type(raw)
-    if kind is Decimal:
-        value = raw
-    elif kind is int and -(10**13) < raw < 10**13:  # type: ignore[operator]
-        value = Decimal(raw)  # type: ignore[arg-type]
-    elif kind is float:
-        value = Decimal(str(raw))
-    else:
+    if type(raw) is int:
+        return Decimal(raw) if -LARGEST < raw < LARGEST else None
+    value = Decimal(str(raw)) if type(raw) is float else raw
+    if type(value) is not Decimal or not value.is_finite():
         return None
-    assert isinstance(value, Decimal)
-    return value if value.is_finite() and value.adjusted() in MAGNITUDES else None
+    return value if value.adjusted() in MAGNITUDES else None
 
 
 def day_in(text: object) -> date:
@@ -66,15 +62,6 @@ def last_day(text: str) -> date:
     if len(text) == 4:
         return day_in(f"{text}-12-31")
     return (first_day(text) + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-
-
-def identifier_name(identifier: Json) -> str | None:
-    """ "system|value" of an Identifier, the form in which records of all servers are joined."""
-    value = identifier.get("value")
-    if not isinstance(value, str) or not (value := value.strip()):
-        return None
-    system = identifier.get("system")
-    return f"{system if isinstance(system, str) else ''}|{value}"
 
 
 def tail(extension: Json) -> str:
