@@ -1,0 +1,29 @@
+"""A client without a network: `net` plays the server, `waits` are the pauses it made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import respx
+
+from fhirbridge.fhir.client import Server
+from tests.fhir.wire import BASE, NOW
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def server(waits: list[float]) -> Iterator[Server]:
+    server = Server("ehr", BASE, sleep=waits.append, clock=lambda: NOW, max_bytes=200_000)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def net() -> Iterator[respx.MockRouter]:
+    with respx.mock(base_url=BASE, assert_all_called=False) as router:
+        yield router
