@@ -84,6 +84,8 @@ def test_a_number_that_fits_two_products_names_neither() -> None:
         ("Rituxan Hycela", "trap of rituximab"),
         ("methylprednisolone 100 mg before Ocrevus", "other"),
         ("Ocrevus after methylprednisolone", "ocrelizumab"),
+        ("Ocrevus\nstop Rituxan", "ocrelizumab"),
+        ("methylprednisolone\n100 mg before Ocrevus", "other"),
         ("aspirin 81 mg daily", "other"),
         ("600 mg IV every 24 weeks", "unclear"),
         ("", "unclear"),
@@ -168,11 +170,25 @@ def test_services_and_premedications() -> None:
     assert FORMULARY.premedication([], "Ocrevus 600 mg") == frozenset()
 
 
-def test_a_dose_in_words_without_the_name_of_the_drug() -> None:
-    said = FORMULARY.spoken(OCRELIZUMAB, "Ocrevus 300 mg x 2")
-    assert said is not None
-    assert said.visits == 2
-    assert FORMULARY.spoken(RITUXIMAB, "Ocrevus 300 mg x 2") is None
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [
+        ("Ocrevus 300 mg x 2", "300 mg 2"),
+        ("Ocrevus 300 mg/10 mL vial\n600 mg IV once", "600 mg 1"),
+        ("Ocrevus 300 mg\n600 mg once", "600 mg 1"),
+        ("Ocrevus\nInfuse 600 mg once\nby nurse", "600 mg 1"),
+        ("600 mg once\n600 mg once", "600 mg 1"),
+        ("Ocrevus 600 mg\nas directed", "600 mg None"),
+        ("300 mg x 2\n600 mg once", "None"),
+        ("600 mg once\nor 300 mg twice, see note", "None"),
+        ("Rituxan 300 mg x 2", "None"),
+        ("Ocrevus 600 mg once\nmethylprednisolone 125 mg IV", "600 mg 1"),
+        ("as directed", "None"),
+    ],
+)
+def test_the_dose_in_the_lines_of_a_record(text: str, means: str) -> None:
+    said = FORMULARY.spoken(OCRELIZUMAB, text)
+    assert (f"{said.per_visit} {said.visits}" if said else "None") == means
 
 
 @pytest.mark.parametrize(

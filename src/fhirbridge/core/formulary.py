@@ -76,8 +76,22 @@ class Formulary:
         return f"{count} {package}" if count == 1 else f"{count} {package}s"
 
     def spoken(self, therapy: Therapy, text: str) -> grammar.Spoken | None:
-        """The dose that a text says wholly, the names of the drug left out; or None."""
-        return grammar.spoken(text, (therapy.ingredient, *therapy.aliases))
+        """The dose that a record's text says, or None. Each line is understood wholly or not.
+
+        A line without the name of the drug counts before one with it (which may be the name of
+        the package: "Ocrevus 300 mg vial"); one about another drug does not count. Lines that
+        differ, or one with an amount that is not understood, make nothing understood.
+        """
+        named, bare = [], []
+        for line in filter(grammar.has_amount, text.splitlines()):
+            drugs = [each.therapies for each in self._index.of_text(line)]
+            if not drugs:
+                bare.append(line)
+            elif any(therapy.name in each for each in drugs):
+                named.append(line)
+        names = (therapy.ingredient, *therapy.aliases)
+        said = {grammar.spoken(line, names) for line in bare or named}
+        return said.pop() if len(said) == 1 else None
 
     def service(self, codes: Sequence[Code]) -> str | None:
         """`administration` or `home-nursing`, where a procedure code of any therapy says so."""
@@ -138,13 +152,18 @@ class Formulary:
     ) -> list[Meaning]:
         """What substances and words name. A text only adds to what codes and displays say."""
         said = [*substances, *self._index.of_text(displays)]
-        words = self._index.of_text(text)
+        words = self._first_named(text)
         if said:
             named = _union(each.therapies for each in said)
             return [*said, *(each for each in words if each.therapies & named)]
         if displays and any(self._index.foreign(code) for code in codes):
             return []
         return list(words)
+
+    def _first_named(self, text: str) -> Sequence[Meaning]:
+        """The known words of the first line that has any: later lines may tell of other drugs."""
+        lines = (self._index.of_text(line) for line in text.splitlines())
+        return next((words for words in lines if words), ())
 
     def _named(self, said: Sequence[Meaning], text: str, by: str) -> Recognition:
         """The drug that substances and words mean: all of them together, with the route."""

@@ -27,6 +27,7 @@ _UNIT = (
 )
 _AMOUNT = rf"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>{_UNIT})"
 _TIMES = r"(?:times|doses?|visits?|infusions?)"
+_SOME_AMOUNT = re.compile(rf"\d\s*(?:{_UNIT})\b")
 _COUNT = (
     rf"(?P<once>once|single dose|one time|(?:as )?(?:a|one|1) (?:single )?(?:dose|infusion|visit))"
     rf"|(?P<twice>twice)"
@@ -91,6 +92,11 @@ def spoken(text: str, names: Collection[str] = ()) -> Spoken | None:
     rest = _strip(text, tuple(names))
     match = _SENTENCE.fullmatch(rest)
     return _read(match.groupdict()) if match else None
+
+
+def has_amount(text: str) -> bool:
+    """Whether a text has a number with a unit of amount in it, understood or not."""
+    return bool(_SOME_AMOUNT.search(text.lower()))
 
 
 def admits_both(text: str) -> bool:
