@@ -45,8 +45,9 @@ lint: $(READY)  ## ruff: rules and formatting
 types: $(READY)  ## mypy
 	$(BIN)/mypy
 
+# pytest answers 5 when nothing carries the mark: the only folder set that may be empty.
 sockets: $(READY)  ## tests of the fast folders that open sockets
-	$(PYTEST) $(FAST) -m sockets
+	$(PYTEST) $(FAST) -m sockets || [ $$? -eq 5 ]
 
 contract: $(READY)  ## what a FHIR server does: SERVER=sandbox | hapi | sekmet
 	SERVER=$(SERVER) $(PYTEST) tests/contract

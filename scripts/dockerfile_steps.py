@@ -36,7 +36,7 @@ def fill(text: str, variables: dict[str, str]) -> str:
 
 def follow(steps: list[tuple[str, str]], scratch: Path) -> dict[str, str]:
     """Carries the steps out below `scratch`; returns the environment at the end."""
-    variables = dict(os.environ)
+    variables = {**os.environ, "PIP_QUIET": "1"}
     place = scratch
     for word, rest in steps:
         if word == "ARG":
