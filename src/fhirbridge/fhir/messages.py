@@ -1,0 +1,133 @@
+"""Communications: each audience of a Task is told once, in words that need no other screen.
+
+A Communication is the record that something was said. Standing on the worklist's server, where
+its recipient reads, is its delivery: it is written as `completed`, together with the Task, and
+the transaction's receipt is the evidence of delivery. Where a recipient reads elsewhere, that
+is another message, by whoever delivers it.
+
+Its identifier is that of the Task and the audience, so that writing it again writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fhirbridge.core.facts import Party
+from fhirbridge.core.findings import Finding, Role, Severity, priority
+from fhirbridge.core.plan import Intent
+
+from . import ours, tasks
+from .desk import Desk
+from .ours import Json
+
+Message = dict[str, Any]
+_CATEGORY = "http://terminology.hl7.org/CodeSystem/communication-category"
+
+
+def announced(intent: Intent, finding: Finding, desk: Desk, task: str) -> Iterator[Message]:
+    """To each audience of a new Task; `task` is its reference."""
+    for role in finding.audience:
+        text = desk.texts.tell(finding, role)
+        found = finding.party if role is finding.owner else None
+        alert = finding.severity in (Severity.S1, Severity.S2)
+        yield _about(finding, desk) | _message(
+            desk,
+            name=f"{_name(intent)}.{role.value}",
+            category="alert" if alert else "notification",
+            recipient=_recipient(desk, role, found),
+            task=task,
+            title=text.title,
+            text=text.text,
+        )
+
+
+def escalation(intent: Intent, finding: Finding, desk: Desk, task: str) -> Message:
+    """To the coordinator: the owner refused. Once for each digest."""
+    return _about(finding, desk) | _message(
+        desk,
+        name=f"{_name(intent)}.{Role.COORDINATOR.value}.{finding.digest}",
+        category="alert",
+        recipient=_recipient(desk, Role.COORDINATOR, None),
+        task=task,
+        title=desk.texts.tell(finding, Role.COORDINATOR).title,
+        text=desk.texts.refused(finding),
+    )
+
+
+def all_clear(intent: Intent, before: Json, desk: Desk, task: str) -> Iterator[Message]:
+    """To everybody to whom the Task was announced, in answer to what they were told then."""
+    title = tasks.title(before)
+    for role in tasks.told(before):
+        message = _message(
+            desk,
+            name=f"{_name(intent)}.{role.value}.closed",
+            category="notification",
+            recipient=_owner(before, role) or _recipient(desk, role, None),
+            task=task,
+            title=title,
+            text=desk.texts.solved(intent.why, title),
+        )
+        message["subject"] = before.get("for")
+        message["about"] = [desk.evidence(ref) for ref in intent.evidence]
+        message["priority"] = "routine"
+        # Logical: a literal one needs its id, and one that is searched for fails with all the
+        # rest of the transaction when somebody has deleted the first message.
+        identifier = _identifier(desk, f"{_name(intent)}.{role.value}")
+        message["inResponseTo"] = [{"type": "Communication", "identifier": identifier}]
+        yield {name: value for name, value in message.items() if value}
+
+
+def _message(
+    desk: Desk,
+    *,
+    name: str,
+    category: str,
+    recipient: dict[str, Any],
+    task: str,
+    title: str,
+    text: str,
+) -> Message:
+    return {
+        "resourceType": "Communication",
+        "meta": {"tag": [ours.TAG]},
+        "identifier": [_identifier(desk, name)],
+        "partOf": [{"reference": task}],
+        "status": "completed",
+        "category": [{"coding": [{"system": _CATEGORY, "code": category}]}],
+        "topic": {"text": title},
+        "sent": desk.now,
+        "sender": desk.us,
+        "recipient": [recipient],
+        "payload": [{"contentString": text}],
+    }
+
+
+def _about(finding: Finding, desk: Desk) -> Message:
+    found = {
+        "subject": desk.person(finding),
+        "priority": priority(finding.severity, finding.lead),
+        "basedOn": [desk.record(finding.based_on)] if finding.based_on else None,
+        "about": [desk.evidence(ref) for ref in finding.evidence],
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _recipient(desk: Desk, role: Role, found: Party | None) -> dict[str, Any]:
+    """Nobody known: the role by name alone, so that whoever sorts the messages can see it."""
+    return desk.party(role, found) or {"display": desk.texts.name(role)}
+
+
+def _owner(task: Json, role: Role) -> dict[str, Any] | None:
+    """The Task's own owner where it was asked of this role (a person may have handed it on)."""
+    owner = task.get("owner")
+    asked = {ours.code_of(each, ours.ROLE) for each in ours.items(task, "performerType")}
+    return dict(owner) if isinstance(owner, dict) and role.value in asked else None
+
+
+def _name(intent: Intent) -> str:
+    return f"{intent.key}.{intent.episode}"
+
+
+def _identifier(desk: Desk, name: str) -> dict[str, str]:
+    return {"system": ours.finding_system(desk.instance), "value": name}

@@ -1,0 +1,101 @@
+"""The names that we put on what we write, and by which we know it again.
+
+Identifiers carry the name of the installation (`instance`), so that a test installation never
+takes production's Tasks for its own (design, decision 14). Code systems are the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+#: On everything that we write.
+TAG = {"system": "urn:fhirbridge:tag", "code": "fhirbridge"}
+
+ACTION = "urn:fhirbridge:action"  # Task.code: what shall be done
+RULE = "urn:fhirbridge:rule"  # Task.reasonCode
+ROLE = "urn:fhirbridge:role"  # Task.performerType
+INPUT = "urn:fhirbridge:input"  # Task.input: figures and what we must remember
+OUTPUT = "urn:fhirbridge:output"  # Task.output
+STATUS = "urn:fhirbridge:business-status"  # Task.businessStatus: what we did last
+
+#: Business statuses that only we set, together with a terminal status.
+CLOSED_BY_US = frozenset({"solved", "withdrawn", "folded"})
+
+#: Inputs that are no figures.
+DIGEST, NOTED, AUDIENCE, EVIDENCE = "digest", "noted", "audience", "evidence"
+
+
+#: Identifier systems that carry the instance between their two ends.
+FINDING = ("urn:fhirbridge:", ":finding")  # Tasks and Communications
+OCCASION = ("urn:fhirbridge:", ":occasion")  # Task.groupIdentifier: one dose occasion
+
+
+def finding_system(instance: str) -> str:
+    """The identifier system of Tasks and Communications."""
+    return instance.join(FINDING)
+
+
+def occasion_system(instance: str) -> str:
+    """The identifier system of one dose occasion."""
+    return instance.join(OCCASION)
+
+
+def is_ours(identifier: Json, instance: str | None, ends: tuple[str, str]) -> bool:
+    """Did this installation (or any of us, for None) give this identifier?"""
+    system = identifier.get("system")
+    if not isinstance(system, str):
+        return False
+    if instance is not None:
+        return system == instance.join(ends)
+    return system.startswith(ends[0]) and system.endswith(ends[1])
+
+
+def name_of(resource: Json, instance: str | None = None) -> str | None:
+    """The identifier value that we gave a resource, wherever it stands among others."""
+    for identifier in items(resource, "identifier"):
+        value = identifier.get("value")
+        if isinstance(value, str) and is_ours(identifier, instance, FINDING):
+            return value
+    return None
+
+
+def record_system(instance: str) -> str:
+    """The identifier system that pins a record and its version: `ehr:Type/id/_history/2`."""
+    return f"urn:fhirbridge:{instance}:record"
+
+
+def concept(system: str, code: str, text: str = "") -> dict[str, Any]:
+    """A CodeableConcept with one coding."""
+    made: dict[str, Any] = {"coding": [{"system": system, "code": code}]}
+    return made | {"text": text} if text else made
+
+
+def code_of(concept: object, system: str) -> str | None:
+    """The code of a CodeableConcept in one system, if it has one."""
+    return next(
+        (
+            coding["code"]
+            for coding in items(concept, "coding")
+            if coding.get("system") == system and isinstance(coding.get("code"), str)
+        ),
+        None,
+    )
+
+
+def inputs(task: Json) -> Iterator[tuple[str, Json]]:
+    """The inputs of a Task that are ours, each with its code."""
+    for each in items(task, "input"):
+        code = code_of(each.get("type"), INPUT)
+        if code is not None:
+            yield code, each
+
+
+def items(holder: object, name: str) -> Iterator[Json]:
+    """The objects of a list in a resource; nothing where there is no such list."""
+    found = holder.get(name) if isinstance(holder, Mapping) else None
+    for each in found if isinstance(found, list) else ():
+        if isinstance(each, Mapping):
+            yield each

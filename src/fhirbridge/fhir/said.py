@@ -1,0 +1,84 @@
+"""Our own Tasks as they stand on the server, read back as what we *said*.
+
+What a Task stands for is in its identifier (key and episode), its digest in an input, and what
+became of it in status and businessStatus together: a `completed` that carries a businessStatus
+of ours was closed by us, any other by a person, whose word stands (design, decision 16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fhirbridge.core.facts import Ref
+from fhirbridge.core.plan import ROOT_RULE, Said, Told
+
+from . import ours
+from .ours import Json
+from .told import instant
+
+#: Task.status (R4 §12.10, TaskStatus) -> what became of a Task that we did not close ourselves.
+#: A status that is not here counts as started: what we do not understand we do not take away.
+TOLD: Mapping[str, Told] = {
+    "draft": Told.OPEN,
+    "requested": Told.OPEN,
+    "received": Told.OPEN,
+    "ready": Told.OPEN,
+    "accepted": Told.STARTED,
+    "in-progress": Told.STARTED,
+    "on-hold": Told.STARTED,
+    "completed": Told.COMPLETED,
+    "cancelled": Told.COMPLETED,  # by a person: no longer wanted, which is a word too
+    "rejected": Told.REFUSED,
+    "failed": Told.REFUSED,
+    "entered-in-error": Told.DELETED,
+}
+
+
+def said(task: Json, source: str, instance: str | None = None) -> Said | None:
+    """A Task as `Said`; None when it is no Task of ours (of this installation).
+
+    `source` is the server that it was read from. Without `instance`, a Task of any installation
+    is taken for ours: right for files, never for a server that several installations share.
+    """
+    name = ours.name_of(task, instance)
+    id_ = task.get("id")
+    if task.get("resourceType") != "Task" or name is None or not isinstance(id_, str):
+        return None
+    key, _, number = name.rpartition(".")
+    if not key or not number.isascii() or not number.isdecimal():
+        return None
+    rule = ours.code_of(task.get("reasonCode"), ours.RULE) or ""
+    remembered = {code: each.get("valueString") for code, each in ours.inputs(task)}
+    meta = task.get("meta")
+    version = meta.get("versionId") if isinstance(meta, Mapping) else None
+    return Said(
+        key=key,
+        episode=int(number),
+        ref=Ref(source, "Task", id_, version if isinstance(version, str) else None),
+        told=_told(task),
+        digest=_text(remembered.get(ours.DIGEST)),
+        noted=_text(remembered.get(ours.NOTED)),
+        rule=rule,
+        root=rule == ROOT_RULE,
+        occasion=_occasion(task, instance),
+        written=instant(task.get("authoredOn")),
+    )
+
+
+def _told(task: Json) -> Told:
+    status = task.get("status")
+    ours_last = ours.code_of(task.get("businessStatus"), ours.STATUS)
+    if status in ("completed", "cancelled") and ours_last in ours.CLOSED_BY_US:
+        return Told.CLOSED_BY_US
+    return TOLD.get(status, Told.STARTED) if isinstance(status, str) else Told.STARTED
+
+
+def _occasion(task: Json, instance: str | None) -> str:
+    group = task.get("groupIdentifier")
+    if isinstance(group, Mapping) and ours.is_ours(group, instance, ours.OCCASION):
+        return _text(group.get("value"))
+    return ""
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,225 @@
+"""Tasks: what an intent makes of them.
+
+`opened` builds a new Task. The others change a Task as it was read and touch only what is ours
+in it: status, words, our own inputs. What a person added (an owner, a note, an input) stays.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+from fhirbridge.core.findings import Finding, Role, priority
+from fhirbridge.core.plan import GONE, Intent, Why
+
+from . import ours
+from .desk import Desk
+from .ours import Json
+
+Task = dict[str, Any]
+
+_MG = re.compile(r"(\d+(?:\.\d+)?) mg")
+
+#: HL7's task-code `fulfill` means "perform the actions of the focus request": it is added only
+#: where the focus is a request (domain §3.1, note on task-code).
+_REQUESTS = frozenset({"MedicationRequest", "ServiceRequest"})
+_TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
+
+
+def opened(intent: Intent, finding: Finding, desk: Desk, part_of: str | None) -> Task:
+    """A new Task. `part_of` is the reference of its root."""
+    outside = desk.is_outside(finding.party, finding.owner)
+    task: Task = {
+        "resourceType": "Task",
+        "meta": {"tag": [ours.TAG]},
+        "identifier": [identifier(intent, desk)],
+        "groupIdentifier": {
+            "system": ours.occasion_system(desk.instance),
+            "value": finding.occasion,
+        },
+        "status": "requested",
+        # An order binds one's own house; another organization can only be asked (domain §3.1).
+        "intent": "proposal" if outside else "order",
+        "authoredOn": desk.now,
+        "requester": desk.us,
+        "performerType": [ours.concept(ours.ROLE, finding.owner)],
+    }
+    if part_of:
+        task["partOf"] = [{"reference": part_of}]
+    if finding.based_on:
+        task["basedOn"] = [desk.record(finding.based_on)]
+    if person := desk.person(finding):
+        task["for"] = person
+    if owner := desk.party(finding.owner, finding.party):
+        task["owner"] = owner
+    _say(task, finding, desk, "open")
+    return task
+
+
+def revised(task: Json, finding: Finding, desk: Desk) -> Task:
+    """New figures in a Task on which nobody works yet."""
+    after = _copy(task)
+    _say(after, finding, desk, "revised")
+    return after
+
+
+def annotated(task: Json, finding: Finding | None, desk: Desk) -> Task:
+    """A note for the person who works on it; nothing else of the Task changes."""
+    after = _copy(task)
+    note = desk.texts.changed_note(finding) if finding else desk.texts.gone_note()
+    _note(after, note, desk)
+    _remember(after, ours.NOTED, finding.digest if finding else GONE)
+    _status(after, "changed" if finding else "looks-solved", desk)
+    return after
+
+
+def escalated(task: Json, finding: Finding, desk: Desk) -> Task:
+    """A refused Task stays refused; it says that the coordinator was told."""
+    after = _copy(task)
+    _note(after, desk.texts.refused(finding), desk)
+    _remember(after, ours.NOTED, finding.digest)
+    _status(after, "escalated", desk)
+    return after
+
+
+def closed(task: Json, intent: Intent, desk: Desk) -> Task:
+    """Solved: completed, with its evidence (HRex tdr-3). Otherwise canceled, with the reason."""
+    after = _copy(task)
+    why = desk.texts.solved(intent.why, title(task))
+    if intent.why == Why.SOLVED:
+        after["status"] = "completed"
+        kept = [each for each in ours.items(task, "output") if not _is_output(each)]
+        after["output"] = [
+            *kept,
+            {"type": _output("result"), "valueString": why},
+            *(
+                {"type": _output(ours.EVIDENCE), "valueReference": desk.evidence(ref)}
+                for ref in intent.evidence
+            ),
+        ]
+    else:
+        after["status"] = "cancelled"
+        after["statusReason"] = {"text": why}
+    _status(after, intent.why, desk)
+    return after
+
+
+def identifier(intent: Intent, desk: Desk) -> dict[str, str]:
+    """The identity of a Task: the key of its trouble and the episode."""
+    system = ours.finding_system(desk.instance)
+    return {"system": system, "value": f"{intent.key}.{intent.episode}"}
+
+
+def title(task: Json) -> str:
+    """The short name of a Task."""
+    code = task.get("code")
+    text = code.get("text") if isinstance(code, Mapping) else None
+    return text if isinstance(text, str) else "Task"
+
+
+def told(task: Json) -> list[Role]:
+    """The audiences to which a Task was announced."""
+    codes = [each.get("valueCode") for code, each in ours.inputs(task) if code == ours.AUDIENCE]
+    return [role for role in Role if role.value in codes]
+
+
+def _say(task: Task, finding: Finding, desk: Desk, status: str) -> None:
+    """Everything in a Task that follows from the finding."""
+    text = desk.texts.tell(finding, finding.owner)
+    code = ours.concept(ours.ACTION, finding.action, text.title)
+    if finding.action == "fulfill" and finding.focus and finding.focus.type in _REQUESTS:
+        code["coding"].append({"system": _TASK_CODE, "code": "fulfill"})
+    task["code"] = code
+    task["description"] = text.text
+    task["priority"] = priority(finding.severity, finding.lead)
+    task["reasonCode"] = ours.concept(ours.RULE, finding.rule)
+    for name, ref in (("focus", finding.focus), ("reasonReference", finding.reason)):
+        task.pop(name, None)
+        if ref:
+            task[name] = desk.record(ref)
+    task.pop("restriction", None)
+    if finding.due:
+        task["restriction"] = {"period": {"end": finding.due.isoformat(timespec="seconds")}}
+    ours_not = [each for each in ours.items(task, "input") if not _is_input(each)]
+    task["input"] = [*ours_not, *_inputs(finding, desk)]
+    _status(task, status, desk)
+
+
+def _inputs(finding: Finding, desk: Desk) -> Iterator[dict[str, Any]]:
+    """The figures that were compared, the records they rest on, and what we must remember."""
+    for name, value in _flat("", finding.figures):
+        text = name.replace("-", " ")
+        yield {"type": ours.concept(ours.INPUT, name, text[:1].upper() + text[1:])} | _value(value)
+    for ref in finding.evidence:
+        yield {
+            "type": ours.concept(ours.INPUT, ours.EVIDENCE),
+            "valueReference": desk.evidence(ref),
+        }
+    for role in finding.audience:
+        yield {"type": ours.concept(ours.INPUT, ours.AUDIENCE), "valueCode": role.value}
+    yield {"type": ours.concept(ours.INPUT, ours.DIGEST), "valueString": finding.digest}
+
+
+def _flat(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """`{"ordered": {"per_visit": "600 mg"}}` as `ordered-per-visit`, without what is unknown."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(f"{name}-{key}".strip("-").replace("_", "-"), inner)
+    elif value is not None:
+        yield name, value
+
+
+def _value(value: object) -> dict[str, Any]:
+    if isinstance(value, int):
+        return {"valueInteger": value}
+    if mass := _MG.fullmatch(str(value)):
+        number = Decimal(mass[1])
+        ucum = {"system": "http://unitsofmeasure.org", "code": "mg"}
+        return {"valueQuantity": {"value": number, "unit": "mg", **ucum}}
+    return {"valueString": str(value)}
+
+
+def _remember(task: Task, code: str, value: str) -> None:
+    """Set one of our inputs."""
+    kept = [
+        each
+        for each in ours.items(task, "input")
+        if ours.code_of(each.get("type"), ours.INPUT) != code
+    ]
+    task["input"] = [*kept, {"type": ours.concept(ours.INPUT, code), "valueString": value}]
+
+
+def _note(task: Task, text: str, desk: Desk) -> None:
+    note = {"authorString": "fhirbridge", "time": desk.now, "text": text}
+    task["note"] = [*ours.items(task, "note"), note]
+
+
+def _status(task: Task, code: str, desk: Desk) -> None:
+    text = code.replace("-", " ")
+    task["businessStatus"] = ours.concept(ours.STATUS, code, text[:1].upper() + text[1:])
+    task["lastModified"] = desk.now
+
+
+def _copy(task: Json) -> Task:
+    """The Task as read, without what the server writes itself."""
+    after: Task = copy.deepcopy(dict(task))
+    meta = after.get("meta")
+    if isinstance(meta, dict):
+        for name in ("versionId", "lastUpdated", "source"):
+            meta.pop(name, None)
+    return after
+
+
+def _output(code: str) -> dict[str, Any]:
+    return ours.concept(ours.OUTPUT, code)
+
+
+def _is_input(each: Json) -> bool:
+    return ours.code_of(each.get("type"), ours.INPUT) is not None
+
+
+def _is_output(each: Json) -> bool:
+    return ours.code_of(each.get("type"), ours.OUTPUT) is not None

@@ -1,0 +1,290 @@
+"""The sentences of findings: templates in `mappings/tasks/<language>/`, one file for each rule.
+
+A template says four things, in this order: `title` (a few words), `summary` (what is wrong, with
+both figures and their units), `action` (what to do, by when), `known` (how we know). Each is a
+list of sentences. A sentence is one text, or a list of ways to say it, of which the first whose
+values are all known is taken; a sentence without such a way is left out. So no text ever says
+"None", and `load` refuses a template that could end up without title, summary or action.
+
+    "{dispensed} of {drug} dispensed, {ordered_total} ordered for {day}."
+    "{ordered_visits:visit|visits}"     1 visit · 2 visits
+    "{readings:or}"                     a, b or c
+
+A placeholder is a name out of `NAMES` and no more: templates hold no code. How dates, lists and
+known words (roles, classes of premedication) are put stands in `words.yaml` of the language.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from string import Formatter
+from typing import Annotated
+
+from pydantic import Field
+
+from . import yamlfile
+from .core.findings import Finding, Role
+from .core.quantity import Quantity
+from .yamlfile import Invalid, Strict, Where
+
+#: What a rule may say (`Finding.say`). Only the first can be relied upon.
+NAMES = frozenset(
+    # every rule (`core.rules.base.common_words`)
+    {"drug", "day", "due", "ordered", "ordered_visits", "ordered_total"}
+    | {"authorized", "authorized_visits", "authorized_total", "admin_visits"}
+    | {"dispensed", "given", "decision", "numbers", "steps"}
+    # some rules
+    | {"missing", "packages", "available", "short", "each", "classes"}
+    | {"side", "reference", "answer", "until", "begins"}
+    | {"column", "said", "readings", "record", "role", "rules"}
+    # the root
+    | {"troubles", "parts"}
+)
+ALWAYS = frozenset({"drug"})
+
+Sentence = str | list[str]
+_WORDS = "words.yaml"
+_PARTS = ("title", "summary", "action", "known")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What is said about one trouble to one audience."""
+
+    title: str
+    summary: str
+    action: str
+    known: str = ""
+
+    @property
+    def text(self) -> str:
+        """Everything that matters, as complete sentences: screens drop the rest."""
+        return " ".join(part for part in (self.summary, self.action, self.known) if part)
+
+
+class Parts(Strict):
+    """Sentences that replace those of the same part in the template."""
+
+    title: list[Sentence] | None = None
+    summary: list[Sentence] | None = None
+    action: list[Sentence] | None = None
+    known: list[Sentence] | None = None
+
+
+class Template(Strict):
+    """One file: what a rule says. `variants` and then `audiences` replace parts of it."""
+
+    title: list[Sentence]
+    summary: list[Sentence]
+    action: list[Sentence]
+    known: list[Sentence] = Field(default=[])
+    variants: dict[str, Parts] = Field(default={})
+    audiences: dict[Annotated[Role, Field(strict=False)], Parts] = Field(default={})
+
+    def sentences(self, part: str, variant: str, audience: Role) -> list[Sentence]:
+        """The sentences of a part for a variant, as this audience shall read them."""
+        for special in (self.audiences.get(audience), self.variants.get(variant)):
+            found: list[Sentence] | None = getattr(special, part) if special else None
+            if found is not None:
+                return found
+        plain: list[Sentence] = getattr(self, part)
+        return plain
+
+
+class Phrases(Strict):
+    """What is said about a Task of ours itself, whatever its rule."""
+
+    solved: str  # {title}
+    withdrawn: str  # {title}
+    folded: str  # {title}
+    changed_note: str  # {text}
+    gone_note: str
+    refused: str  # {owner}, {text}
+
+
+class Words(Strict):
+    """How a language puts dates, lists and known words."""
+
+    months: list[str] = Field(min_length=12, max_length=12)
+    weekdays: list[str] = Field(min_length=7, max_length=7)
+    day: str  # of {day} {month} {year} {weekday}
+    moment: str  # a moment that is a whole day
+    hour: str  # a moment with a time of day: {hour} {minute} {half} as well
+    part: str  # of the root Task: {owner} {summary} {action}
+    names: dict[str, str] = Field(default={})
+    phrases: Phrases
+
+
+class Texts:
+    """The templates of one language."""
+
+    def __init__(self, templates: Mapping[str, Template], words: Words) -> None:
+        self.templates = dict(templates)
+        self.words = words
+
+    def tell(self, finding: Finding, audience: Role) -> Text:
+        """What `finding` says to `audience`. KeyError when its rule has no template."""
+        template = self.templates[finding.rule]
+
+        def said(part: str) -> str:
+            sentences = template.sentences(part, finding.variant, audience)
+            ways = (self._first_known(sentence, finding.say) for sentence in sentences)
+            return " ".join(_capital(way) for way in ways if way)
+
+        return Text(*map(said, _PARTS))
+
+    def solved(self, why: str, title: str) -> str:
+        """The all-clear for a Task with this title; `why` is a `core.plan.Why`."""
+        phrase: str = getattr(self.words.phrases, why)
+        return phrase.format(title=title)
+
+    def changed_note(self, finding: Finding) -> str:
+        """For a person who works on a Task whose figures changed."""
+        return self.words.phrases.changed_note.format(text=self.tell(finding, finding.owner).text)
+
+    def gone_note(self) -> str:
+        """For a person who works on a Task whose trouble is gone."""
+        return self.words.phrases.gone_note
+
+    def refused(self, finding: Finding) -> str:
+        """For the coordinator: the owner rejected the Task or failed."""
+        text = self.tell(finding, finding.owner).text
+        owner = self.name(finding.owner)
+        return _capital(self.words.phrases.refused.format(owner=owner, text=text))
+
+    def name(self, word: str) -> str:
+        """A role or another known word as it is put inside a sentence."""
+        return self.words.names.get(word, word)
+
+    def _first_known(self, sentence: Sentence, say: Mapping[str, object]) -> str | None:
+        ways = [sentence] if isinstance(sentence, str) else sentence
+        return next((said for way in ways if (said := self._fill(way, say)) is not None), None)
+
+    def _fill(self, way: str, say: Mapping[str, object]) -> str | None:
+        """The sentence with its values; None when one of them is not known."""
+        out = []
+        for literal, name, spec, _ in Formatter().parse(way):
+            out.append(literal)
+            if name is None:
+                continue
+            value = say.get(name)
+            if value is None or value == "" or value == ():
+                return None
+            out.append(self._put(value, spec or ""))
+        return "".join(out)
+
+    def _put(self, value: object, spec: str) -> str:
+        match value:
+            case Finding():
+                return self._part(value)
+            case tuple():
+                return _listed([self._put(each, "") for each in value], spec)
+            case datetime():
+                return self._moment(value)
+            case date():
+                return self.words.day.format(**self._calendar(value))
+            case int():
+                return _counted(value, spec)
+            case Quantity():
+                return str(value)
+            case _:
+                return self.name(str(value))
+
+    def _part(self, finding: Finding) -> str:
+        text = self.tell(finding, finding.owner)
+        owner = self.name(finding.owner)
+        part = self.words.part.format(owner=owner, summary=text.summary, action=text.action)
+        return _capital(part)
+
+    def _moment(self, moment: datetime) -> str:
+        """A whole day where the moment is the end or the beginning of one."""
+        whole = (moment.hour, moment.minute) in ((0, 0), (23, 59))
+        form = self.words.moment if whole else self.words.hour
+        return form.format(
+            **self._calendar(moment),
+            hour=moment.hour % 12 or 12,
+            hour24=moment.hour,
+            minute=f"{moment.minute:02}",
+            half="AM" if moment.hour < 12 else "PM",
+        )
+
+    def _calendar(self, day: date) -> dict[str, object]:
+        return {
+            "day": day.day,
+            "month": self.words.months[day.month - 1],
+            "year": day.year,
+            "weekday": self.words.weekdays[day.weekday()],
+        }
+
+
+def load(folders: Iterable[Path]) -> Texts:
+    """The texts of a language out of `…/tasks/<language>` folders; a later one replaces files.
+
+    Raises `Invalid` (file and line) for a template that is broken or could stay without words,
+    FileNotFoundError when no folder has `words.yaml`.
+    """
+    files = {path.name: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
+    if _WORDS not in files:
+        raise FileNotFoundError(f"no {_WORDS} among the Task templates: check `mappings`")
+    words = yamlfile.read_model(files.pop(_WORDS), Words)
+    templates = {}
+    for path in files.values():
+        node = yamlfile.load(path)
+        templates[path.stem] = template = yamlfile.validate(node, Template)
+        problems = [Invalid(path, node.line(at), why) for at, why in _problems(template)]
+        if problems:
+            raise Invalid(path, problems[0].line, problems[0].message, tuple(problems[1:]))
+    return Texts(templates, words)
+
+
+def _problems(template: Template) -> Iterator[tuple[Where, str]]:
+    """What could make a text wrong or empty: where in the file, and what to do about it."""
+    places: list[tuple[Where, Template | Parts]] = [((), template)]
+    places += [(("variants", name), parts) for name, parts in template.variants.items()]
+    places += [(("audiences", role.value), parts) for role, parts in template.audiences.items()]
+    for place, parts in places:
+        for part in _PARTS:
+            for why in _complaints(part, getattr(parts, part)):
+                yield (*place, part), why
+
+
+def _complaints(part: str, sentences: list[Sentence] | None) -> Iterator[str]:
+    if sentences is None:
+        return
+    names = [_names(way) for sentence in sentences for way in _ways(sentence)]
+    for name in sorted(frozenset[str]().union(*names) - NAMES):
+        yield f"{part}: no rule says {{{name}}}{yamlfile.nearest(name, NAMES)}"
+    if part != "known" and not any(each <= ALWAYS for each in names):
+        yield f"{part}: one sentence must do with {{drug}} alone, for when no more is known"
+
+
+def _ways(sentence: Sentence) -> list[str]:
+    return [sentence] if isinstance(sentence, str) else sentence
+
+
+def _names(way: str) -> frozenset[str]:
+    return frozenset(name for _, name, _, _ in Formatter().parse(way) if name is not None)
+
+
+def _counted(number: int, spec: str) -> str:
+    """`1 visit`, `2 visits` by `visit|visits`; the bare number without a noun."""
+    one, _, many = spec.partition("|")
+    noun = one if number == 1 else many or one
+    return f"{number} {noun}" if noun else str(number)
+
+
+def _listed(items: list[str], word: str) -> str:
+    """`a, b or c` by `or`; without a word, one after the other."""
+    if not word:
+        return " ".join(items)
+    if not word.isalpha():
+        return f"{word} ".join(items)
+    head = ", ".join(items[:-1])
+    return f"{head} {word} {items[-1]}" if head else items[-1]
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
