@@ -389,3 +389,21 @@ def test_a_service_of_one_day_as_a_period() -> None:
         claim(DRUG), claim_response(item(1, "A6"), addItem=[added(1, servicedPeriod=day)])
     )
     assert (fact.per_visit, fact.visits) == (Amount(Decimal(300)), 1)
+
+
+def test_an_addition_that_restates_an_approved_item_counts_once() -> None:
+    restated = claim_response(item(1, "A1"), addItem=[added(1, units=600)])
+    fact = answer(claim(DRUG), restated)
+    assert (fact.decision, fact.total) == (Decision.APPROVED, Amount(Decimal(600)))
+    other = {"itemSequence": [1], "productOrService": INFUSION, "quantity": quantity(1, "visit")}
+    found = answers(claim(DRUG), claim_response(item(1, "A1"), addItem=[other]))
+    assert [(fact.decision, fact.visits) for fact in found] == [
+        (Decision.APPROVED, None),
+        (Decision.APPROVED, 1),
+    ]
+
+
+def test_the_same_number_in_two_units_is_not_chosen_among() -> None:
+    row = item(1, "A1", detail(J2350, quantity(600, "mL")))
+    drug = claim_item(1, J2350, quantity(600, "mg"))
+    assert answer(claim(drug), claim_response(row)).total is None

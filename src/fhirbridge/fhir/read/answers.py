@@ -6,13 +6,12 @@ All Claims of such a chain are one request; its newest ClaimResponse is what cou
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from .page import Page
 from .snapshot import Json
 
-#: (created, last updated): the later is the newer answer.
-Age = tuple[datetime | None, datetime | None]
+#: (created, last updated) as timestamps: the later is the newer answer.
+Age = tuple[float, float]
+NEVER: Age = (0.0, 0.0)
 
 
 def superseded(page: Page) -> bool:
@@ -22,16 +21,25 @@ def superseded(page: Page) -> bool:
     """
     book = page.book
     if book.answers is None:
-        book.answers = {}
-        for place, body in book.resources.items():
-            if not place.startswith("ClaimResponse/") or body.get("status") != "active":
-                continue
-            other = Page(book, body, place, page.zone)
-            request = request_of(other)
-            if request:
-                book.answers[request] = max(book.answers.get(request, ()), _age(other))
-    newest = book.answers.get(request_of(page) or "", ())
+        book.answers = _newest(page)
+    if not book.answers:
+        return False
+    newest = book.answers.get(request_of(page) or "", NEVER)
     return _age(page) < newest
+
+
+def _newest(page: Page) -> dict[str, Age]:
+    """The age of the newest answer to each request; empty when there is but one answer."""
+    book = page.book
+    found: dict[str, Age] = {}
+    answers = [place for place in book.resources if place.startswith("ClaimResponse/")]
+    for place in answers if len(answers) > 1 else ():
+        body = book.resources[place]
+        other = Page(book, body, place, page.zone)
+        request = request_of(other)
+        if request and body.get("status") == "active":
+            found[request] = max(found.get(request, NEVER), _age(other))
+    return found
 
 
 def request_of(page: Page) -> str | None:
@@ -61,7 +69,7 @@ def _prior(page: Page, claim: Json) -> Json | None:
     return None
 
 
-def _age(page: Page) -> tuple[float, float]:
+def _age(page: Page) -> Age:
     created = page.moment(page.body, "created")
     return (
         created.timestamp() if created else 0.0,

@@ -127,12 +127,9 @@ def _authorization(page: Page, answer: Answer, line: Line, position: int) -> Aut
     single = day is not None and amount is not None
     numbers = answer.numbers | _numbers(page, line)
     links = _links(page, line)
-    authorized = page.span(line.parts.get("itemPreAuthPeriod", NOTHING), "valuePeriod")
+    authorized = page.span(line.part("itemPreAuthPeriod"), "valuePeriod")
     service = Span(day, day) if line.added and day else period
-    issued = page.moment(line.parts.get("itemPreAuthIssueDate", NOTHING), "valueDate")
-    place = line.row if "locationCodeableConcept" in line.row else line.asked
-    if "locationReference" in line.row:
-        place = line.row
+    issued = page.moment(line.part("itemPreAuthIssueDate"), "valueDate")
     review = line.review or (line.parent.review if line.parent else None)
     reason = grounds(page, review) if review else ""
     return Authorization(
@@ -155,7 +152,7 @@ def _authorization(page: Page, answer: Answer, line: Line, position: int) -> Aut
         span=authorized or answer.span or service or ALWAYS,
         numbers=numbers,
         issued=issued or answer.issued,
-        site=_site(page, place),
+        site=_site(page, line),
         provider=_provider(page, line),
         insurer=answer.insurer,
         requestor=answer.requestor,
@@ -176,23 +173,30 @@ def _amount(page: Page, line: Line) -> Amount | None:
     if line.decision is Decision.MODIFIED:
         return detail
     asked = page.amount(line.asked, "quantity", "Claim.item.quantity")
-    if detail and asked and detail.value != asked.value:
+    if detail and asked and _differ(detail, asked):
         page.doubt("amounts-differ", "item.quantity", "", str(detail), str(asked))
         return None
     # The one that names its unit tells more; in PAS neither need to.
     return asked if asked and (asked.unit or asked.code or not detail) else detail
 
 
+def _differ(one: Amount, other: Amount) -> bool:
+    units = {(amount.code or amount.unit).lower() for amount in (one, other)} - {""}
+    return one.value != other.value or len(units) > 1
+
+
 def _serviced(page: Page, line: Line) -> tuple[date | None, Span | None]:
     """(one date, period) of service: of the line itself, else as it was asked."""
     for node in (line.row, line.asked):
+        if "servicedDate" not in node and "servicedPeriod" not in node:
+            continue
         day = page.day(node, "servicedDate")
         period = page.span(node, "servicedPeriod")
         if period and period.start and period.start == period.end:
             day = period.start
         if day or period:
             return day, period
-    part = line.parts.get("itemRequestedServiceDate", NOTHING)
+    part = line.part("itemRequestedServiceDate")
     return page.day(part, "valueDate"), page.span(part, "valuePeriod")
 
 
@@ -200,7 +204,7 @@ def _numbers(page: Page, line: Line) -> frozenset[str]:
     """The numbers of the line; an addItem goes by those of the item that it answers too."""
     found = [page.word((line.review or NOTHING).get("number") or NOTHING, "valueString")]
     for name in ("authorizationNumber", "administrationReferenceNumber"):
-        found.append(page.word(line.parts.get(name, NOTHING), "valueString"))
+        found.append(page.word(line.part(name), "valueString"))
     inherited = _numbers(page, line.parent) if line.parent else frozenset()
     return inherited.union(number for number in found if number)
 
@@ -219,20 +223,24 @@ def _links(page: Page, line: Line) -> tuple[Link, ...]:
 
 
 def _provider(page: Page, line: Line) -> Party | None:
-    for part in page.rows(line.parts.get("itemAuthorizedProvider", NOTHING), "extension"):
+    for part in page.rows(line.part("itemAuthorizedProvider"), "extension"):
         if tail(part) == "provider":
             return page.party(page.one(part, "valueReference"))
     return page.first_party(page.rows(line.row, "provider"))
 
 
-def _site(page: Page, node: Json) -> Site:
+def _site(page: Page, line: Line) -> Site:
+    """Where it was granted; else where it was asked for."""
+    own = "locationCodeableConcept" in line.row or "locationReference" in line.row
+    node = line.row if own else line.asked
     codes = page.one(node, "locationCodeableConcept")
     reference = page.one(node, "locationReference")
     return site_of(page, [codes] if codes else [], [reference] if reference else [])
 
 
 def _words(page: Page, line: Line) -> list[str]:
-    return [page.words(page.one(node, "productOrService")) for node in (line.row, line.asked)]
+    nodes = [node for node in (line.row, line.asked) if "productOrService" in node]
+    return [page.words(page.one(node, "productOrService")) for node in nodes]
 
 
 def _notes(page: Page, line: Line) -> list[str]:

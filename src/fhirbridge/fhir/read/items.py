@@ -36,6 +36,10 @@ class Line:
     parts: dict[str, Json] = field(default_factory=dict)  # extensions by name
     detail: dict[str, Json] = field(default_factory=dict)  # of itemAuthorizedDetail
 
+    def part(self, name: str) -> Json:
+        """An extension by its name; empty when the line has none of that name."""
+        return self.parts.get(name, NOTHING)
+
 
 def decided_lines(page: Page, claim: Json) -> list[Line]:
     """The lines of an answer that count, decided; `claim` is what was asked (or empty)."""
@@ -84,10 +88,8 @@ def _line(page: Page, row: Json, asked: Json, sequences: set[Any], *, added: boo
     known = len(page.problems)
     review = review_of(page, row)
     parts = {tail(part): part for part in page.rows(row, "extension")}
-    detail = {
-        tail(part): part
-        for part in page.rows(parts.get("itemAuthorizedDetail", NOTHING), "extension")
-    }
+    granted = parts.get("itemAuthorizedDetail", NOTHING)
+    detail = {tail(part): part for part in page.rows(granted, "extension")}
     line = Line(
         row=row,
         asked=asked,
@@ -151,17 +153,28 @@ def _without_replaced(found: list[Line]) -> list[Line]:
     extras = [line for line in found if line.decision in GRANTS and (line.added or line.loose)]
     kept = []
     for line in found:
-        replaced = line.decision in (Decision.MODIFIED, Decision.DENIED) and any(
-            extra is not line and _same(line, extra) for extra in extras
-        )
-        if replaced and not line.added:
-            continue
-        kept.append(line)
+        if line.added or not any(extra is not line and _replaces(extra, line) for extra in extras):
+            kept.append(line)
     for extra in extras:
         denied = (line for line in found if line.decision is Decision.DENIED)
         if any(_same(line, extra) for line in denied):
             extra.decision = Decision.MODIFIED
     return kept
+
+
+def _replaces(extra: Line, item: Line) -> bool:
+    """Whether what was granted on an item stands in another line.
+
+    An addItem that restates an approved item, with its sequence and its code, is the same grant
+    told in more detail; counting both would double it.
+    """
+    if item.decision in (Decision.MODIFIED, Decision.DENIED):
+        return _same(item, extra)
+    codes = {(code.system, code.code) for code in item.codes}
+    restated = any((code.system, code.code) in codes for code in extra.codes)
+    return (
+        item.decision is Decision.APPROVED and bool(item.sequences & extra.sequences) and restated
+    )
 
 
 def _same(item: Line, other: Line) -> bool:

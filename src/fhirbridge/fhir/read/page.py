@@ -8,7 +8,7 @@ from datetime import tzinfo
 from fhirbridge.core.facts import Code, Link, Party, Ref, State
 
 from .elements import NOTHING, Elements
-from .snapshot import Book, Json, identifier_name, is_id, ref_at
+from .snapshot import Book, Json, identifier_name, is_id
 
 #: The name by which an authorization number is known, whoever wrote it (preAuthRef,
 #: authorizationNumber, reviewAction.number, satisfied-pa-id: all one key to join on).
@@ -100,10 +100,8 @@ class Page(Elements):
     def person(self, reference: Json) -> None:
         """The Patient that the record is about, as a Ref, or as a link by identifier."""
         text = reference.get("reference")
-        place = self.book.locate(text) if isinstance(text, str) else None
-        if place and place[1].startswith("Patient/"):
-            self.patient = ref_at(place)
-        elif self.point([reference], "patient") is None:
+        self.patient = self.book.person(text) if isinstance(text, str) else None
+        if self.patient is None and self.point([reference], "patient") is None:
             self.doubt("no-patient", "subject")
 
     def party(self, reference: Json) -> Party | None:

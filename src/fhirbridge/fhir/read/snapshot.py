@@ -46,6 +46,7 @@ class Book:
         "bases",
         "full_urls",
         "identified",
+        "persons",
         "places",
         "resources",
         "source",
@@ -59,8 +60,9 @@ class Book:
         self.resources: dict[str, Json] = {}
         self.unnamed: list[tuple[str, str]] = []  # (type, what is wrong) of the unusable
         self.identified: dict[str, set[str]] | None = None  # on demand
+        self.persons: dict[str, Ref | None] = {}  # one Ref for the many records of a patient
         self.places: dict[str, tuple[str, str] | None] = {}
-        self.answers: dict[str, tuple[float, ...]] | None = None  # of answers.py, on demand
+        self.answers: dict[str, tuple[float, float]] | None = None  # of answers.py, on demand
         for body in snapshot.resources:
             self._take(body)
 
@@ -113,6 +115,17 @@ class Book:
             return source, f"{parts[0]}/{parts[1]}"
         return None
 
+    def person(self, reference: str) -> Ref | None:
+        """The patient that a literal reference means, without a version."""
+        try:
+            return self.persons[reference]
+        except KeyError:
+            source, name = self.locate(reference) or ("", "")
+            kind, _, number = name.partition("/")
+            ref = Ref(source, kind, number) if kind == "Patient" else None
+            self.persons[reference] = ref
+            return ref
+
     def called(self, name: str, kind: str) -> tuple[str, str] | None:
         """Where the one resource of this snapshot is that goes by a business identifier.
 
@@ -137,12 +150,6 @@ class Book:
         if place is None or place[0] != self.source:
             return None
         return self.resources.get(place[1])
-
-
-def ref_at(place: tuple[str, str]) -> Ref:
-    """The `Ref` of a place (without a version)."""
-    kind, _, number = place[1].partition("/")
-    return Ref(place[0], kind, number)
 
 
 def identifier_name(identifier: Json) -> str | None:
