@@ -6,12 +6,13 @@ import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import holidays
 
-from fhirbridge import mappings
+from fhirbridge import mappings, texts
 from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.bridge.deciding import Decider
 from fhirbridge.bridge.hearing import Concerns
@@ -29,6 +30,7 @@ from fhirbridge.fhir.http import Transport
 from fhirbridge.settings import Auth, ServerSettings, Settings
 from fhirbridge.store import Store
 from fhirbridge.supervisor import Supervisor
+from fhirbridge.texts import Texts
 
 #: Holidays are looked up for these years around today.
 _YEARS = range(-1, 4)
@@ -46,8 +48,7 @@ def names() -> str:
 
 def formulary(settings: Settings) -> Formulary:
     """The shipped mappings, the site's, and what the servers' sections say of visits."""
-    folders = [mappings.shipped(), *(Path(folder) for folder in settings.mappings)]
-    found = mappings.load(folders).formulary
+    found = _loaded(tuple(Path(folder) for folder in settings.mappings)).formulary
     visits = found.visits
     for name, server in settings.servers.items():
         site = server.infusion_visits
@@ -55,6 +56,22 @@ def formulary(settings: Settings) -> Formulary:
             here = AtSite(frozenset(site.service_type), frozenset(site.locations))
             visits = visits.at(name, here)
     return Formulary(found.therapies.values(), visits)
+
+
+@cache
+def _texts(folders: tuple[Path, ...]) -> Texts:
+    language = [folder / "tasks" / "en" for folder in (mappings.shipped(), *folders)]
+    return texts.load([folder for folder in language if folder.is_dir()])
+
+
+def words(settings: Settings) -> Texts:
+    """The sentences: the shipped ones, and the site's own where it has them."""
+    return _texts(tuple(Path(folder) for folder in settings.mappings))
+
+
+@cache
+def _loaded(folders: tuple[Path, ...]) -> mappings.Mappings:
+    return mappings.load([mappings.shipped(), *folders])
 
 
 def calendar(settings: Settings, today: date) -> Calendar:
@@ -128,6 +145,7 @@ def decider(
         formulary=known,
         calendar=calendar(settings, today),
         home=home,
+        instance=settings.instance,
         owners=owners,
         supply=supply,
         mode=own or settings.write.default,
@@ -169,7 +187,7 @@ def wire(
         store=Store(settings.store, ids=ids),
         concerns=Concerns(known),
         decider=made,
-        writer=Writer(settings.instance, made.home or ""),
+        writer=Writer(settings.instance, words(settings)),
         clock=clock,
         pool=ThreadPoolExecutor(max(4, 4 * len(sources)), thread_name_prefix="read"),
         identity=frozenset(settings.identity) or None,

@@ -28,10 +28,11 @@ from .gathering import Gatherer
 from .hearing import ANYTHING, Concerns, When
 from .intake import Intake, Kept
 from .ports import Store
-from .reconciling import Outcome, Reconciler, Writer
+from .reconciling import Outcome, Reconciler
 from .sources import Source
 from .story import Arrived, Failed, Watcher, nobody
 from .sweeping import Sweeper
+from .writing import Writer
 
 log = logging.getLogger("fhirbridge")
 

@@ -29,6 +29,9 @@ class Decision:
     """Why and what: everything between the records of a person and the transaction."""
 
     person: Ref
+    home: str | None  # the source that holds the worklist
+    owners: Mapping[Role, Party]  # as configured
+    as_of: datetime
     gathered: Gathered
     ledger: Ledger
     judgement: Judgement
@@ -53,6 +56,7 @@ class Decider:
     formulary: Formulary
     calendar: Calendar
     home: str | None = None
+    instance: str | None = None  # None takes the Tasks of any installation for ours
     owners: Mapping[Role, Party] = field(default_factory=dict)
     supply: Mapping[str, str] = field(default_factory=dict)
     mode: str = "shadow"
@@ -65,7 +69,7 @@ class Decider:
         told = tuple(
             each
             for task in gathered.ours
-            if (each := said(task, self.home or person.source)) is not None
+            if (each := said(task, self.home or person.source, self.instance)) is not None
         )
         context = Context(
             calendar=self.calendar,
@@ -80,6 +84,9 @@ class Decider:
         judgement = judge(ledger, context)
         return Decision(
             person=person,
+            home=self.home,
+            owners=self.owners,
+            as_of=as_of,
             gathered=gathered,
             ledger=ledger,
             judgement=judgement,
@@ -91,7 +98,8 @@ class Decider:
 
     def _plan(self, judgement: Judgement, told: Sequence[Said], *modes: str) -> Plan:
         """The plan as if only the rules of these write modes had been judged."""
-        rules = {each.rule for each in (*judgement.findings, *told)} - {ROOT_RULE}
+        rules = {each.rule for each in judgement.findings} | {each.rule for each in told}
+        rules -= {ROOT_RULE}
         silent = {rule for rule in rules if self.rule_modes.get(rule, self.mode) not in modes}
         if silent and silent == rules:
             return Plan()

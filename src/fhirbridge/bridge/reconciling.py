@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from fhirbridge.core.facts import Ref
-from fhirbridge.core.plan import Plan
-from fhirbridge.fhir.answers import Receipt
 from fhirbridge.fhir.errors import Conflict
 from fhirbridge.store.records import Lease, LostLease, Written
 
@@ -23,21 +21,10 @@ from .gathering import Gatherer
 from .ports import Store
 from .sources import Source
 from .story import Decided, NotWatched, Read, Watcher, Wrote
+from .writing import Writer
 
 #: How often a decision is made anew when somebody else wrote at the same time.
 DECISIONS = 3
-
-
-class Writer(Protocol):
-    """Puts a plan on the wire, and says what its receipts mean."""
-
-    def bundle(self, plan: Plan, decision: Decision) -> dict[str, Any] | None:
-        """The transaction; None when there is nothing to write."""
-
-    def written(
-        self, plan: Plan, bundle: Mapping[str, Any], receipts: Sequence[Receipt]
-    ) -> list[Written]:
-        """What was written, for the audit."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +127,7 @@ class Reconciler:
         if sent is not None and allowed and self._home:
             self._store.may_write(lease, self._clock())
             receipts = self._home.server.transact(sent)
-            done = self._writer.written(allowed, sent, receipts)
+            done = self._writer.written(decision, allowed, sent, receipts)
         self._store.finish(lease, self._clock(), own=done, look_again=self._look_again(decision))
         if done:
             self._watcher(Wrote(lease.subject, tuple(done), sent or {}))

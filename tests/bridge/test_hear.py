@@ -1,0 +1,124 @@
+"""Hearing: what is kept, what becomes due, and for whom nothing is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from fhirbridge.bridge.intake import Refused
+from fhirbridge.bridge.story import Arrived, NotWatched
+from tests.bridge.estate import Estate, Json, dispense, order, patient, visit
+
+ASPIRIN = {"text": "aspirin 81 mg tablet"}
+NOT_SAID = {"text": ""}
+
+
+def about(id_: str) -> Json:
+    return {"subject": {"reference": f"Patient/{id_}"}}
+
+
+def dentist(id_: str, person: str) -> Json:
+    actor = {"actor": {"reference": f"Patient/{person}"}, "status": "accepted"}
+    return visit(id_, description="Dentist, cleaning", participant=[actor])
+
+
+def test_an_order_for_a_known_therapy_makes_its_patient_due(estate: Estate) -> None:
+    estate.put("ehr", order())
+    assert estate.told(Arrived)[-1].due == ("ehr:Patient/p-1",)
+
+
+def test_a_person_on_aspirin_with_a_dentists_appointment_is_never_read(estate: Estate) -> None:
+    estate.put("ehr", patient("p-2", mrn="9"))
+    before = estate.reads()
+    estate.put("ehr", order("o-2", medicationCodeableConcept=ASPIRIN, **about("p-2")))
+    estate.put("ehr", dentist("v-2", "p-2"))
+    assert estate.work() == 0
+    assert estate.reads() == before
+    assert len(estate.bridge.store.recent(10)) >= 3  # but journaled
+
+
+def test_an_unclear_medication_costs_one_read(estate: Estate) -> None:
+    estate.put("ehr", patient("p-2", mrn="9"))
+    estate.put("ehr", order("o-2", medicationCodeableConcept=NOT_SAID, **about("p-2")))
+    assert estate.work() == 1
+    assert estate.told(NotWatched)
+    assert not estate.bridge.store.watched("ehr:Patient/p-2")
+    before = estate.reads()
+    estate.put("ehr", dentist("v-2", "p-2"))
+    assert estate.work() == 0
+    assert estate.reads() == before
+
+
+def test_anything_of_a_watched_person_makes_him_due(estate: Estate) -> None:
+    estate.put("ehr", order())
+    estate.work()
+    estate.put("ehr", order("o-2", medicationCodeableConcept=ASPIRIN))
+    assert estate.work() == 1
+
+
+def test_the_same_version_twice_and_an_older_one_make_nothing_due(estate: Estate) -> None:
+    first = estate.put("ehr", order())
+    second = estate.put("ehr", order(mg=300))
+    estate.work()
+    estate.tell("ehr", second)
+    estate.tell("ehr", first)
+    assert estate.work() == 0
+    assert [each.outcome for each in estate.told(Arrived)[-2:]] == ["duplicate", "duplicate"]
+
+
+def test_records_of_other_servers_belong_to_the_person_once_he_was_read(estate: Estate) -> None:
+    estate.put("ehr", order())
+    estate.work()
+    estate.put("pharmacy", dispense())
+    assert estate.told(Arrived)[-1].due == ("ehr:Patient/p-1",)
+
+
+def test_a_record_named_without_its_patient_is_read_first(estate: Estate) -> None:
+    estate.put("ehr", order(), tell=False)
+    estate.notify("ehr", "PUT", "MedicationRequest/o-1")
+    assert estate.told(Arrived)[-1].due == ("ehr:MedicationRequest/o-1",)
+    estate.work()
+    assert estate.bridge.store.watched("ehr:Patient/p-1")
+
+
+def test_a_deleted_record_makes_its_patient_due(estate: Estate) -> None:
+    estate.put("ehr", order())
+    estate.put("ehr", visit())
+    estate.work()
+    before = estate.reads()
+    estate.remove("ehr", "Appointment/v-1")
+    assert estate.work() == 2  # whose it was, then the person
+    assert estate.reads() > before
+
+
+def test_an_empty_notification_leads_to_a_sweep(estate: Estate) -> None:
+    estate.put("ehr", order(), tell=False)
+    estate.notify("ehr", "POST", "")
+    assert estate.told(Arrived)[-1].due == ("ehr:*",)
+    estate.work()
+    assert estate.bridge.store.watched("ehr:Patient/p-1")
+
+
+@pytest.mark.parametrize(
+    ("server", "key", "secret"),
+    [
+        ("ehr", "key-ehr-Patient", "wrong"),
+        ("ehr", "key-ehr-Patient", ""),
+        ("ehr", "unknown", "s3cret"),
+        ("payer", "key-ehr-Patient", "s3cret"),
+        ("nobody", "key-ehr-Patient", "s3cret"),
+    ],
+)
+def test_a_stranger_is_refused_and_nothing_is_kept(
+    estate: Estate, server: str, key: str, secret: str
+) -> None:
+    before = estate.bridge.store.recent(1)
+    with pytest.raises(Refused):
+        estate.bridge.hear(server, key, "POST", "", {"x-fhirbridge-secret": secret}, b"{}")
+    assert estate.bridge.store.recent(1) == before
+
+
+def test_what_is_not_understood_is_kept_and_answered_well(estate: Estate) -> None:
+    kept = estate.notify("ehr", "POST", "", b"<html>")
+    assert kept.answer.status == 200
+    assert b"OperationOutcome" in kept.answer.body
+    assert estate.bridge.store.recent(1)[0].problem
