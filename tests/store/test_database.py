@@ -53,6 +53,15 @@ def test_a_full_disk_is_unwritable_and_nothing_is_half_done(store: Store) -> Non
     assert store.recent() == []
 
 
+def test_readiness_notices_a_disk_that_takes_no_more(store: Store) -> None:
+    @sa.event.listens_for(store._db._engine, "begin")
+    def _read_only(conn: sa.Connection) -> None:
+        conn.exec_driver_sql("PRAGMA query_only = 1")
+
+    with pytest.raises(Unwritable, match="SQLITE_READONLY"):
+        store.ping()
+
+
 def test_a_locked_database_is_unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY_MS", 20)
     store = Store(f"sqlite:///{tmp_path / 'store.db'}", ids=names())

@@ -67,6 +67,16 @@ def test_a_full_queue_refuses_at_once(group: GroupCommit, gated: Gated) -> None:
         group.submit(delivery())
 
 
+def test_bodies_that_wait_are_bounded_too(gated: Gated) -> None:
+    group = GroupCommit(gated, lambda: START, weight=100)
+    heavy = group.submit(delivery(body=b"x" * 1000))
+    with pytest.raises(Busy, match="1000 bytes"):
+        group.submit(delivery())
+    gated.gate.set()
+    assert heavy.result(PATIENCE).new == 1
+    group.close()
+
+
 def test_what_was_taken_is_committed_before_closing(group: GroupCommit, gated: Gated) -> None:
     blocked(group, gated)
     future = group.submit(delivery())

@@ -21,7 +21,7 @@ from .records import (
     WriteRecord,
     Written,
 )
-from .schema import subscriptions, watermarks, writes
+from .schema import schema_version, subscriptions, writes
 
 _PAGE = 500
 
@@ -43,15 +43,9 @@ class Store:
         self._db.close()
 
     def ping(self) -> None:
-        """Raises `Unwritable` when nothing could be kept now: it takes the right to write, and
-        writes a row that changes nothing."""
-        self._db.write(
-            lambda tx: tx.run(
-                sa.update(watermarks)
-                .values(last_updated=watermarks.c.last_updated)
-                .where(watermarks.c.source == "")
-            )
-        )
+        """Raises `Unwritable` when nothing could be kept now. It writes: a full disk is noticed."""
+        version = schema_version.c.version
+        self._db.write(lambda tx: tx.run(sa.update(schema_version).values(version=version)))
 
     # --- hearing
 
@@ -94,6 +88,8 @@ class Store:
     def lease(self, owner: str, now: datetime, for_: timedelta, limit: int = 1) -> list[Lease]:
         """Take up to `limit` subjects that are due: urgent ones first, sources in turn, those
         longest due first. No subject is leased twice at a time."""
+        if not self._db.read(lambda tx: leases.any_ready(tx, now)):
+            return []  # idle workers must not stand in the way of those who write
         terms = leases.Terms(owner, now, now + for_, self._ids)
         return self._db.write(lambda tx: leases.lease(tx, terms, limit, self._turns))
 
@@ -143,6 +139,8 @@ class Store:
 
     def ring(self, now: datetime, limit: int = 1000) -> int:
         """Raise those whose timer has run out, at most `limit`; answers how many."""
+        if not self._db.read(lambda tx: marks.any_timer(tx, now)):
+            return 0
         return self._db.write(lambda tx: marks.ring(tx, now, limit))
 
     # --- who is who

@@ -33,17 +33,26 @@ _Job = tuple[Delivery, "Future[Heard]"]
 class GroupCommit:
     """One thread that hands deliveries to the store in groups of at most `most`.
 
-    `depth` bounds how many wait; bodies are held in memory meanwhile.
+    `depth` bounds how many wait, `weight` the bytes of their bodies, held in memory meanwhile
+    (a single heavier one is taken when it is alone).
     """
 
     def __init__(
-        self, store: Hears, clock: Callable[[], datetime], *, most: int = 256, depth: int = 2048
+        self,
+        store: Hears,
+        clock: Callable[[], datetime],
+        *,
+        most: int = 256,
+        depth: int = 2048,
+        weight: int = 64 * 2**20,
     ) -> None:
         self._store = store
         self._clock = clock
         self._most = most
         self._waiting: queue.Queue[_Job | None] = queue.Queue(depth)
-        self._closing = threading.Lock()
+        self._guard = threading.Lock()
+        self._most_bytes = weight
+        self._bytes = 0  # of those taken and not yet answered
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
@@ -51,18 +60,22 @@ class GroupCommit:
     def submit(self, delivery: Delivery) -> Future[Heard]:
         """Resolves when the delivery is on disk. Raises `Busy` at once when it cannot be taken."""
         future: Future[Heard] = Future()
-        with self._closing:  # nothing may slip in behind the end mark
+        with self._guard:  # nothing may slip in behind the end mark
             if self._closed:
                 raise Busy("the intake is closing")
+            heavier = self._bytes + len(delivery.body)
+            if self._bytes and heavier > self._most_bytes:
+                raise Busy(f"{self._bytes} bytes are waiting already")
             try:
                 self._waiting.put_nowait((delivery, future))
             except queue.Full:
                 raise Busy(f"{self._waiting.maxsize} deliveries are waiting already") from None
+            self._bytes = heavier
         return future
 
     def close(self) -> None:
         """Commit what was taken, then stop."""
-        with self._closing:
+        with self._guard:
             if self._closed:
                 return
             self._closed = True
@@ -74,6 +87,8 @@ class GroupCommit:
             group, ended = self._gather(job)
             # Whoever gave up meanwhile (the sender hung up) was promised nothing.
             self._commit([one for one in group if one[1].set_running_or_notify_cancel()])
+            with self._guard:
+                self._bytes -= sum(len(delivery.body) for delivery, _ in group)
             if ended:
                 return
 

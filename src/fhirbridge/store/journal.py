@@ -174,7 +174,6 @@ def _event_row(
         "generation": None if subject is None else generations[subject],
         "urgent": int(event.urgent),
         "outcome": outcome,
-        "why": None,
         "at": now,
     }
 

@@ -65,6 +65,10 @@ class Terms(NamedTuple):
     ids: Callable[[], str]
 
 
+def any_ready(tx: Tx, now: datetime) -> bool:
+    return tx.conn.execute(_ANY_READY, {"at": micros(now)}).first() is not None
+
+
 def lease(tx: Tx, terms: Terms, limit: int, turns: Turns) -> list[Lease]:
     taken: list[Lease] = []
     sources = [row.name for row in tx.all(_WAITING_SOURCES)]
@@ -133,6 +137,7 @@ def fail(tx: Tx, held: Lease, now: datetime, error: str, retry_at: datetime | No
 
 
 # Statements of every round are put together once: building them costs more than running them.
+_ANY_READY = sa.select(m.c.subject).where(m.c.ready_at <= sa.bindparam("at")).limit(1)
 _NEXT = (
     sa.select(m)
     .where(m.c.source == sa.bindparam("source"), m.c.urgent == sa.bindparam("urgent"))

@@ -89,6 +89,11 @@ def ask(
     )
 
 
+def any_timer(tx: Tx, now: datetime) -> bool:
+    due = sa.select(t.c.subject).where(t.c.at <= micros(now)).limit(1)
+    return tx.conn.execute(due).first() is not None
+
+
 def ring(tx: Tx, now: datetime, limit: int) -> int:
     """Raise those whose timer has run out."""
     due = sa.select(t.c.subject).where(t.c.at <= micros(now)).order_by(t.c.at).limit(limit)
@@ -191,9 +196,15 @@ def _said(subject: str, verb: str, why: str, now: datetime) -> Row:
 
 
 def _fresh(one: Raise, due: int, at: int) -> Row:
-    waiting = {"due_at": due, "ready_at": due, "first_at": at, "touched_at": at}
-    who = {"subject": one.subject, "source": one.source, "urgent": int(one.urgent)}
-    return IDLE | {"generation": 1, "token": 0} | waiting | who
+    return {
+        "subject": one.subject,
+        "source": one.source,
+        "due_at": due,
+        "ready_at": due,
+        "first_at": at,
+        "touched_at": at,
+        "urgent": int(one.urgent),
+    }
 
 
 @cache

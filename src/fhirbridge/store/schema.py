@@ -87,18 +87,18 @@ marks = Table(
     metadata,
     Column("subject", Text, primary_key=True),
     Column("source", Text, nullable=False),  # whose news it was: turns are taken by source
-    Column("generation", BigInteger, nullable=False),
+    Column("generation", BigInteger, nullable=False, server_default="1"),
     Column("due_at", BigInteger),  # NULL: nothing owed
     Column("ready_at", BigInteger),  # when it may be leased; NULL: idle or parked
     Column("first_at", BigInteger),
     Column("touched_at", BigInteger, nullable=False),
     Column("urgent", SmallInteger, nullable=False),
-    Column("attempts", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
     Column("last_error", Text),
     Column("parked_at", BigInteger),
     Column("lease_id", Text),
     Column("owner", Text),
-    Column("token", BigInteger, nullable=False),
+    Column("token", BigInteger, nullable=False, server_default="0"),
     sqlite_with_rowid=False,
 )
 Index(
