@@ -1,6 +1,6 @@
 """One suite for three servers: `SERVER=sandbox` (default), `hapi` or `sekmet`.
 
-`hapi` uses `FHIRBRIDGE_TEST_HAPI`, the base URL of a running HAPI (see `make hapi`).
+`hapi` uses the running one that `FHIRBRIDGE_TEST_HAPI` names (a base URL), else starts its own.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from fhirbridge.sandbox import Sandbox
 from tests.contract.driver import Fhir, Listener
 from tests.contract.profiles import PROFILES, Profile
 from tests.contract.sekmet import sekmet_server
+from tests.servers import hapi_server
 
 
 @pytest.fixture(scope="session")
@@ -29,10 +30,8 @@ def profile() -> Profile:
 @pytest.fixture(scope="session")
 def base_url(profile: Profile) -> Iterator[str]:
     if profile.name == "hapi":
-        url = os.environ.get("FHIRBRIDGE_TEST_HAPI", "")
-        if not url:
-            pytest.exit("SERVER=hapi needs FHIRBRIDGE_TEST_HAPI (start one by `make hapi`)", 2)
-        yield url
+        with hapi_server() as url:
+            yield url
     elif profile.name == "sekmet":
         with sekmet_server() as url:
             yield url

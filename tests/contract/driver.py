@@ -54,6 +54,11 @@ class Fhir:
         json = "json" in reply.headers.get("content-type", "") and reply.content
         return Answer(reply.status_code, reply.headers, loads(reply.content) if json else None)
 
+    def refused(self, answer: Answer, status: int, code: str) -> bool:
+        """Whether the answer has the status and, on HAPI and its like, the code."""
+        coded = not self.profile.codes or status < 400 or code in answer.diagnostics
+        return answer.status == status and coded
+
     def get(self, path: str, **headers: str) -> Answer:
         return self.call("GET", path, **headers)
 
@@ -77,11 +82,12 @@ class Fhir:
     def id(self, name: str) -> str:
         return f"{name}-{self.u}"
 
-    def task(self, name: str = "t", **fields: Any) -> Json:
+    def task(self, name: str = "t", patient: str = "", **fields: Any) -> Json:
         """A Task of this test, not sent; its identifier is its name."""
         plain: Json = {"resourceType": "Task", "id": self.id(name), "status": "requested"}
         plain |= {"intent": "order", "identifier": [{"system": self.system, "value": name}]}
-        return plain | fields
+        point = {"for": {"reference": patient}} if patient else {}
+        return plain | point | fields
 
     def bundle(self, kind: str, *entries: Json) -> Answer:
         """POST a transaction or batch."""

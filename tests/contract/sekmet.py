@@ -1,13 +1,75 @@
-"""Starts sekmet-fhir in an environment of its own."""
+"""Starts sekmet-fhir, an independent FHIR R4 server, in an environment and a folder of its own.
+
+It needs other versions of our libraries, so it is installed once beside, under ~/.cache.
+"""
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from fhirbridge.fhir.jsonio import dumps
+
+VERSION = "0.1.1"
+_HOME = Path.home() / ".cache" / "fhirbridge" / "sekmet"
+
+
+def _command() -> Path:
+    command = _HOME / "bin" / "sekmet"
+    if not command.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(_HOME)], check=True)
+        pip = [str(_HOME / "bin" / "pip"), "install", "--quiet", f"sekmet-fhir=={VERSION}"]
+        subprocess.run(pip, check=True)
+    return command
 
 
 @contextmanager
 def sekmet_server() -> Iterator[str]:
-    """A running sekmet-fhir: its base URL."""
-    raise NotImplementedError
-    yield ""
+    """A running sekmet-fhir on loopback, simulator off: its base URL."""
+    command = _command()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    base = f"http://127.0.0.1:{port}/fhir"
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {
+            "base_url": base,
+            "host": "127.0.0.1",
+            "port": port,
+            "data_dir": f"{folder}/data",
+            "simulator": {"enabled": False},
+            "log_inbound": False,
+        }
+        file = Path(folder) / "settings.yaml"
+        file.write_bytes(dumps(settings))  # JSON is YAML
+        with (Path(folder) / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [str(command), "serve", "-c", str(file)],
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                _wait(process, base, Path(folder) / "log")
+                yield base
+            finally:
+                process.terminate()
+                process.wait(10)
+
+
+def _wait(process: subprocess.Popen[bytes], base: str, log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{base}/metadata", trust_env=False).is_success:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    raise RuntimeError(f"sekmet did not start: {log.read_text()[-2000:]}")

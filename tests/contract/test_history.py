@@ -41,4 +41,4 @@ def test_history_has_pages(fhir: Fhir) -> None:
 
 
 def test_the_history_of_nothing_is_not_found(fhir: Fhir) -> None:
-    assert fhir.get(f"Task/{fhir.id('none')}/_history").status == 404
+    assert fhir.get(f"Task/{fhir.id('none')}/_history").status == fhir.profile.history_of_nothing

@@ -52,9 +52,8 @@ def test_by_a_form_so_that_identifiers_stand_in_no_address(fhir: Fhir) -> None:
 def test_by_reference_status_and_tag_together(fhir: Fhir) -> None:
     patient = f"Patient/{fhir.patient()['id']}"
     tag = {"system": fhir.system, "code": "mine"}
-    mine = {"for": {"reference": patient}, "meta": {"tag": [tag]}}
-    fhir.made(fhir.task("a", **mine))
-    fhir.made(fhir.task("b", **mine | {"status": "completed"}))
+    fhir.made(fhir.task("a", patient, meta={"tag": [tag]}))
+    fhir.made(fhir.task("b", patient, meta={"tag": [tag]}, status="completed"))
     fhir.made(fhir.task("c"))
     both = {fhir.id("a"), fhir.id("b")}
     assert set(fhir.ids(f"Task?patient={patient}")) == both
@@ -125,7 +124,8 @@ def test_pages_are_a_snapshot(fhir: Fhir) -> None:
     fhir.made(fhir.task("late"))
     rest = [entry["resource"]["id"] for page in pages for entry in page["entry"]]
     assert [e["resource"]["id"] for e in first["entry"]] == [fhir.id("t0"), fhir.id("t1")]
-    assert rest == [fhir.id("t2"), fhir.id("t3"), fhir.id("t4")]
+    late = [] if fhir.profile.snapshot_pages else [fhir.id("late")]
+    assert rest == [fhir.id("t2"), fhir.id("t3"), fhir.id("t4"), *late]
 
 
 def test_a_page_link_of_another_life_is_gone(fhir: Fhir) -> None:
@@ -133,8 +133,7 @@ def test_a_page_link_of_another_life_is_gone(fhir: Fhir) -> None:
         pytest.skip("the form of page links is the server's own")
     address = "?_getpages=0a0a0a0a-0000-4000-8000-000000000000&_getpagesoffset=10&_count=10"
     answer = fhir.get(fhir.base_url + address)
-    assert answer.status == 410
-    assert "HAPI-0417" in answer.diagnostics
+    assert fhir.refused(answer, 410, "HAPI-0417")
 
 
 def test_counting_without_reading(fhir: Fhir) -> None:
@@ -148,14 +147,13 @@ def test_counting_without_reading(fhir: Fhir) -> None:
 
 def test_an_unknown_parameter_is_refused(fhir: Fhir) -> None:
     answer = fhir.get("Task?nonsense=1")
-    assert answer.status == fhir.profile.unknown_parameter
-    assert not fhir.profile.codes or "HAPI-0524" in answer.diagnostics
+    assert fhir.refused(answer, fhir.profile.unknown_parameter, "HAPI-0524")
 
 
 def test_one_patient_in_one_request(fhir: Fhir) -> None:
     """Decision 9 of the design: 60 orders are all there in one answer."""
     patient = _orders(fhir, 60)
-    fhir.made(fhir.task(**{"for": {"reference": f"Patient/{patient}"}}))
+    fhir.made(fhir.task(patient=f"Patient/{patient}"))
     query = f"Patient?_id={patient}&_revinclude=MedicationRequest:patient&_revinclude=Task:patient"
     bundle = fhir.get(query).body
     modes = [entry["search"]["mode"] for entry in bundle["entry"]]

@@ -27,7 +27,8 @@ def test_create_and_update_arrive_as_put_below_the_endpoint(fhir: Fhir, listener
     assert (one.method, one.path) == ("PUT", f"/hook/Task/{fhir.id('t')}")
     assert (one.headers["x-secret"], one.headers["x-other"]) == ("s3cret", "a b")
     assert one.headers["content-type"].startswith("application/fhir+json")
-    assert [one.headers.get("if-match"), two.headers.get("if-match")] == ['W/"1"', 'W/"2"']
+    etags = [one.headers.get("if-match"), two.headers.get("if-match")]
+    assert etags == (['W/"1"', 'W/"2"'] if fhir.profile.sends_if_match else [None, None])
     assert loads(two.body)["meta"]["versionId"] == "2"
     assert loads(two.body)["status"] == "accepted"
 
@@ -41,7 +42,7 @@ def test_what_changes_nothing_and_what_is_of_another_type_is_not_told(
     fhir.patient()
     fhir.made(fhir.task("last"))
     fhir.eventually(lambda: listener.about(fhir.id("last")), "the last write")
-    assert len(listener.about(fhir.id("t"))) == 1
+    assert len(listener.about(fhir.id("t"))) == (1 if fhir.profile.skips_unchanged else 2)
     assert not listener.about(fhir.id("p"))
 
 
@@ -55,6 +56,8 @@ def test_criteria_are_tested_on_the_new_content(fhir: Fhir, listener: Listener) 
 
 
 def test_criteria_may_be_a_list_of_types(fhir: Fhir, listener: Listener) -> None:
+    if not fhir.profile.lists_of_types:
+        pytest.skip("this server accepts such criteria and never fires")
     fhir.subscribe("[Task,Communication]", listener.url)
     fhir.made(fhir.task())
     fhir.made({"resourceType": "Communication", "id": fhir.id("c"), "status": "completed"})
@@ -64,12 +67,14 @@ def test_criteria_may_be_a_list_of_types(fhir: Fhir, listener: Listener) -> None
 @pytest.mark.parametrize("criteria", ["Task", "Nonsense?", "Task?nonsense=1"])
 def test_criteria_that_could_never_match_are_refused(fhir: Fhir, criteria: str) -> None:
     asked = fhir.subscription(criteria, "http://127.0.0.1:9/hook")
-    assert fhir.call("POST", "Subscription", asked).status in (400, 404, 422)
+    refused = fhir.call("POST", "Subscription", asked).status in (400, 404, 422)
+    assert refused == fhir.profile.checks_criteria
 
 
 def test_a_payload_of_another_kind_is_refused(fhir: Fhir) -> None:
     asked = fhir.subscription("Task?", "http://127.0.0.1:9/hook", payload="text/plain")
-    assert fhir.call("POST", "Subscription", asked).status == 422
+    expected = 422 if fhir.profile.checks_criteria else 201
+    assert fhir.call("POST", "Subscription", asked).status == expected
 
 
 def test_without_payload_an_empty_post(fhir: Fhir, listener: Listener) -> None:
@@ -82,6 +87,8 @@ def test_without_payload_an_empty_post(fhir: Fhir, listener: Listener) -> None:
 
 def test_a_deletion_is_told_only_where_it_is_asked_for(fhir: Fhir, listener: Listener) -> None:
     with Listener().listening() as other:
+        if not fhir.profile.tells_deletes:
+            pytest.skip("this server tells no deletions: they are found by history")
         extension = [{"url": DELETES, "valueBoolean": True}]
         fhir.subscribe("Task?", listener.url, extension=extension)
         fhir.subscribe("Task?", other.url)
@@ -100,6 +107,8 @@ def test_a_deletion_is_told_only_where_it_is_asked_for(fhir: Fhir, listener: Lis
 def test_a_bad_answer_is_repeated_until_a_good_one(
     fhir: Fhir, listener: Listener, bad: tuple[int, str, bytes]
 ) -> None:
+    if bad[0] == 200 and not fhir.profile.repeats_bad_bodies:
+        pytest.skip("this server does not read our answers")
     listener.answers = itertools.chain([bad, bad], itertools.repeat((204, "", b"")))
     fhir.subscribe("Task?", listener.url)
     fhir.made(fhir.task())
@@ -142,10 +151,9 @@ def test_a_subscription_switched_off_is_silent(fhir: Fhir, listener: Listener) -
 
 
 def test_a_channel_that_is_not_served_stays_requested(fhir: Fhir, listener: Listener) -> None:
-    asked = fhir.subscription("Task?", "mailto:nobody@example.org") | {}
-    asked["channel"]["type"] = "email"
+    asked = fhir.subscription("Task?", "mailto:nobody@example.org", type="email")
     answer = fhir.call("POST", "Subscription", asked)
-    if answer.status != 201:
-        return
-    fhir.subscribe("Task?", listener.url)
-    assert fhir.get(f"Subscription/{answer.body['id']}").body["status"] == "requested"
+    assert answer.status == 201
+    fhir.subscribe("Task?", listener.url)  # asked for later, active by now
+    status = fhir.get(f"Subscription/{answer.body['id']}").body["status"]
+    assert status == fhir.profile.unserved_channel

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.contract.driver import Fhir, Json
 
 URN = "urn:uuid:6c1ee5a2-4a2a-4a8e-9a0e-000000000001"
@@ -59,8 +61,8 @@ def test_one_stale_entry_refuses_the_whole(fhir: Fhir) -> None:
 
 def test_one_reference_to_nothing_refuses_the_whole(fhir: Fhir) -> None:
     if fhir.profile.absent_reference == 201:
-        return
-    bad = _put(fhir.task("bad", **{"for": {"reference": f"Patient/{fhir.id('none')}"}}))
+        pytest.skip("this server checks no references")
+    bad = _put(fhir.task("bad", patient=f"Patient/{fhir.id('none')}"))
     answer = fhir.bundle("transaction", _post(fhir.task("new")), bad)
     assert answer.status == fhir.profile.absent_reference
     assert fhir.ids(f"Task?identifier={fhir.system}|new") == []

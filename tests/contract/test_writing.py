@@ -43,8 +43,9 @@ def test_an_old_version_can_be_read_by_its_number(fhir: Fhir) -> None:
 def test_an_update_that_changes_nothing_makes_no_version(fhir: Fhir) -> None:
     task = fhir.made(fhir.task())
     again = fhir.put(dict(reversed(fhir.task().items())))
-    assert (again.status, again.headers["etag"]) == (200, 'W/"1"')
-    assert again.body["meta"]["lastUpdated"] == task["meta"]["lastUpdated"]
+    same = again.body["meta"]["lastUpdated"] == task["meta"]["lastUpdated"]
+    expected = (200, 'W/"1"', True) if fhir.profile.skips_unchanged else (200, 'W/"2"', False)
+    assert (again.status, again.headers["etag"], same) == expected
 
 
 def test_what_is_deleted_is_gone_until_it_is_written_again(fhir: Fhir) -> None:
@@ -60,16 +61,14 @@ def test_what_is_deleted_is_gone_until_it_is_written_again(fhir: Fhir) -> None:
 
 def test_what_never_was_is_not_found(fhir: Fhir) -> None:
     answer = fhir.get(f"Task/{fhir.id('none')}")
-    assert answer.status == 404
-    assert not fhir.profile.codes or "HAPI-2001" in answer.diagnostics
+    assert fhir.refused(answer, 404, "HAPI-2001")
 
 
 def test_a_stale_if_match_is_a_conflict(fhir: Fhir) -> None:
     fhir.made(fhir.task())
     fhir.made(fhir.task(status="accepted"))
     answer = fhir.put(fhir.task(status="rejected"), If_Match='W/"1"')
-    assert answer.status == fhir.profile.stale_if_match
-    assert not fhir.profile.codes or "HAPI-0550: HAPI-0989" in answer.diagnostics
+    assert fhir.refused(answer, fhir.profile.stale_if_match, "HAPI-0550: HAPI-0989")
     assert fhir.get(f"Task/{fhir.id('t')}").body["status"] == "accepted"
 
 
@@ -88,8 +87,7 @@ def test_conditional_create_does_not_choose_among_several(fhir: Fhir) -> None:
         fhir.made(fhir.task(name, identifier=[{"system": fhir.system, "value": "same"}]))
     task = {k: v for k, v in fhir.task().items() if k != "id"}
     answer = fhir.call("POST", "Task", task, If_None_Exist=f"identifier={fhir.system}|same")
-    assert answer.status == 412
-    assert not fhir.profile.codes or "HAPI-0958" in answer.diagnostics
+    assert fhir.refused(answer, 412, "HAPI-0958")
 
 
 def test_eight_first_writes_at_once_make_one_resource(fhir: Fhir) -> None:
@@ -98,7 +96,8 @@ def test_eight_first_writes_at_once_make_one_resource(fhir: Fhir) -> None:
     statuses = [answer.status for answer in answers]
     assert statuses.count(201) == 1
     assert set(statuses) <= {200, 201, 409}
-    assert fhir.get(f"Task/{fhir.id('t')}").headers["etag"] == 'W/"1"'
+    last = 1 if fhir.profile.skips_unchanged else 8 - statuses.count(409)
+    assert fhir.get(f"Task/{fhir.id('t')}").headers["etag"] == f'W/"{last}"'
 
 
 @pytest.mark.parametrize("body", [b"hello", b"[]", b'{"resourceType": "Task"', b"<html/>"])
@@ -110,13 +109,12 @@ def test_what_is_no_json_resource_is_refused(fhir: Fhir, body: bytes) -> None:
 
 def test_a_resource_of_another_type_is_refused(fhir: Fhir) -> None:
     answer = fhir.call("POST", "Patient", fhir.task())
-    assert answer.status == 400
-    assert not fhir.profile.codes or "HAPI-1814" in answer.diagnostics
+    assert fhir.refused(answer, 400, "HAPI-1814")
 
 
 def test_an_unknown_type_is_not_found(fhir: Fhir) -> None:
-    assert fhir.get("Nonsense").status == fhir.profile.unknown_type
-    assert fhir.get("Nonsense/1").status == fhir.profile.unknown_type
+    assert fhir.get("Nonsense").status == 404
+    assert fhir.get("Nonsense/1").status == 404
 
 
 @pytest.mark.parametrize("id_", ["other", None])
@@ -129,26 +127,23 @@ def test_the_id_in_body_and_address_must_agree(fhir: Fhir, id_: str | None) -> N
 def test_clients_may_not_choose_plain_numbers_as_ids(fhir: Fhir) -> None:
     number = str(int(fhir.u, 16))
     answer = fhir.put(fhir.task() | {"id": number})
-    assert answer.status == 400 if fhir.profile.codes else answer.status in (201, 400)
+    assert fhir.refused(answer, fhir.profile.numeric_ids, "HAPI-0960")
 
 
 def test_a_reference_to_nothing_is_refused(fhir: Fhir) -> None:
-    answer = fhir.put(fhir.task(**{"for": {"reference": f"Patient/{fhir.id('none')}"}}))
-    assert answer.status == fhir.profile.absent_reference
-    assert not fhir.profile.codes or "HAPI-1094" in answer.diagnostics
+    answer = fhir.put(fhir.task(patient=f"Patient/{fhir.id('none')}"))
+    assert fhir.refused(answer, fhir.profile.absent_reference, "HAPI-1094")
 
 
 def test_a_reference_to_another_server_is_refused(fhir: Fhir) -> None:
     answer = fhir.put(fhir.task(focus={"reference": "http://pharmacy.example/fhir/Claim/1"}))
-    assert answer.status == fhir.profile.absolute_reference
-    assert not fhir.profile.codes or "HAPI-0507" in answer.diagnostics
+    assert fhir.refused(answer, fhir.profile.absolute_reference, "HAPI-0507")
 
 
 def test_an_owner_of_a_type_that_cannot_own_is_refused(fhir: Fhir) -> None:
     fhir.made({"resourceType": "Location", "id": fhir.id("l")})
     answer = fhir.put(fhir.task(owner={"reference": f"Location/{fhir.id('l')}"}))
-    assert answer.status == fhir.profile.wrong_target
-    assert not fhir.profile.codes or "HAPI-0931" in answer.diagnostics
+    assert fhir.refused(answer, fhir.profile.wrong_target, "HAPI-0931")
 
 
 def test_a_logical_reference_is_stored_as_it_is(fhir: Fhir) -> None:
@@ -160,7 +155,7 @@ def test_versions_are_stripped_from_references(fhir: Fhir) -> None:
     patient = f"Patient/{fhir.patient()['id']}"
     versioned = {"reference": f"{patient}/_history/1"}
     evidence = {"type": {"text": "evidence"}, "valueReference": versioned}
-    task = fhir.task(**{"for": versioned}, input=[evidence], reasonReference=versioned)
+    task = fhir.task(input=[evidence], reasonReference=versioned) | {"for": versioned}
     stored = fhir.made(task)
     found = [stored["for"], stored["input"][0]["valueReference"], stored["reasonReference"]]
     expected = patient if fhir.profile.strips_versions else versioned["reference"]
@@ -170,7 +165,7 @@ def test_versions_are_stripped_from_references(fhir: Fhir) -> None:
 def test_a_version_in_an_identifier_survives(fhir: Fhir) -> None:
     patient = f"Patient/{fhir.patient()['id']}"
     reference = {"reference": patient, "identifier": {"value": f"{patient}/_history/1"}}
-    stored = fhir.made(fhir.task(**{"for": reference}))
+    stored = fhir.made(fhir.task() | {"for": reference})
     assert stored["for"]["identifier"]["value"] == f"{patient}/_history/1"
 
 
@@ -182,22 +177,22 @@ def test_decimals_keep_their_digits(fhir: Fhir) -> None:
     read = dumps(fhir.get(f"Task/{fhir.id('t')}").body)
     assert (b"300.10" in read) == fhir.profile.keeps_decimals
     changed = fhir.call("PUT", f"Task/{fhir.id('t')}", task.replace(b"300.10", b"300.1"))
-    assert changed.headers["etag"] == ('W/"2"' if fhir.profile.keeps_decimals else 'W/"1"')
+    assert changed.headers["etag"] == 'W/"2"'
 
 
 def test_an_update_adds_tags_and_removes_none(fhir: Fhir) -> None:
     first, second = ({"system": fhir.system, "code": code} for code in "ab")
     fhir.made(fhir.task(meta={"tag": [first]}))
     stored = fhir.made(fhir.task(meta={"tag": [second]}))
-    expected = [first, second] if fhir.profile.codes else [second]
-    assert stored["meta"]["tag"] == expected
+    expected = ["a", "b"] if fhir.profile.keeps_tags else ["b"]
+    assert sorted(tag["code"] for tag in stored["meta"]["tag"]) == expected  # in any order
 
 
 def test_what_is_pointed_to_cannot_be_deleted(fhir: Fhir) -> None:
     patient = fhir.patient()
-    fhir.made(fhir.task(**{"for": {"reference": f"Patient/{patient['id']}"}}))
+    fhir.made(fhir.task(patient=f"Patient/{patient['id']}"))
     answer = fhir.call("DELETE", f"Patient/{patient['id']}")
-    assert answer.status == 409 if fhir.profile.refuses_referenced_delete else 200
+    assert answer.status in ((409,) if fhir.profile.refuses_referenced_delete else (200, 204))
 
 
 def test_the_capability_statement_is_true(fhir: Fhir) -> None:

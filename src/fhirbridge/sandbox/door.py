@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from fhirbridge.fhir.jsonio import NotJson, loads
+from fhirbridge.fhir.matching import BadSearch, Query, interval
 from fhirbridge.fhir.parameters import PARAMETERS
 from fhirbridge.sandbox.resources import (
     Refused,
@@ -23,9 +24,10 @@ from fhirbridge.sandbox.resources import (
     rewrite_references,
     stamp,
 )
-from fhirbridge.sandbox.search import Query, find, included, interval, parse
+from fhirbridge.sandbox.search import find, included, parse
 
 PAGE, LONGEST_PAGE, PAGE_LIFE = 10, 50, timedelta(hours=1)
+REFUSALS = (Refused, ValueError, LookupError, TypeError, AttributeError)  # but for ours: malformed
 Headers = Mapping[str, str]
 
 
@@ -60,8 +62,8 @@ class Door:
                 form = f"{target.removesuffix('/_search')}?{body.decode()}"
                 return self._do("GET", form, headers, {})
             return self._do(method, target, headers, self._parse(body) if body else {})
-        except Refused as refused:
-            return Reply(refused.status, outcome(str(refused)))
+        except REFUSALS as error:
+            return _refusal(error)
 
     @staticmethod
     def _parse(body: bytes) -> Resource:
@@ -147,10 +149,10 @@ class Door:
         headers["if-none-exist"] = asked.get("ifNoneExist", "")
         try:
             return self._do(asked["method"], asked["url"], headers, entry.get("resource", {}))
-        except Refused as refused:
+        except REFUSALS as error:
             if whole:
                 raise
-            return Reply(refused.status, outcome(str(refused)))
+            return _refusal(error)
 
     def _search(self, type_: str, query: Query, headers: Headers) -> Reply:
         parse(type_)
@@ -215,6 +217,11 @@ class Door:
         return entry | ({"resource": version.resource} if version.resource else {})
 
 
+def _refusal(error: Exception) -> Reply:
+    text = str(error) if isinstance(error, Refused | BadSearch) else f"malformed: {error!r}"
+    return Reply(getattr(error, "status", 400), outcome(text))
+
+
 def _page_size(asked: Mapping[str, str]) -> int:
     count = asked.get("_count", "")
     return min(int(count), LONGEST_PAGE) if count.isdigit() and int(count) else PAGE
@@ -225,44 +232,22 @@ def _response(reply: Reply) -> Resource:
     if reply.version:
         response |= {"location": reply.version.place, "etag": str(reply.version.number)}
         response["lastModified"] = stamp(reply.version.last_updated)
-    told = reply.body is not None and reply.body["resourceType"] == "OperationOutcome"
-    return (
-        {"response": response | {"outcome": reply.body}}
-        if told
-        else {"response": response, "resource": reply.body}
-    )
+    if reply.body and reply.body["resourceType"] == "OperationOutcome":
+        return {"response": response | {"outcome": reply.body}}
+    return {"resource": reply.body, "response": response}
 
 
 def capabilities(base: str) -> Resource:
     """The CapabilityStatement, made from the table that the server searches by."""
-    codes = [
-        "read",
-        "vread",
-        "update",
-        "delete",
-        "create",
-        "search-type",
-        "history-type",
-        "history-instance",
-    ]
-    types = [
-        {
-            "type": type_,
-            "interaction": [{"code": code} for code in codes],
-            "versioning": "versioned-update",
-            "updateCreate": True,
-            "conditionalCreate": True,
-            "searchParam": [{"name": p.name, "type": p.kind} for p in found.values()],
-        }
-        for type_, found in PARAMETERS.items()
-    ]
+    codes = "read vread update delete create search-type history-type history-instance"
+    types: list[Resource] = []
+    for type_, found in PARAMETERS.items():
+        known: Resource = {"type": type_, "updateCreate": True, "conditionalCreate": True}
+        known["interaction"] = [{"code": code} for code in codes.split(" ")]
+        known["searchParam"] = [{"name": p.name, "type": p.kind} for p in found.values()]
+        types.append(known)
     whole = [{"code": code} for code in ("transaction", "batch", "history-system")]
-    return {
-        "resourceType": "CapabilityStatement",
-        "status": "active",
-        "kind": "instance",
-        "implementation": {"description": "fhirbridge sandbox", "url": base},
-        "fhirVersion": "4.0.1",
-        "format": ["application/fhir+json"],
-        "rest": [{"mode": "server", "resource": types, "interaction": whole}],
-    }
+    statement: Resource = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}
+    statement |= {"status": "active", "kind": "instance", "format": ["application/fhir+json"]}
+    statement["implementation"] = {"description": "fhirbridge sandbox", "url": base}
+    return statement | {"rest": [{"mode": "server", "resource": types, "interaction": whole}]}

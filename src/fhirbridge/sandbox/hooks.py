@@ -15,8 +15,9 @@ from functools import partial
 import httpx
 
 from fhirbridge.fhir.jsonio import NotJson, dumps, loads
+from fhirbridge.fhir.matching import matcher
 from fhirbridge.sandbox.resources import Refused, Resource, Store, Version
-from fhirbridge.sandbox.search import matcher, parse
+from fhirbridge.sandbox.search import parse
 
 SEND_DELETES = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages"
 HAPI_RETRIES = tuple(1.1**n for n in range(20))

@@ -7,7 +7,6 @@ The rules and codes (`HAPI-nnnn`) are those that HAPI 8.8.0 was seen to follow.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +15,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fhirbridge.fhir.jsonio import dumps
+from fhirbridge.fhir.matching import Key, reference_key
 from fhirbridge.fhir.parameters import PARAMETERS, REFERENCES, values
 
-Key = tuple[str, str]
 Resource = dict[str, Any]
-
-_REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})")
 
 
 class Refused(Exception):
@@ -50,13 +47,6 @@ class Version:
 def stamp(moment: datetime) -> str:
     """An instant as HAPI writes it: milliseconds, UTC."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def reference_key(value: Any) -> Key | None:
-    """(type, id) of a relative reference; None for logical, contained, urn and absolute ones."""
-    text = value.get("reference") if isinstance(value, dict) else None
-    parts = _REFERENCE.fullmatch(text) if isinstance(text, str) else None
-    return (parts[1], parts[2]) if parts else None
 
 
 def rewrite_references(node: Any, rule: Callable[[str], str]) -> None:
