@@ -407,3 +407,26 @@ def test_the_same_number_in_two_units_is_not_chosen_among() -> None:
     row = item(1, "A1", detail(J2350, quantity(600, "mL")))
     drug = claim_item(1, J2350, quantity(600, "mg"))
     assert answer(claim(drug), claim_response(row)).total is None
+
+
+def test_a_review_action_among_codings_of_the_payer() -> None:
+    def decided(*codes: str) -> Decision:
+        row = item(1, "A1")
+        (part,) = row["adjudication"][0]["extension"][0]["extension"]
+        part["valueCodeableConcept"] = {"coding": [{"code": code} for code in codes]}
+        return answer(claim(DRUG), claim_response(row)).decision
+
+    assert decided("APPROVED", "A1") is Decision.APPROVED
+    assert decided("A1", "A3") is Decision.UNKNOWN
+
+
+def test_the_facility_of_the_claim_stands_in_for_the_location() -> None:
+    place = {"resourceType": "Location", "id": "x", "type": [concept("HOSP")]}
+    asked = claim(DRUG, facility={"reference": "Location/x"})
+    assert answer(asked, claim_response(item(1, "A1")), place).site.kind == "hospital"
+
+
+def test_two_digits_are_a_place_only_in_the_code_set_of_places() -> None:
+    for system, kind in ((POS, "home"), ("", "home"), ("https://nubc.org/bills", "unknown")):
+        drug = claim_item(1, J2350, None, locationCodeableConcept=concept("12", system))
+        assert answer(claim(drug), claim_response(item(1, "A1"))).site.kind == kind

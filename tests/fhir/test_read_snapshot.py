@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fhirbridge.core.facts import Link, Party, State, Visit
+from fhirbridge.core.facts import ALWAYS, Link, Party, Span, State, Visit
 from fhirbridge.fhir.read import Snapshot, read
 from tests.fhir.records import (
     NEW_YORK,
@@ -175,3 +175,35 @@ def test_problems_never_quote_people() -> None:
     result = read(Snapshot("ehr", [body, patient, appointment(comment=[secret])]), NEW_YORK)
     assert len(result.problems) > 5
     assert secret not in repr(result.problems)
+
+
+def test_shapes_that_are_not_those_of_the_specification() -> None:
+    """One object for a list, a list for one object, and things among the rows of a list."""
+    row = {"doseAndRate": [{"doseQuantity": {"value": 600, "unit": "mg"}}]}
+    for wrong in (row, [row, "600 mg"]):
+        (fact,) = facts(medication_request(dosageInstruction=wrong))
+        assert str(getattr(fact, "per_visit", None)) == "600 mg"
+        assert reasons(fact) == ["wrong-shape"]
+    (fact,) = facts(medication_request(dosageInstruction="600 mg"))
+    assert reasons(fact) == ["wrong-shape"]
+    (fact,) = facts(dispense(type=[{"coding": [{"code": "FFP"}]}]))
+    assert getattr(fact, "partial", False)
+    assert reasons(fact) == ["wrong-shape"]
+
+
+def test_a_period_that_ends_before_it_starts_is_not_believed() -> None:
+    period = {"start": "2026-12-01", "end": "2026-11-01"}
+    (fact,) = facts(medication_request(dispenseRequest={"validityPeriod": period}))
+    assert getattr(fact, "window", None) == ALWAYS
+    assert reasons(fact) == ["bad-period"]
+
+
+def test_edges_of_a_period_may_be_months() -> None:
+    for edges, span, problems in (
+        ({"start": "2026-11", "end": "2026-12"}, Span(date(2026, 11, 1), date(2026, 12, 31)), []),
+        ({"start": "2026", "end": "2027"}, Span(date(2026, 1, 1), date(2027, 12, 31)), []),
+        ({"end": "2026-13"}, ALWAYS, ["bad-date"]),
+    ):
+        (fact,) = facts(medication_request(dispenseRequest={"validityPeriod": edges}))
+        assert getattr(fact, "window", None) == span
+        assert reasons(fact) == problems

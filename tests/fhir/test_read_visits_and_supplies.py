@@ -240,3 +240,26 @@ def test_a_coverage() -> None:
     assert fact.payor.reference == "Organization/payer"
     assert (fact.order, fact.state) == (1, State.ACTIVE)
     assert "M-1" not in repr(fact)
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "problems"),
+    [
+        ("Asia/Tokyo", date(2026, 12, 9), []),
+        ("Mars/Olympus", date(2026, 12, 8), ["unknown-code"]),
+        ("../etc/passwd", date(2026, 12, 8), ["unknown-code"]),
+        ("", date(2026, 12, 8), ["unknown-code"]),
+    ],
+)
+def test_a_location_that_says_its_time_zone(name: str, day: date, problems: list[str]) -> None:
+    url = "http://hl7.org/fhir/StructureDefinition/timezone"
+    place = {
+        "resourceType": "Location",
+        "id": "suite",
+        "extension": [{"url": url, "valueCode": name}],
+    }
+    fact = visit(
+        place, participant=[{"actor": PATIENT}, {"actor": SUITE}], start="2026-12-08T20:00:00Z"
+    )
+    assert fact.day == day
+    assert reasons(fact) == ["bad-period", *problems]

@@ -120,6 +120,24 @@ CHART: list[dict[str, Any]] = [
         "type": [r.concept("OF")],
         "physicalType": r.concept("ho"),
         "address": {"use": "home"},
+        "extension": [
+            {
+                "url": "http://hl7.org/fhir/StructureDefinition/timezone",
+                "valueCode": "America/Chicago",
+            }
+        ],
+    },
+    {
+        **r.dispense(id="d-2", contained=[{"resourceType": "Medication", "id": "m"}]),
+        "medicationCodeableConcept": None,
+        "medicationReference": {"reference": "Medication/m"},
+        "subject": {"identifier": {"system": "urn:mrn", "value": "1"}, "type": "Patient"},
+    },
+    {
+        "resourceType": "Medication",
+        "id": "m",
+        "code": r.OCREVUS,
+        "ingredient": [{"itemCodeableConcept": r.J2350}],
     },
     r.dispense(type=r.concept("FFP"), performer=[{"actor": {"reference": "Organization/ph"}}]),
     r.administration(request={"reference": "MedicationRequest/o-1"}),
@@ -212,4 +230,4 @@ def test_order_and_copies_make_no_difference(chart: list[Any], copies: list[Any]
 def test_the_chart_itself_is_sound() -> None:
     result = said(CHART)
     assert [problem.reason for problem in result.problems] == []
-    assert len(result.facts) == 13
+    assert len(result.facts) == 14

@@ -152,7 +152,7 @@ def _authorization(page: Page, answer: Answer, line: Line, position: int) -> Aut
         span=authorized or answer.span or service or ALWAYS,
         numbers=numbers,
         issued=issued or answer.issued,
-        site=_site(page, line),
+        site=_site(page, answer, line),
         provider=_provider(page, line),
         insurer=answer.insurer,
         requestor=answer.requestor,
@@ -229,12 +229,14 @@ def _provider(page: Page, line: Line) -> Party | None:
     return page.first_party(page.rows(line.row, "provider"))
 
 
-def _site(page: Page, line: Line) -> Site:
-    """Where it was granted; else where it was asked for."""
+def _site(page: Page, answer: Answer, line: Line) -> Site:
+    """Where it was granted; else where it was asked for, by item or by the Claim's facility."""
     own = "locationCodeableConcept" in line.row or "locationReference" in line.row
     node = line.row if own else line.asked
     codes = page.one(node, "locationCodeableConcept")
     reference = page.one(node, "locationReference")
+    if not (codes or reference):
+        reference = page.one(answer.claim, "facility")
     return site_of(page, [codes] if codes else [], [reference] if reference else [])
 
 

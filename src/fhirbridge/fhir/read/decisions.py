@@ -118,12 +118,15 @@ def reviewed(page: Page, review: Json) -> Decision:
     """The decision of a review action; an unknown code is UNKNOWN and said so."""
     part = review.get("reviewActionCode") or review.get("code") or {}
     concept = page.one(part, "valueCodeableConcept")
-    code = page.code_in(concept) or page.word(part, "valueCode") or page.word(part, "valueString")
-    decision = REVIEW_ACTIONS.get(code)
-    if decision is None:
-        page.doubt("unknown-code" if code else "missing", "item.reviewAction.code", code)
-        return Decision.UNKNOWN
-    return decision
+    codes = [code.code for code in page.codes(concept)]
+    codes = codes or [page.word(part, "valueCode") or page.word(part, "valueString")]
+    # Payers add codings of their own beside the one of X12.
+    found = {REVIEW_ACTIONS[code] for code in codes if code in REVIEW_ACTIONS}
+    if len(found) == 1:
+        return found.pop()
+    said = " ".join(codes)
+    page.doubt("unknown-code" if said else "missing", "item.reviewAction.code", said)
+    return Decision.UNKNOWN
 
 
 def grounds(page: Page, review: Json) -> str:

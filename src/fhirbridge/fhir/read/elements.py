@@ -201,11 +201,12 @@ class Elements:
             return None
         return Span(start, end) if start or end else None
 
-    def local(self, moment: datetime | None) -> date | None:
+    def local(self, moment: datetime | None, zone: tzinfo | None = None) -> date | None:
         """The local day of a moment; in the moment's own offset when no zone is known."""
         if moment is None:
             return None
-        return (moment.astimezone(self.zone) if self.zone else moment).date()
+        zone = zone or self.zone
+        return (moment.astimezone(zone) if zone else moment).date()
 
     def _edge(self, period: Json, key: str, at: str) -> date | None:
         text = period.get(key)

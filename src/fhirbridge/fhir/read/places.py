@@ -6,12 +6,16 @@ Sites are compared by kind only: home · office (also an infusion suite) · hosp
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
+from zoneinfo import ZoneInfo
 
 from fhirbridge.core.facts import SOMEWHERE, Site
 from fhirbridge.core.quantity import Amount
 
+from .elements import NOTHING
 from .page import Page
 from .snapshot import Json
+from .values import tail
 
 #: Kind of site by code. CMS place of service: 11 office, 12 home, 19 and 22 hospital outpatient,
 #: 21 inpatient, 49 independent clinic (an infusion suite). v3-RoleCode, location-physical-type.
@@ -35,8 +39,19 @@ VISITS = frozenset({"visit", "visits", "{visit}", "{visits}", "vs"})
 
 def kind_of(page: Page, concepts: Sequence[Json]) -> str:
     """The kind that coded concepts agree on; unknown when they name none, or several."""
-    kinds = {KINDS[code.code] for row in concepts for code in page.codes(row) if code.code in KINDS}
+    kinds = {
+        KINDS[code.code]
+        for row in concepts
+        for code in page.codes(row)
+        if code.code in KINDS and (not code.code.isdecimal() or _is_place_of_service(code.system))
+    }
     return kinds.pop() if len(kinds) == 1 else "unknown"
+
+
+def _is_place_of_service(system: str) -> bool:
+    """Two digits mean a place only in the CMS code set and in R4's example of it."""
+    name = system.lower().replace("-", "").replace("_", "")
+    return not system or "placeofservice" in name or "serviceplace" in name
 
 
 def site_of(page: Page, codes: Sequence[Json], references: Sequence[Json]) -> Site:
@@ -50,6 +65,20 @@ def site_of(page: Page, codes: Sequence[Json], references: Sequence[Json]) -> Si
             if kind == "unknown" and page.word(page.one(location, "address"), "use") == "home":
                 kind = "home"
     return SOMEWHERE if kind == "unknown" and party is None else Site(kind, party)
+
+
+def zone_of(page: Page, references: Sequence[Json]) -> tzinfo | None:
+    """The time zone that a Location says it is in (extension `timezone`), else the usual one."""
+    for reference in references:
+        location = page.target(reference) or NOTHING
+        for extension in page.rows(location, "extension"):
+            if tail(extension) == "timezone":
+                name = page.word(extension, "valueCode")
+                try:
+                    return ZoneInfo(name)
+                except (ValueError, OSError, LookupError):
+                    page.doubt("unknown-code", "location.timezone", name)
+    return page.zone
 
 
 def visits_in(page: Page, amount: Amount | None, at: str) -> tuple[int | None, Amount | None]:

@@ -11,7 +11,7 @@ from fhirbridge.core.facts import SOMEWHERE, Code, Fact, Party, State, Visit
 
 from .coverage_information import coverage_information
 from .page import Page
-from .places import site_of
+from .places import site_of, zone_of
 from .snapshot import Json
 from .values import lines
 
@@ -39,7 +39,10 @@ PERFORMERS = frozenset({"Practitioner", "PractitionerRole", "HealthcareService",
 
 
 def appointment(page: Page) -> list[Fact]:
-    """R4 Appointment. `text`: description, comment and the words of its concepts, one a line."""
+    """R4 Appointment. `text`: description, comment and the words of its concepts, one a line.
+
+    `day` is the local day at the Location, where that says its time zone.
+    """
     body = page.body
     places, performers = _participants(page)
     _point(page)
@@ -64,7 +67,7 @@ def appointment(page: Page) -> list[Fact]:
         updated=page.updated,
         start=start,
         end=end,
-        day=page.local(start),
+        day=page.local(start, zone_of(page, places)),
         status=page.word(body, "status"),
         site=site_of(page, (), places) if places else SOMEWHERE,
         performer=performers[0] if performers else None,
