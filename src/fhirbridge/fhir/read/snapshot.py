@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from fhirbridge.core.facts import Ref
@@ -25,17 +24,15 @@ _IDS = re.compile(r"[A-Za-z0-9\-._]{1,128}").fullmatch
 class Snapshot:
     """The resources that one source returned for one person (any order, copies allowed).
 
-    `sight` says for a resource type how it was seen (complete · cut · stale · unread), `bases`
-    which source lives under which base URL (without the last slash), `full_urls` which
-    "Type/id" an entry of a Bundle had as its fullUrl.
+    `bases` says which source lives under which base URL (without the last slash), `full_urls`
+    which "Type/id" an entry of a Bundle had as its fullUrl. How complete the snapshot is does
+    not change what its records say; whoever asks what is missing keeps that.
     """
 
     source: str
     resources: Sequence[Any]
-    sight: Mapping[str, str] = field(default_factory=dict)
     bases: Mapping[str, str] = field(default_factory=dict)
     full_urls: Mapping[str, str] = field(default_factory=dict)
-    read_at: datetime | None = None
 
 
 class Book:
