@@ -95,4 +95,4 @@ def priority(severity: Severity, lead: timedelta | None) -> str:
     rows = PRIORITY[severity]
     if lead is None:
         return rows[-1][1]
-    return next(word for days, word in rows if lead <= timedelta(days=days) or days == float("inf"))
+    return next(word for days, word in rows if days == float("inf") or lead <= timedelta(days=days))
