@@ -91,5 +91,12 @@ def test_in_a_batch_each_entry_stands_alone(fhir: Fhir) -> None:
     assert answer.body["entry"][1]["response"]["outcome"]["resourceType"] == "OperationOutcome"
 
 
+def test_a_bad_reference_in_a_batch_spoils_its_own_entry_only(fhir: Fhir) -> None:
+    bad = _put(fhir.task("bad", patient=f"Patient/{fhir.id('none')}"))
+    answer = fhir.bundle("batch", bad, _put(fhir.task()))
+    statuses = [int(entry["response"]["status"][:3]) for entry in answer.body["entry"]]
+    assert statuses == [fhir.profile.absent_reference, 201]
+
+
 def test_a_bundle_of_another_kind_is_refused(fhir: Fhir) -> None:
     assert fhir.bundle("collection").status in (400, 422)

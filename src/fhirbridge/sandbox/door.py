@@ -82,10 +82,10 @@ class Door:
         if method in ("POST", "PUT") and steps and body.get("resourceType") != steps[0]:
             parse(steps[0])
             raise Refused(400, "HAPI-1814", f'Incorrect resource type, expected "{steps[0]}"')
+        if (method, steps) == ("POST", []):
+            return self._bundle(body)
         with self._store.unit():
             match method, *steps:
-                case ["POST"]:
-                    return self._bundle(body)
                 case ["GET"] if "_getpages" in asked:
                     return self._page(dict(query), dict(query)["_getpages"])
                 case ["GET", "metadata"]:
@@ -130,18 +130,23 @@ class Door:
         kind, entries = bundle.get("type"), bundle.get("entry", [])
         if kind not in ("transaction", "batch"):
             raise Refused(400, "HAPI-0527", f"Unable to process Bundle.type = {kind}")
+        with self._store.unit() if kind == "transaction" else self._store.lock:
+            replies = self._entries(entries, kind == "transaction")
+        answers = [_response(replies[number]) for number in sorted(replies)]
+        return Reply(200, {"resourceType": "Bundle", "type": f"{kind}-response", "entry": answers})
+
+    def _entries(self, entries: list[Resource], whole: bool) -> dict[int, Reply]:
         names = {e["fullUrl"]: e["request"]["url"] for e in entries if "fullUrl" in e}
         replies: dict[int, Reply] = {}
         for method in ("DELETE", "POST", "PUT", "GET"):
             for number, entry in enumerate(entries):
                 if entry["request"]["method"] == method:
-                    reply = replies[number] = self._entry(entry, kind == "transaction")
+                    reply = replies[number] = self._entry(entry, whole)
                     if method == "POST" and reply.version:
                         names[entry.get("fullUrl", "")] = "/".join(reply.version.key)
-            for entry in entries if method == "POST" else []:  # also those that are stored by now
+            for entry in entries if whole and method == "POST" else []:  # those stored by now, too
                 rewrite_references(entry.get("resource"), lambda text: names.get(text, text))
-        answers = [_response(replies[number]) for number in sorted(replies)]
-        return Reply(200, {"resourceType": "Bundle", "type": f"{kind}-response", "entry": answers})
+        return replies
 
     def _entry(self, entry: Resource, whole: bool) -> Reply:
         asked = entry["request"]

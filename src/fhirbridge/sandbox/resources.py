@@ -174,14 +174,12 @@ class Store:
             where = f"{version.key[0]}.{'.'.join(path)}"
             for value in values(version.resource or {}, path):
                 if str(value.get("reference", "")).startswith("http"):
-                    raise Refused(
-                        400, "HAPI-0507", f"Resource contains external reference: {where}"
-                    )
-                key = reference_key(value) or version.key
-                if targets and key[0] not in targets and key != version.key:
+                    raise Refused(400, "HAPI-0507", f"external reference at path {where}")
+                key = reference_key(value)
+                if key and targets and key[0] not in targets:
                     text = f"Invalid reference found at path '{where}'. Resource type '{key[0]}'"
                     raise Refused(422, "HAPI-0931", f"{text} is not valid for this path")
-                if not self.alive(key) and key != version.key:
+                if key and not self.alive(key):
                     text = f"Resource {key[0]}/{key[1]} not found, specified in path: {where}"
                     raise Refused(400, "HAPI-1094", text)
 
