@@ -116,7 +116,7 @@ def test_the_worklists_server_must_answer(estate: Estate, status: int, parked: b
     assert {each.parked for each in estate.told(Failed)} == {parked}
     assert not estate.told(Wrote)
     estate.servers["ehr"].down = None
-    estate.bridge.store.retry(None, estate.clock())
+    estate.bridge.store.raise_("ehr:Patient/p-1", estate.clock(), why="mended")
     estate.later(hours=1)
     assert "dispense-short" in estate.rules()
 

@@ -167,13 +167,15 @@ class Bridge:
             pass  # somebody else has it, or it was joined to another person: it is owed there
         except Unwritable:
             log.error("the store cannot be written; %s is due again later", lease.subject)
-        except (Unavailable, Conflict) as error:
+        except (Unavailable, Conflict, Gone) as error:
             after = getattr(error, "retry_after", None) or 0.0
             self._fail(lease, error, max(timedelta(seconds=after), self._backoff(lease)))
         except Forbidden as error:
             self._fail(lease, error, _FORBIDDEN_AGAIN)
         except FhirError as error:
-            self._fail(lease, error, None)
+            # A person waits for somebody to look; polling never ends.
+            never = lease.subject.endswith(f":{ANYTHING}")
+            self._fail(lease, error, self._backoff(lease) if never else None)
         except Exception as error:  # noqa: BLE001 - a defect must not lose the mark
             again = self._backoff(lease) if lease.attempts + 1 < ATTEMPTS else None
             self._fail(lease, error, again)

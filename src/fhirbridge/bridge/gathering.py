@@ -17,7 +17,7 @@ from typing import Any
 from fhirbridge.core.facts import Fact, Problem, Ref
 from fhirbridge.core.identity import PatientRecord, join
 from fhirbridge.fhir.chart import Chart
-from fhirbridge.fhir.errors import FhirError, Forbidden, Gone, Rejected, Unavailable
+from fhirbridge.fhir.errors import FhirError
 from fhirbridge.fhir.kinds import kind_of
 from fhirbridge.fhir.read import Reading, Snapshot, read
 from fhirbridge.fhir.references import locate
@@ -116,9 +116,7 @@ class Gatherer:
             source = self._sources[name]
             try:
                 return source.server.chart(queries[name], source.types)
-            except Gone:
-                return _EMPTY
-            except (Unavailable, Forbidden, Rejected) as error:
+            except FhirError as error:
                 return error
 
         first, *rest = queries

@@ -1,0 +1,162 @@
+"""A canary: a name, an identifier and secrets go through every path, failing ones too.
+
+Then everything that people and machines can read is looked through: log, standard output and
+error, metrics, console, reasons of parked work, the journal's lines, messages of errors.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from fhirbridge import logs, wiring
+from fhirbridge.bridge.intake import Refused
+from fhirbridge.bridge.story import Story
+from fhirbridge.fhir import jsonio
+from fhirbridge.fhir.errors import FhirError
+from fhirbridge.web.console import Console
+from fhirbridge.web.metrics import Metrics
+from tests.bridge.estate import MRN, Estate, Fake, Json, dispense, order, patient, visit
+
+NAME, NUMBER, BORN, TOKEN = "Quackenbush", "CANARY-4711", "1951-02-03", "t0ken-canary"
+SECRETS = (NAME, NUMBER, BORN, TOKEN, "s3cret", "key-ehr", "key-payer")
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """All that is logged, at the finest level, as the program sets it up."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+    stream = io.StringIO()
+    logs.set_up("DEBUG", stream)
+    yield stream
+    root.handlers[:], level = before
+    root.setLevel(level)
+
+
+@pytest.fixture
+def estate(tmp_path: Path) -> Iterator[Estate]:
+    servers = {
+        name: {
+            "base_url": f"http://{name}.example/fhir",
+            "holds": holds,
+            "auth": {"bearer": TOKEN},
+        }
+        for name, holds in (
+            ("ehr", ["orders", "schedule", "worklist"]),
+            ("payer", ["authorizations"]),
+            ("pharmacy", ["dispenses"]),
+        )
+    }
+    made = Estate(tmp_path, servers=servers)
+    for server, id_ in (("ehr", "p-1"), ("payer", "m-1"), ("pharmacy", "x-1")):
+        made.put(server, person(id_))
+    yield made
+    made.close()
+
+
+def person(id_: str) -> Json:
+    name = [{"family": NAME, "given": ["Zebulon"]}]
+    return patient(id_, mrn=NUMBER, born=BORN, name=name)
+
+
+def gossip(fake: Fake, status: int) -> None:
+    """Every answer is an error whose text tells everything."""
+    told = {"severity": "error", "code": "processing", "diagnostics": f"{NAME} {NUMBER} {BORN}"}
+    body = jsonio.dumps({"resourceType": "OperationOutcome", "issue": [told]})
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, content=body, headers={"Content-Type": "application/json"})
+
+    fake.handle_request = answer  # type: ignore[method-assign, assignment]
+
+
+def well(estate: Estate) -> None:
+    """The paths on which all goes well."""
+    estate.put("ehr", order(note=[{"text": f"call {NAME}"}]))
+    estate.put("ehr", visit(comment=f"{NAME} comes by bus"))
+    estate.bridge.start()
+    estate.work()
+    estate.put("pharmacy", dispense(mg=300))
+    estate.work()
+    estate.remove("ehr", "Appointment/v-1")
+    estate.work()
+    estate.bridge.sweep(full=True)
+    estate.work()
+    assert estate.tasks()
+
+
+def badly(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths on which nothing goes well; answers the messages of errors."""
+    said = []
+    for body in (f'{{"name": "{NAME}"', f"<html>{NAME}</html>", f'["{NUMBER}"]'):
+        estate.notify("ehr", "POST", "", body.encode())
+        estate.notify("ehr", "PUT", "MedicationRequest/o-1", body.encode())
+    broken = order("o-9", dosageInstruction=[{"text": f"{NAME} q12h", "doseAndRate": NAME}])
+    estate.put("ehr", {**broken, NAME: NUMBER, "authoredOn": f"{NAME}-99"})
+    estate.work()
+    with pytest.raises(Refused) as refused:
+        estate.notify("ehr", "POST", "", b"{}", secret=TOKEN)
+    said.append(str(refused.value))
+    for status in (500, 400, 401, 409, 410):
+        for fake in estate.servers.values():
+            gossip(fake, status)
+        estate.bridge.store.raise_("ehr:Patient/p-1", estate.clock(), why="test")
+        estate.bridge.store.raise_("ehr:MedicationRequest/o-1", estate.clock(), why="test")
+        estate.later(hours=2)
+        wiring.supervise(estate.settings, estate.bridge).step()
+        with pytest.raises(FhirError) as failed:
+            estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
+        said.append(str(failed.value))
+
+    def defect(*_: object) -> None:
+        raise ValueError(f"{NAME} {NUMBER}")
+
+    monkeypatch.setattr("fhirbridge.bridge.gathering.read", defect)
+    for fake in estate.servers.values():
+        del fake.handle_request
+    estate.bridge.store.raise_("ehr:Patient/p-1", estate.clock(), why="test")
+    for _ in range(12):
+        estate.later(hours=2)
+    return said
+
+
+def test_no_person_and_no_secret_is_shown_anywhere(
+    estate: Estate,
+    log: io.StringIO,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = estate.bridge.store
+    meter, console = Metrics(store, estate.clock), Console(estate.bridge)
+
+    def watch(story: Story) -> None:
+        meter(story)
+        console(story)
+
+    estate.bridge.watcher = watch
+    well(estate)
+    said = badly(estate, monkeypatch)
+    shown = "\n".join(
+        [
+            log.getvalue(),
+            *capsys.readouterr(),
+            meter.text().decode(),
+            console.page(),
+            repr(estate.settings),
+            repr(store.parked()),
+            repr(store.recent(1000)),
+            repr(store.writes()),
+            repr(store.subscriptions()),
+            *said,
+        ]
+    )
+    assert "ehr:Patient/p-1" in log.getvalue()  # something was logged
+    assert store.parked()
+    assert not [secret for secret in SECRETS if secret in shown]
+    assert MRN not in log.getvalue()
