@@ -1,6 +1,6 @@
 """One process that hears and works: the web door, worker threads and a ticker.
 
-    with Service(bridge, host="127.0.0.1", port=0) as service:
+    with Service(bridge, supervise=lambda url: wiring.supervise(settings, bridge)) as service:
         service.url          # http://127.0.0.1:41237
 
 Leaving it is graceful: the door closes first (what was taken is on disk), then each worker ends
@@ -40,7 +40,9 @@ _HANDFUL = 1
 class Service:
     """The bridge in this process, from entering to leaving.
 
-    `port=0` takes a free one. `supervisor` keeps our Subscriptions alive; None leaves them be.
+    `port=0` takes a free one. `supervise` makes the supervisor that keeps our Subscriptions
+    alive, given the address at which we listen; None leaves them be. `wake` also wakes workers
+    elsewhere. `tick`: seconds between looks at timers and Subscriptions.
     """
 
     def __init__(
@@ -50,13 +52,14 @@ class Service:
         host: str = "127.0.0.1",
         port: int = 0,
         workers: int = 2,
-        supervisor: Supervisor | None = None,
+        supervise: Callable[[str], Supervisor] | None = None,
         tick: float = _TICK,
         wake: Callable[[], None] | None = None,
     ) -> None:
-        self.bridge, self._supervisor, self._tick = bridge, supervisor, tick
+        self.bridge, self._tick = bridge, tick
         self._socket = _bound(host, port)
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        self.supervisor = supervise(self.url) if supervise else None
         meter, console = Metrics(bridge.store, bridge.clock), Console(bridge)
         bridge.watcher = _all(bridge.watcher, meter, console)
         self._news, self._stop = threading.Condition(), threading.Event()
@@ -131,7 +134,7 @@ class Service:
         while not self._stop.is_set():
             if self._try(self.bridge.tick):
                 self._wake()
-            if self._supervisor is not None and self._try(self._supervisor.step):
+            if self.supervisor is not None and self._try(self.supervisor.step):
                 self.bridge.intake.renew()
             self._stop.wait(self._tick)
 
