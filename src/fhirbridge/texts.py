@@ -277,11 +277,9 @@ def _counted(number: int, spec: str) -> str:
 
 
 def _listed(items: list[str], word: str) -> str:
-    """`a, b or c` by `or`; without a word, one after the other."""
-    if not word:
-        return " ".join(items)
+    """`a, b or c` by `or`; `a; b; c` by `;`; without a word, one after the other."""
     if not word.isalpha():
-        return f"{word} ".join(items)
+        return (word if word.isspace() else f"{word} ").join(items)
     head = ", ".join(items[:-1])
     return f"{head} {word} {items[-1]}" if head else items[-1]
 

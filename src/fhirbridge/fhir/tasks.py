@@ -135,6 +135,8 @@ def _say(task: Task, finding: Finding, desk: Desk, status: str) -> None:
     task["code"] = code
     task["description"] = text.text
     task["priority"] = priority(finding.severity, finding.lead)
+    # No HL7 code beside ours: the detected-issue codes are about doses and interactions, and
+    # ActReason's OSTOCK or NOTCOVER would state a cause that nobody has stated.
     task["reasonCode"] = ours.concept(ours.RULE, finding.rule)
     for name, ref in (("focus", finding.focus), ("reasonReference", finding.reason)):
         task.pop(name, None)

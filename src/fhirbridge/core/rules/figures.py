@@ -11,6 +11,7 @@ from fhirbridge.core.ledger import Column, Occasion
 def common_words(occasion: Occasion) -> dict[str, object]:
     """The values that the sentences of every rule may use; what is unknown is None."""
     ordered, drug = occasion.ordered, occasion.authorized_drug
+    steps = dict.fromkeys((*ordered.steps, *drug.steps, *occasion.dispensed.steps))
     return {
         "drug": occasion.therapy.title,
         "day": occasion.day,
@@ -25,8 +26,8 @@ def common_words(occasion: Occasion) -> dict[str, object]:
         "given": occasion.administered.total,
         "decision": drug.decision or None,
         "numbers": tuple(sorted({n for i in occasion.drug_items for n in i.fact.numbers})) or None,
-        "steps": tuple(dict.fromkeys((*ordered.steps, *drug.steps, *occasion.dispensed.steps)))
-        or None,
+        # What was said in milligrams needs no arithmetic to be believed.
+        "steps": tuple(step for step in steps if " = " in step) or None,
     }
 
 
