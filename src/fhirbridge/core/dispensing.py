@@ -8,7 +8,7 @@ order whose dose it precedes by at most `BEFORE`; when two orders could be meant
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from .facts import Problem, Ref, Supply
@@ -18,6 +18,10 @@ from .quantity import Measured, Quantity
 
 #: A supply that names no order is meant for a dose at most this long after it (domain, tier 2).
 BEFORE, AFTER = timedelta(days=45), timedelta(days=3)
+
+#: What is more than one dose needs is kept for doses of the next quarter: the longest supply that
+#: is handed out at once.
+STORED = timedelta(days=100)
 
 #: Stages in which nothing is on hand or on its way: declined, canceled, sent back.
 NOTHING = frozenset({"none", "returned"})
@@ -82,13 +86,13 @@ def _fill(
             else:
                 measured[supply.ref] = result
     glasses = pour(
-        [(ref, result.mass) for ref, result in measured.items()],
+        [Share(ref, measured[ref].mass, *_reach(by_ref[ref], doses)) for ref in measured],
         [dose.ordered.per_visit for dose in doses],
     )
-    # What cannot be measured makes the next dose uncertain, not the ones already given.
-    doubtful = next((n for n, dose in enumerate(doses) if not dose.given), len(doses) - 1)
+    # What cannot be measured makes the dose uncertain that it may be for, not the ones before.
+    doubtful = {problem.ref: _reach(by_ref[problem.ref], doses)[0] for problem in problems}
     for number, (dose, glass) in enumerate(zip(doses, glasses, strict=True)):
-        mine = problems if number == doubtful else []
+        mine = [problem for problem in problems if doubtful[problem.ref] == number]
         refs = tuple(dict.fromkeys([ref for ref, _ in glass] + [p.ref for p in mine]))
         yield replace(
             dose,
@@ -103,23 +107,55 @@ def _fill(
         )
 
 
+def _reach(supply: Supply, doses: Sequence[Occasion]) -> tuple[int, int]:
+    """The first and the last dose (positions) that a supply may serve.
+
+    Never a dose that was given before it came; and what is more than the first of them needs
+    serves only doses that follow soon.
+    """
+    day, last = supply.day, len(doses) - 1
+    first = next((n for n, dose in enumerate(doses) if not _over(dose, day)), last)
+    for number in range(first + 1, last + 1):
+        coming = doses[number].day
+        if day is not None and coming is not None and coming - day > STORED:
+            return first, number - 1
+    return first, last
+
+
+def _over(dose: Occasion, day: date | None) -> bool:
+    """Whether a dose was given before a supply came; of a supply without a day, at all."""
+    return dose.given and (day is None or dose.day is None or dose.day + AFTER < day)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A supply to be poured, and the first and last dose (positions) that it may serve."""
+
+    ref: Ref
+    mass: Quantity
+    first: int
+    last: int
+
+
 def pour(
-    shares: Sequence[tuple[Ref, Quantity]], wants: Sequence[Quantity | None]
+    shares: Sequence[Share], wants: Sequence[Quantity | None]
 ) -> list[list[tuple[Ref, Quantity]]]:
-    """Give shares, in order, to wants, in order; what is left over stays with the last want."""
+    """Give shares, in order, to the doses in order; what is too much stays with the last.
+
+    `wants`: what each dose needs; one that nobody knows (None) takes all.
+    """
     glasses: list[list[tuple[Ref, Quantity]]] = [[] for _ in wants]
-    level, filled = 0, None
-    for ref, rest in shares:
-        while rest.value > 0:
-            want = wants[level]
-            last = level == len(wants) - 1
-            room = rest if last or want is None else want - filled if filled else want
-            part = room if room < rest else rest
-            glasses[level].append((ref, part))
-            filled = filled + part if filled else part
-            rest = rest - part
-            if not last and want is not None and not filled < want:
-                level, filled = level + 1, None
+    for share in shares:
+        rest = share.mass
+        for number in range(share.first, share.last + 1):
+            want, part = wants[number], rest
+            if want is not None and number < share.last:
+                poured = _total(mass for _, mass in glasses[number])
+                room = want - poured if poured is not None else want
+                part = min(rest, room, key=lambda mass: mass.value)
+            if part.value > 0:
+                glasses[number].append((share.ref, part))
+                rest = rest - part
     return glasses
 
 
