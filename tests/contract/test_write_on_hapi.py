@@ -181,6 +181,22 @@ def test_a_refusal_goes_to_the_coordinator_once(site: Site) -> None:
     assert len(site.letters()) == 3
 
 
+def test_of_a_task_and_its_copy_only_ours_is_touched(site: Site) -> None:
+    site.send(site.bundle(site.finding()))
+    task = next(each for each in site.tasks() if "partOf" in each)
+    copied = {name: value for name, value in task.items() if name not in ("id", "meta")}
+    answer = site.fhir.call("POST", "Task", copied)
+    assert answer.status == 201, answer.body
+    assert site.send(site.bundle(site.finding(digest="d1"), minutes=5)) == ["200", "200"]
+    assert {said.ref.id: said.digest for said in site.said() if not said.root} == {
+        task["id"]: "d1",
+        answer.body["id"]: "d0",
+    }
+    site.send(site.bundle(minutes=6))
+    assert site.bundle(minutes=7) is None
+    assert site.send(site.bundle(site.finding(), minutes=8))[:2] == ["201", "201"]
+
+
 def test_everything_that_we_write_is_valid(site: Site) -> None:
     if site.fhir.profile.name != "hapi":
         pytest.skip("only HAPI validates")
