@@ -55,10 +55,9 @@ def test_criteria(criteria: str, fires: bool) -> None:
 
 
 def test_deletions_only_with_the_extension() -> None:
-    extension = [{"url": SEND_DELETES, "valueBoolean": True}]
     assert not meant(wanted(), version(None))
-    assert meant(wanted(extension=extension), version(None))
-    assert not meant(wanted("Patient?", extension=extension), version(None))
+    assert meant(wanted(extension=[SEND_DELETES]), version(None))
+    assert not meant(wanted("Patient?", extension=[SEND_DELETES]), version(None))
 
 
 @pytest.mark.parametrize(

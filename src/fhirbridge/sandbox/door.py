@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from fhirbridge.fhir.jsonio import NotJson, loads
+from fhirbridge.fhir.jsonio import loads
 from fhirbridge.fhir.matching import BadSearch, Query, interval
 from fhirbridge.fhir.parameters import PARAMETERS
 from fhirbridge.sandbox.resources import (
@@ -29,16 +28,18 @@ from fhirbridge.sandbox.search import find, included, parse
 PAGE, LONGEST_PAGE, PAGE_LIFE = 10, 50, timedelta(hours=1)
 REFUSALS = (Refused, ValueError, LookupError, TypeError, AttributeError)  # but for ours: malformed
 Headers = Mapping[str, str]
+NO_HEADERS: dict[str, str] = {}
+Page = tuple[datetime, str, list[Any], Query]
+"""When a search or history was made, which of them, all that it found, and its query."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer: `body` is a resource or None; `version` is what was read or written."""
 
     status: int
     body: Resource | None
     version: Version | None = None
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = NO_HEADERS
 
 
 def outcome(text: str, severity: str = "error") -> Resource:
@@ -52,28 +53,20 @@ class Door:
 
     def __init__(self, store: Store, base: str, clock: Callable[[], datetime]) -> None:
         self.base, self._store, self._clock = base, store, clock
-        self._pages: dict[str, tuple[datetime, str, list[Any], Query]] = {}
+        self._pages: dict[str, Page] = {}
 
     def answer(self, method: str, target: str, headers: Headers, body: bytes = b"") -> Reply:
         """Reply to `method` on `target` (path below the base, with query). Header names are lower
         case. What is refused is a reply too."""
         try:
             if method == "POST" and target.endswith("/_search"):
-                form = f"{target.removesuffix('/_search')}?{body.decode()}"
-                return self._do("GET", form, headers, {})
-            return self._do(method, target, headers, self._parse(body) if body else {})
+                return self._do("GET", f"{target[:-8]}?{body.decode()}", headers, {})
+            content = loads(body) if body else {}
+            if body and "resourceType" not in content:
+                raise Refused(400, "HAPI-0450", "Failed to parse request body as JSON resource")
+            return self._do(method, target, headers, content)
         except REFUSALS as error:
             return _refusal(error)
-
-    @staticmethod
-    def _parse(body: bytes) -> Resource:
-        try:
-            parsed = loads(body)
-        except NotJson:
-            parsed = None
-        if not isinstance(parsed, dict) or "resourceType" not in parsed:
-            raise Refused(400, "HAPI-0450", "Failed to parse request body as JSON resource")
-        return parsed
 
     def _do(self, method: str, target: str, headers: Headers, body: Resource) -> Reply:
         path, _, asked = target.partition("?")
@@ -87,9 +80,9 @@ class Door:
         with self._store.unit():
             match method, *steps:
                 case ["GET"] if "_getpages" in asked:
-                    return self._page(dict(query), dict(query)["_getpages"])
+                    return self._next_page(dict(query))
                 case ["GET", "metadata"]:
-                    return Reply(200, capabilities(self.base))
+                    return Reply(200, capabilities())
                 case ["GET", *only, "_history"]:
                     return self._history(only, query)
                 case ["GET", type_]:
@@ -102,6 +95,8 @@ class Door:
                     return self._create(type_, body, headers.get("if-none-exist", ""))
                 case ["PUT", type_, id_] if body.get("id") != id_:
                     raise Refused(400, "HAPI-0420", "Resource body ID does not match URL ID")
+                case ["PUT", type_, id_] if id_.isdigit() and not self._store.versions(type_, id_):
+                    raise Refused(400, "HAPI-0960", "clients may not assign purely numeric IDs")
                 case ["PUT", type_, id_]:
                     new = not self._store.alive((type_, id_))
                     version = self._store.update(type_, id_, body, headers.get("if-match", ""))
@@ -149,11 +144,10 @@ class Door:
         return replies
 
     def _entry(self, entry: Resource, whole: bool) -> Reply:
-        asked = entry["request"]
-        headers = {"if-match": asked.get("ifMatch", "")}
-        headers["if-none-exist"] = asked.get("ifNoneExist", "")
+        ask = entry["request"]
+        headers = {"if-match": ask.get("ifMatch", ""), "if-none-exist": ask.get("ifNoneExist", "")}
         try:
-            return self._do(asked["method"], asked["url"], headers, entry.get("resource", {}))
+            return self._do(ask["method"], ask["url"], headers, entry.get("resource", {}))
         except REFUSALS as error:
             if whole:
                 raise
@@ -171,24 +165,28 @@ class Door:
         return self._first_page("searchset", keys, query)
 
     def _history(self, only: list[str], query: Query) -> Reply:
-        asked = dict(query)
         log = [v for v in self._store.log if [*v.key][: len(only)] == only]
         if not log and len(only) == 2:
             raise Refused(404, "HAPI-2001", f"Resource {'/'.join(only)} is not known")
-        since = interval(asked["_since"])[0] if "_since" in asked else None
-        log = [v for v in reversed(log) if since is None or v.last_updated >= since]
+        since = interval(dict(query).get("_since", "0001"))[0]
+        log = [v for v in reversed(log) if v.last_updated >= since]
         return self._first_page("history", log, query)
 
     def _first_page(self, kind: str, items: list[Any], query: Query) -> Reply:
-        name, now = uuid.uuid4().hex, self._clock()
-        young = {n: page for n, page in self._pages.items() if now - page[0] < PAGE_LIFE}
-        self._pages = young | {name: (now, kind, items, query)}
-        return self._page(dict(query), name)
+        page, name, asked = (self._clock(), kind, items, query), uuid.uuid4().hex, dict(query)
+        if len(items) > _page_size(asked):
+            young = {n: old for n, old in self._pages.items() if page[0] - old[0] < PAGE_LIFE}
+            self._pages = young | {name: page}
+        return self._page(page, name, asked)
 
-    def _page(self, asked: dict[str, str], name: str) -> Reply:
-        made, kind, items, query = self._pages.get(name, (None, "", [], []))
-        if made is None or self._clock() - made >= PAGE_LIFE:
+    def _next_page(self, asked: dict[str, str]) -> Reply:
+        page = self._pages.get(name := asked["_getpages"])
+        if page is None or self._clock() - page[0] >= PAGE_LIFE:
             raise Refused(410, "HAPI-0417", f'Search ID "{name}" does not exist or has expired')
+        return self._page(page, name, asked)
+
+    def _page(self, page: Page, name: str, asked: dict[str, str]) -> Reply:
+        _, kind, items, query = page
         offset, count = int(asked.get("_getpagesoffset", 0)), _page_size(asked)
         part = items[offset : offset + count]
         if kind == "history":
@@ -196,8 +194,7 @@ class Door:
         else:
             part = [key for key in part if self._store.alive(key)]
             entries = [self._listed(key, "match") for key in part]
-            more = included(self._store, part, query)
-            entries += [self._listed(key, "include") for key in more]
+            entries += [self._listed(key, "include") for key in included(self._store, part, query)]
         sheet = self._sheet(kind, entries, len(items))
         if offset + count < len(items):
             url = f"{self.base}?_getpages={name}&_getpagesoffset={offset + count}&_count={count}"
@@ -223,7 +220,9 @@ class Door:
 
 
 def _refusal(error: Exception) -> Reply:
-    text = str(error) if isinstance(error, Refused | BadSearch) else f"malformed: {error!r}"
+    text = (
+        str(error) if isinstance(error, Refused | BadSearch) else f"HAPI-0450: malformed: {error!r}"
+    )
     return Reply(getattr(error, "status", 400), outcome(text))
 
 
@@ -233,16 +232,15 @@ def _page_size(asked: Mapping[str, str]) -> int:
 
 
 def _response(reply: Reply) -> Resource:
-    response: Resource = {"status": f"{reply.status} {HTTPStatus(reply.status).phrase}"}
-    if reply.version:
-        response |= {"location": reply.version.place, "etag": str(reply.version.number)}
-        response["lastModified"] = stamp(reply.version.last_updated)
+    told: Resource = {"status": f"{reply.status} {HTTPStatus(reply.status).phrase}"}
+    if v := reply.version:
+        told |= {"location": v.place, "etag": str(v.number), "lastModified": stamp(v.last_updated)}
     if reply.body and reply.body["resourceType"] == "OperationOutcome":
-        return {"response": response | {"outcome": reply.body}}
-    return {"resource": reply.body, "response": response}
+        return {"response": told | {"outcome": reply.body}}
+    return {"resource": reply.body, "response": told}
 
 
-def capabilities(base: str) -> Resource:
+def capabilities() -> Resource:
     """The CapabilityStatement, made from the table that the server searches by."""
     codes = "read vread update delete create search-type history-type history-instance"
     types: list[Resource] = []
@@ -254,5 +252,4 @@ def capabilities(base: str) -> Resource:
     whole = [{"code": code} for code in ("transaction", "batch", "history-system")]
     statement: Resource = {"resourceType": "CapabilityStatement", "fhirVersion": "4.0.1"}
     statement |= {"status": "active", "kind": "instance", "format": ["application/fhir+json"]}
-    statement["implementation"] = {"description": "fhirbridge sandbox", "url": base}
     return statement | {"rest": [{"mode": "server", "resource": types, "interaction": whole}]}

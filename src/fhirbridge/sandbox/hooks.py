@@ -19,7 +19,9 @@ from fhirbridge.fhir.matching import matcher
 from fhirbridge.sandbox.resources import Refused, Resource, Store, Version
 from fhirbridge.sandbox.search import parse
 
-SEND_DELETES = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages"
+_URL = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages"
+SEND_DELETES = {"url": _URL, "valueBoolean": True}
+"""The extension of a channel that wants to hear of deletions."""
 HAPI_RETRIES = tuple(1.1**n for n in range(20))
 """Seconds between tries: 1 s, each 1.1 times longer, given up after about a minute."""
 
@@ -46,8 +48,7 @@ def check(version: Version) -> None:
 def meant(wanted: Resource, version: Version) -> bool:
     """Whether the new content meets the criteria; a deletion only where deletions are asked for."""
     criteria, type_ = str(wanted["criteria"]), version.key[0]
-    asks_deletes = {"url": SEND_DELETES, "valueBoolean": True}
-    if version.resource is None and asks_deletes not in wanted["channel"].get("extension", []):
+    if version.resource is None and SEND_DELETES not in wanted["channel"].get("extension", []):
         return False
     if criteria.startswith("["):
         return criteria == "[*]" or type_ in criteria.strip("[]").split(",")

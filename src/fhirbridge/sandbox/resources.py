@@ -135,9 +135,6 @@ class Store:
         if if_match and every and f'W/"{every[-1].number}"' != if_match:
             text = f"Trying to update {type_}/{id_} but this is not the current version"
             raise Refused(409, "HAPI-0550: HAPI-0989", text)
-        if not every and id_.isdigit():
-            text = "clients may only assign IDs which contain at least one non-numeric character"
-            raise Refused(400, "HAPI-0960", f"Can not create resource with ID[{id_}], {text}")
         return self._write((type_, id_), resource)
 
     def delete(self, type_: str, id_: str) -> None:
@@ -147,13 +144,13 @@ class Store:
 
     def _write(self, key: Key, resource: Resource | None) -> Version:
         every = self._versions[key[0]].setdefault(key[1], [])
+        number, now = len(every) + 1, self._clock()
         if resource is not None:
             self._normalize(resource, key, [v.resource for v in every if v.resource][-1:])
             if self.alive(key) and _content(every[-1].resource) == _content(resource):
                 return every[-1]
-            number = {"versionId": str(len(every) + 1), "lastUpdated": stamp(self._clock())}
-            resource["meta"] |= number
-        every.append(Version(key, len(every) + 1, self._clock(), resource))
+            resource["meta"] |= {"versionId": str(number), "lastUpdated": stamp(now)}
+        every.append(Version(key, number, now, resource))
         self.log.append(every[-1])
         return every[-1]
 
@@ -168,8 +165,7 @@ class Store:
 
     def _check_references(self, version: Version) -> None:
         if version.resource is None and not self.alive(version.key) and self._used(version.key):
-            text = f"Unable to delete {'/'.join(version.key)} because at least one resource has a"
-            raise Refused(409, "", f"{text} reference to this resource")
+            raise Refused(409, "", f"Unable to delete {'/'.join(version.key)}: it is referred to")
         for path, targets in REFERENCES[version.key[0]].items():
             where = f"{version.key[0]}.{'.'.join(path)}"
             for value in values(version.resource or {}, path):
@@ -177,11 +173,9 @@ class Store:
                     raise Refused(400, "HAPI-0507", f"external reference at path {where}")
                 key = reference_key(value)
                 if key and targets and key[0] not in targets:
-                    text = f"Invalid reference found at path '{where}'. Resource type '{key[0]}'"
-                    raise Refused(422, "HAPI-0931", f"{text} is not valid for this path")
+                    raise Refused(422, "HAPI-0931", f"A {key[0]} is not valid at path '{where}'")
                 if key and not self.alive(key):
-                    text = f"Resource {key[0]}/{key[1]} not found, specified in path: {where}"
-                    raise Refused(400, "HAPI-1094", text)
+                    raise Refused(400, "HAPI-1094", f"{'/'.join(key)} not found, path: {where}")
 
     def _used(self, key: Key) -> bool:
         """Whether a resource that stands points to this one."""

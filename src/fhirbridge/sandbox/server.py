@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ from starlette.responses import Response
 
 from fhirbridge.fhir.files import resources
 from fhirbridge.fhir.jsonio import dumps, loads
-from fhirbridge.sandbox.door import Door, Reply, outcome
+from fhirbridge.sandbox.door import NO_HEADERS, Door, Headers, Reply, outcome
 from fhirbridge.sandbox.hooks import HAPI_RETRIES, Hooks
 from fhirbridge.sandbox.resources import Resource, Store
+
+_UVICORN: dict[str, Any] = {"interface": "asgi3", "lifespan": "off", "ws": "none"}
+_UVICORN |= {"log_config": None, "access_log": False, "timeout_graceful_shutdown": 1}
 
 
 class Sandbox:
@@ -52,10 +55,7 @@ class Sandbox:
         self._door = Door(self.store, self.base_url, clock)
         self._hooks = Hooks(self.store, delay, retries, resthook)
         self._failures: Iterable[Reply] = iter(())
-        quiet: dict[str, Any] = {"log_config": None, "access_log": False}
-        config = uvicorn.Config(self._serve, interface="asgi3", lifespan="off", ws="none", **quiet)
-        config.timeout_graceful_shutdown = 1
-        self._server = uvicorn.Server(config)
+        self._server = uvicorn.Server(uvicorn.Config(self._serve, **_UVICORN))
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -88,10 +88,10 @@ class Sandbox:
         await Response(content, reply.status, headers)(scope, receive, send)
 
     def fail(
-        self, status: int = 503, times: int | None = None, headers: Mapping[str, str] | None = None
+        self, status: int = 503, times: int | None = None, headers: Headers = NO_HEADERS
     ) -> None:
         """Answer every request (or the next `times`) so; without `times`, deliver nothing."""
-        reply = Reply(status, outcome("out of order"), headers=dict(headers or {}))
+        reply = Reply(status, outcome("out of order"), headers=dict(headers))
         self._failures = itertools.repeat(reply) if times is None else iter([reply] * times)
         self._hooks.silent = times is None
 
