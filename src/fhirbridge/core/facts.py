@@ -11,14 +11,15 @@ their zone. Where a record did not say something, the field is `None` or "unknow
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from enum import StrEnum
 
 from .quantity import Amount
+from .value import value
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value(frozen=True, slots=True, order=True)
 class Ref:
     """Where a fact comes from: `ehr:MedicationRequest/o-1/_history/2`."""
 
@@ -36,7 +37,7 @@ class Ref:
         return f"{self.source}:{self.type}/{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Span:
     """Calendar days, both ends included; an open end is `None`."""
 
@@ -51,7 +52,7 @@ class Span:
 ALWAYS = Span()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Code:
     """One coding of a concept: system URI, code, and what the sender displays for it."""
 
@@ -60,7 +61,7 @@ class Code:
     display: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Party:
     """A person or organization that can act: the owner, the prescriber, the pharmacy, a payer.
 
@@ -74,7 +75,7 @@ class Party:
     display: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Site:
     """Where care is given. `kind` compares sites: home · office · hospital · unknown."""
 
@@ -98,7 +99,7 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Link:
     """A pointer to another fact: one of the `names` of the fact that is meant.
 
@@ -111,7 +112,7 @@ class Link:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Fact:
     """What every fact carries.
 
@@ -130,7 +131,7 @@ class Fact:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Problem:
     """Trouble in the data is data: what is wrong, in which record, and how it might be read.
 
@@ -146,7 +147,7 @@ class Problem:
     readings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Order(Fact):
     """ORDERED: a MedicationRequest, or a ServiceRequest for the administration.
 
@@ -187,7 +188,7 @@ class Decision(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Authorization(Fact):
     """AUTHORIZED: one item of a payer's answer (or a plain answer without items).
 
@@ -212,7 +213,7 @@ class Authorization(Fact):
     reason: str = ""  # code or text of the decision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Requirement(Fact):
     """Whether authorization is needed (eligibility response, CRD coverage-information)."""
 
@@ -223,7 +224,7 @@ class Requirement(Fact):
     in_force: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Visit(Fact):
     """SCHEDULED: an Appointment. It carries no drug: `codes` hold its service types and reasons."""
 
@@ -236,7 +237,7 @@ class Visit(Fact):
     reason: str = ""  # code of the cancelation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Supply(Fact):
     """DISPENSED: a MedicationDispense."""
 
@@ -250,7 +251,7 @@ class Supply(Fact):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Administration(Fact):
     """GIVEN: a MedicationAdministration."""
 
@@ -259,7 +260,7 @@ class Administration(Fact):
     complete: bool | None  # False: stopped early; None: not known
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Coverage(Fact):
     """A person's insurance: a Coverage."""
 
@@ -268,7 +269,7 @@ class Coverage(Fact):
     order: int | None = None  # 1 = primary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Evidence(Fact):
     """A result or an enrollment that a therapy requires (labs, REMS)."""
 
@@ -277,7 +278,7 @@ class Evidence(Fact):
     ok: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Answer(Fact):
     """A person's reply to a question Task of ours, with the digest of the facts it answers."""
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from .value import value
+
 #: Two masses are the same dose when they differ by half a percent or less: rounding in
 #: concentrations and transport, never a vial (reconciliation rule of the project).
 TOLERANCE = Decimal("0.005")
@@ -72,7 +74,7 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Amount:
     """A quantity exactly as a record said it; any part may be missing.
 
