@@ -12,7 +12,16 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-_QUIET = ("httpx", "httpcore", "uvicorn.access", "sqlalchemy", "asyncio", "urllib3")
+_QUIET = (
+    "httpx",
+    "httpcore",
+    "celery",
+    "kombu",
+    "uvicorn.access",
+    "sqlalchemy",
+    "asyncio",
+    "urllib3",
+)
 
 
 def set_up(level: str = "INFO", stream: TextIO = sys.stderr) -> None:
@@ -22,8 +31,7 @@ def set_up(level: str = "INFO", stream: TextIO = sys.stderr) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    for name in ("fhirbridge", "celery"):
-        logging.getLogger(name).setLevel(level)
+    logging.getLogger("fhirbridge").setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger(name).propagate = name != "uvicorn.access"

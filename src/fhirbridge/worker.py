@@ -17,7 +17,8 @@ import threading
 from collections.abc import Callable
 from socket import gethostname
 
-from celery import Celery, signals
+from celery import Celery
+from celery.platforms import EX_OK
 from kombu.exceptions import OperationalError
 
 from fhirbridge.bridge.bridge import Bridge
@@ -31,6 +32,7 @@ VISIBILITY = 60
 #: How many subjects one message may see through before others get their turn.
 _HANDFUL = 20
 _TICK = 1.0
+_AGAIN = 5
 _TASK = "fhirbridge.wake"
 
 
@@ -77,37 +79,52 @@ def waker(settings: Settings) -> Callable[[], None]:
 
 
 def run(settings: Settings, make: Callable[[], Bridge], *, concurrency: int = 2) -> None:
-    """Work until told to end. `make` is called once, in this process, after Celery's start."""
-    app = celery_app(settings)
-    bridge = make()
-    stop = threading.Event()
+    """Work until told to end (SIGTERM). `make` is called once, in this process.
 
-    app.task(lambda: _handful(bridge), name=_TASK)
-
-    def ticks() -> None:
-        while not stop.wait(_TICK):
-            try:
-                bridge.tick()
-                _handful(bridge)
-            except StoreError as error:
-                log.error("%s; trying again", error)
-
-    ticker = threading.Thread(target=ticks, name="ticker", daemon=True)
-    signals.worker_ready.connect(lambda **_: ticker.start(), weak=False)
+    Celery's worker may end by itself when Redis goes away while tasks run (kombu 5.7); it is
+    started again then. Meanwhile the ticker does the work.
+    """
+    bridge, stop = make(), threading.Event()
+    ticker = threading.Thread(target=_ticks, args=(bridge, stop), name="ticker", daemon=True)
+    ticker.start()
     try:
-        app.worker_main(
-            [
-                "worker",
-                "--pool=threads",
-                f"--concurrency={concurrency}",
-                "--without-gossip",
-                "--without-mingle",
-                "--loglevel=WARNING",
-            ]
-        )
+        while _listen(settings, bridge, concurrency) != EX_OK:
+            log.warning("lost the broker; listening again in %d s", _AGAIN)
+            stop.wait(_AGAIN)
     finally:
         stop.set()
+        ticker.join()
         bridge.close()
+
+
+def _listen(settings: Settings, bridge: Bridge, concurrency: int) -> int:
+    """Run one Celery worker to its end; answers its exit code."""
+    app = celery_app(settings)
+
+    def wake() -> None:
+        _handful(bridge)
+
+    app.task(wake, name=_TASK)
+    worker = app.Worker(
+        pool_cls="threads",
+        concurrency=concurrency,
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+        quiet=True,
+    )
+    worker.start()
+    return EX_OK if worker.exitcode is None else int(worker.exitcode)
+
+
+def _ticks(bridge: Bridge, stop: threading.Event) -> None:
+    """Timers ring, and what no message told of is worked off."""
+    while not stop.wait(_TICK):
+        try:
+            bridge.tick()
+            _handful(bridge)
+        except StoreError as error:
+            log.error("%s; trying again", error)
 
 
 def _handful(bridge: Bridge) -> None:

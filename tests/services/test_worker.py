@@ -1,0 +1,75 @@
+"""Workers on other machines: Celery over a real Redis, the store on a real PostgreSQL."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from fhirbridge import worker
+from fhirbridge.settings import Settings
+from tests.bridge.estate import dispense, order, patient, visit
+from tests.journeys.hospital import Hospital, hospital, until
+from tests.servers import postgres_server, redis_server
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from fhirbridge import logs, settings, wiring, worker
+logs.set_up()
+found = settings.read(Path(sys.argv[1]), {})
+offset = timedelta(seconds=float(sys.argv[2]))
+make = lambda: wiring.wire(found, clock=lambda: datetime.now(UTC) + offset)
+worker.run(found, make)
+"""
+
+
+@contextmanager
+def celery(estate: Hospital, folder: Path) -> Iterator[None]:
+    """A worker process of the estate's configuration."""
+    config = folder / "worker.yaml"
+    said = estate.settings.model_dump(mode="json", exclude_defaults=True)
+    config.write_text(yaml.safe_dump(said), encoding="utf-8")
+    offset = (estate.bridge.clock() - datetime.now(UTC)).total_seconds()
+    log = folder / "worker.log"
+    with log.open("wb") as output:
+        command = [sys.executable, "-c", PROGRAM, str(config), str(offset)]
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            yield
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the worker said: {log.read_text()}") from None
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def test_a_worker_finishes_the_work_with_redis_and_without(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        store = stack.enter_context(postgres_server())
+        broker = stack.enter_context(ExitStack())
+        url = broker.enter_context(redis_server())
+        wake = worker.waker(Settings(broker=url, instance="test"))
+        estate = stack.enter_context(
+            hospital(tmp_path, workers=0, wake=wake, store=store, broker=url)
+        )
+        stack.enter_context(celery(estate, tmp_path))
+        for server, id_ in (("ehr", "p-1"), ("payer", "m-1"), ("pharmacy", "x-1")):
+            estate.servers[server].put(patient(id_))
+        estate.servers["ehr"].put(order())
+        estate.servers["ehr"].put(visit())
+        estate.servers["pharmacy"].put(dispense(mg=300))
+        until(lambda: "dispense-short" in estate.rules(), timeout=40)
+        broker.close()  # Redis is gone, with all that it knew
+        estate.servers["pharmacy"].put(dispense("d-2", mg=300))
+        until(lambda: "dispense-short" not in estate.rules(), timeout=40)
