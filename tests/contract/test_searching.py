@@ -6,7 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from fhirbridge.fhir.parameters import PARAMETERS
 from tests.contract.driver import Fhir, Json
+
+AT = "2026-12-01T09:00:00Z"
 
 
 def _orders(fhir: Fhir, count: int) -> str:
@@ -71,6 +74,11 @@ def test_by_reference_status_and_tag_together(fhir: Fhir) -> None:
         ("MedicationDispense", "subject", {"status": "completed", "subject": "P"}),
         ("ServiceRequest", "patient", {"status": "active", "intent": "order", "subject": "P"}),
         ("Communication", "patient", {"status": "completed", "subject": "P"}),
+        (
+            "Provenance",
+            "target",
+            {"target": ["P"], "recorded": AT, "agent": [{"who": {"id": "a"}}]},
+        ),
         ("Task", "focus", {"status": "requested", "intent": "order", "focus": "P"}),
         ("Task", "owner", {"status": "requested", "intent": "order", "owner": "P"}),
     ],
@@ -148,6 +156,28 @@ def test_counting_without_reading(fhir: Fhir) -> None:
 def test_an_unknown_parameter_is_refused(fhir: Fhir) -> None:
     answer = fhir.get("Task?nonsense=1")
     assert fhir.refused(answer, fhir.profile.unknown_parameter, "HAPI-0524")
+
+
+def test_every_parameter_of_the_table_is_known(fhir: Fhir) -> None:
+    """`fhirbridge.fhir.parameters` against the server's own opinion."""
+    refused = []
+    for type_, parameters in PARAMETERS.items():
+        names = [f"{n}={'2026' if p.kind == 'date' else 'x'}" for n, p in parameters.items()]
+        answer = fhir.get(f"{type_}?{'&'.join(names)}&_summary=count")
+        if answer.status != 200:
+            refused.append((type_, answer.diagnostics[:200]))
+    assert refused == []
+
+
+def test_all_that_is_about_a_patient_in_one_request(fhir: Fhir) -> None:
+    """The twelve types and ways that one read asks for are accepted together."""
+    types = ["Appointment", "Claim", "ClaimResponse", "Coverage", "Communication", "Task"]
+    types += ["CoverageEligibilityRequest", "CoverageEligibilityResponse", "ServiceRequest"]
+    types += ["MedicationRequest", "MedicationDispense", "MedicationAdministration"]
+    patient = fhir.patient()["id"]
+    fhir.made(fhir.task(patient=f"Patient/{patient}"))
+    query = "".join(f"&_revinclude={type_}:patient" for type_ in types)
+    assert fhir.ids(f"Patient?_id={patient}{query}") == [patient, fhir.id("t")]
 
 
 def test_one_patient_in_one_request(fhir: Fhir) -> None:

@@ -61,7 +61,7 @@ class Sandbox:
 
     def __enter__(self) -> Sandbox:
         self._thread.start()
-        self._ready.wait()
+        self._ready.wait(10)
         return self
 
     def __exit__(self, *_: object) -> None:
