@@ -5,6 +5,7 @@ It needs other versions of our libraries, so it is installed once beside, under 
 
 from __future__ import annotations
 
+import hashlib
 import socket
 import subprocess
 import sys
@@ -18,16 +19,18 @@ import httpx
 
 from fhirbridge.fhir.jsonio import dumps
 
-VERSION = "0.1.1"
-_HOME = Path.home() / ".cache" / "fhirbridge" / "sekmet"
+_LOCK = Path(__file__).parents[2] / "requirements" / "sekmet.txt"
 
 
 def _command() -> Path:
-    command = _HOME / "bin" / "sekmet"
+    """The program, installed anew whenever the pinned requirements change."""
+    digest = hashlib.sha256(_LOCK.read_bytes()).hexdigest()[:12]
+    home = Path.home() / ".cache" / "fhirbridge" / f"sekmet-{digest}"
+    command = home / "bin" / "sekmet"
     if not command.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(_HOME)], check=True)
-        pip = [str(_HOME / "bin" / "pip"), "install", "--quiet", f"sekmet-fhir=={VERSION}"]
-        subprocess.run(pip, check=True)
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        pip = [str(home / "bin" / "pip"), "install", "--quiet", "--require-hashes", "-r"]
+        subprocess.run([*pip, str(_LOCK)], check=True)
     return command
 
 
