@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from .facts import Coverage, Fact, Link, Order, Ref, State
 
@@ -99,18 +100,29 @@ def without_mirrors(facts: Sequence[Fact]) -> tuple[tuple[Fact, ...], Mapping[Re
     also shows counts twice). The copy that was updated last is kept, then the lower reference.
     Returns the facts that remain and which copy stands for which.
     """
-    kept: list[Fact] = []
     stands_for: dict[Ref, Ref] = {}
     owner: dict[tuple[str, str], Fact] = {}
+    facts = in_order(facts)
     for fact in sorted(facts, key=_freshest_first):
-        names = [(fact.ref.type, name) for name in fact.names if name != fact.ref.name]
+        names = [(fact.ref.type, name) for name in sorted(fact.names) if name != fact.ref.name]
         twin = next((owner[name] for name in names if name in owner), None)
         if twin is not None and twin.ref.source != fact.ref.source:
             stands_for[fact.ref] = twin.ref
             continue
-        kept.append(fact)
         owner.update(dict.fromkeys(names, fact))
-    return tuple(sorted(kept, key=lambda fact: fact.ref)), stands_for
+    return tuple(fact for fact in facts if fact.ref not in stands_for), stands_for
+
+
+def in_order(facts: Iterable[Fact]) -> list[Fact]:
+    """Facts by their reference, items of one record by their names: the same for any order.
+
+    Two versions of one record should never meet here; they are told apart by all they say.
+    """
+    found = sorted(facts, key=lambda fact: fact.ref)
+    for first, second in pairwise(found):
+        if first.ref == second.ref:
+            return sorted(found, key=lambda fact: (fact.ref, sorted(fact.names), repr(fact)))
+    return found
 
 
 def _freshest_first(fact: Fact) -> tuple[bool, float, Ref]:
