@@ -1,0 +1,37 @@
+"""`fhirbridge demo`: start everything, play every journey, say whether each ended as it should."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TextIO
+
+from fhirbridge.journeys.play import play, prepare
+from fhirbridge.journeys.script import fixtures, journeys
+
+from .estate import HOLDS, embedded
+from .narrator import Narrator, Printer, Recorder
+
+
+def run(stream: TextIO, *, machine: bool = False, keep_open: bool = False) -> bool:
+    """Play all journeys and tell them on `stream`; answers whether all ended as expected.
+
+    `machine`: NDJSON instead of text. `keep_open`: stay up afterwards until interrupted.
+    """
+    folder = fixtures()
+    found = journeys(folder)
+    output = Recorder(stream) if machine else Printer(stream)
+    narrator = Narrator(output, len(found))
+    with (
+        tempfile.TemporaryDirectory(prefix="fhirbridge-demo-") as here,
+        embedded(Path(here), start=found[0].script.as_of, watcher=narrator.watch) as running,
+    ):
+        urls = {name: running.estate.hosts[name].base_url for name in HOLDS}
+        output.began(urls, running.service.url, running.subscriptions)
+        prepare(folder, running.estate)
+        running.estate.rest()
+        results = [play(each, running.estate, narrator.tell) for each in found]
+        output.ended(results, narrator.tallies)
+        if keep_open:
+            running.service.wait()
+    return all(result.ok for result in results)
