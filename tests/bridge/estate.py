@@ -230,14 +230,21 @@ OCRELIZUMAB = {
 }
 
 
-def order(id_: str = "o-1", mg: int = 600, on: date = date(2026, 12, 8), **more: Any) -> Json:
+def order(
+    id_: str = "o-1",
+    mg: int = 600,
+    on: date = date(2026, 12, 8),
+    *,
+    who: str = "p-1",
+    **more: Any,
+) -> Json:
     return {
         "resourceType": "MedicationRequest",
         "id": id_,
         "status": "active",
         "intent": "order",
         "medicationCodeableConcept": OCRELIZUMAB,
-        "subject": {"reference": "Patient/p-1"},
+        "subject": {"reference": f"Patient/{who}"},
         "authoredOn": "2026-11-20T10:00:00-05:00",
         "dosageInstruction": [
             {
@@ -253,7 +260,13 @@ def milligrams(mg: int) -> Json:
     return {"value": mg, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
 
 
-def visit(id_: str = "v-1", start: str = "2026-12-08T09:00:00-05:00", **more: Any) -> Json:
+def visit(
+    id_: str = "v-1",
+    start: str = "2026-12-08T09:00:00-05:00",
+    *,
+    who: str = "p-1",
+    **more: Any,
+) -> Json:
     return {
         "resourceType": "Appointment",
         "id": id_,
@@ -262,19 +275,19 @@ def visit(id_: str = "v-1", start: str = "2026-12-08T09:00:00-05:00", **more: An
         "start": start,
         "end": start.replace("T09", "T14"),
         "participant": [
-            {"actor": {"reference": "Patient/p-1"}, "status": "accepted"},
+            {"actor": {"reference": f"Patient/{who}"}, "status": "accepted"},
         ],
         **more,
     }
 
 
-def dispense(id_: str = "d-1", mg: int = 600, **more: Any) -> Json:
+def dispense(id_: str = "d-1", mg: int = 600, *, who: str = "x-1", **more: Any) -> Json:
     return {
         "resourceType": "MedicationDispense",
         "id": id_,
         "status": "completed",
         "medicationCodeableConcept": OCRELIZUMAB,
-        "subject": {"reference": "Patient/x-1"},
+        "subject": {"reference": f"Patient/{who}"},
         "quantity": milligrams(mg),
         "whenHandedOver": "2026-11-30T10:00:00-05:00",
         **more,

@@ -122,3 +122,14 @@ def test_what_is_not_understood_is_kept_and_answered_well(estate: Estate) -> Non
     assert kept.answer.status == 200
     assert b"OperationOutcome" in kept.answer.body
     assert estate.bridge.store.recent(1)[0].problem
+
+
+def test_a_defect_of_the_reader_loses_no_delivery(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise TypeError("a defect")
+
+    monkeypatch.setattr("fhirbridge.bridge.hearing.read", broken)
+    estate.put("ehr", order())
+    assert estate.told(Arrived)[-1].due == ("ehr:Patient/p-1",)

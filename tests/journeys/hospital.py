@@ -5,45 +5,124 @@
         estate.settle()                       # delivered, worked off, nothing in hand
         estate.tasks(status="requested")
 
+`SERVER=hapi` puts a real HAPI in the place of the EHR: a mixed estate. Everything that is written
+there carries a name of its own (`estate.u`), because the server outlives the test.
+
 Nothing sleeps for a fixed time: `until` waits for a condition, with a deadline.
 """
 
 from __future__ import annotations
 
+import os
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from fhirbridge import wiring
 from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.bridge.story import Story
+from fhirbridge.fhir import jsonio
 from fhirbridge.sandbox import Sandbox
 from fhirbridge.settings import Settings
 from fhirbridge.web.service import Service
 from fhirbridge.yamlfile import Node, validate
-from tests.bridge.estate import HOLDS, MRN, START, Json
+from tests.bridge.estate import HOLDS, MRN, START, Json, dispense, order, patient, visit
+from tests.servers import hapi_server
 
-_DEADLINE = 20.0
+_DEADLINE = 30.0
+
+
+class Hapi:
+    """A real server with the controls of the embedded one, as far as tests need them."""
+
+    def __init__(self, base_url: str, unique: str) -> None:
+        self.base_url, self._u = base_url, unique
+        self._http = httpx.Client(timeout=30)
+        self._put: list[tuple[str, str, str]] = []
+
+    def put(self, resource: Json) -> Json:
+        url = f"{self.base_url}/{resource['resourceType']}/{resource['id']}"
+        headers = {"Content-Type": "application/fhir+json"}
+        answer = self._http.put(url, content=jsonio.dumps(resource), headers=headers)
+        answer.raise_for_status()
+        stored: Json = jsonio.loads(answer.content)
+        self._put.append((stored["resourceType"], stored["id"], stored["meta"]["versionId"]))
+        return stored
+
+    def all(self, type_: str) -> list[Json]:
+        """The resources of this test: Tasks of its patient, Subscriptions of its bridge."""
+        query = {"Task": {"patient": f"p-{self._u}"}, "Subscription": {"_tag": f"{self.tag}|"}}
+        headers = {"Cache-Control": "no-cache"}
+        answer = self._http.get(
+            f"{self.base_url}/{type_}", params={**query[type_], "_count": "50"}, headers=headers
+        )
+        return [each["resource"] for each in jsonio.loads(answer.content).get("entry", [])]
+
+    @property
+    def tag(self) -> str:
+        return f"urn:fhirbridge:{self._u}:subscription"
+
+    def told(self, bridge: Bridge) -> bool:
+        """Whether the bridge has heard of everything that was put here."""
+        heard = {
+            (event.type, event.id, event.version)
+            for line in bridge.store.recent(500)
+            for event in line.events
+        }
+        return heard >= set(self._put)
+
+    def idle(self, _timeout: float) -> None:
+        """HAPI does not say what it still has to deliver; see `told`."""
+
+    def close(self) -> None:
+        for each in self.all("Subscription"):
+            self._http.delete(f"{self.base_url}/Subscription/{each['id']}")
+        self._http.close()
 
 
 @dataclass
 class Hospital:
-    """What runs. `story` is all that the bridge told, in order."""
+    """What runs. `story` is all that the bridge told, in order; `u` a name of this run."""
 
     settings: Settings
-    servers: dict[str, Sandbox]
+    servers: dict[str, Sandbox | Hapi]
     bridge: Bridge
     service: Service
-    story: list[Story] = field(default_factory=list)
+    story: list[Story]
+    u: str
+
+    def put(self, server: str, *resources: Json) -> None:
+        for resource in resources:
+            self.servers[server].put(resource)
+
+    def people(self) -> None:
+        """One person whom all three servers know, each by another id."""
+        for server, letter in (("ehr", "p"), ("payer", "m"), ("pharmacy", "x")):
+            self.put(server, patient(f"{letter}-{self.u}", mrn=self.u))
+
+    def order(self, name: str = "o", **more: Any) -> Json:
+        return order(f"{name}-{self.u}", who=f"p-{self.u}", **more)
+
+    def visit(self, name: str = "v", **more: Any) -> Json:
+        return visit(f"{name}-{self.u}", who=f"p-{self.u}", **more)
+
+    def dispense(self, name: str = "d", **more: Any) -> Json:
+        return dispense(f"{name}-{self.u}", who=f"x-{self.u}", **more)
 
     def settle(self) -> None:
         """Wait until all deliveries have arrived and nothing is due or in hand."""
         for server in self.servers.values():
             server.idle(_DEADLINE)
+            if isinstance(server, Hapi):
+                until(partial(server.told, self.bridge))
         until(self.bridge.at_rest)
 
     def tasks(self, **status: str) -> list[Json]:
@@ -74,17 +153,22 @@ def shifted_clock() -> Callable[[], datetime]:
 def hospital(
     folder: Path, *, workers: int = 2, wake: Callable[[], None] | None = None, **config: Any
 ) -> Iterator[Hospital]:
-    """Three embedded servers and a bridge that holds active Subscriptions on all of them.
+    """Three servers and a bridge that holds active Subscriptions on all of them.
 
     With `workers=0` somebody else has to work; `wake` tells him.
     """
     clock = shifted_clock()
+    unique = f"t{uuid.uuid4().hex[:10]}"
     with ExitStack() as stack:
-        servers = {
+        servers: dict[str, Sandbox | Hapi] = {
             name: stack.enter_context(Sandbox(name, clock=clock, delay=0.01)) for name in HOLDS
         }
+        if os.environ.get("SERVER") == "hapi":
+            real = Hapi(stack.enter_context(hapi_server()), unique)
+            stack.callback(real.close)
+            servers["ehr"] = real
         data = {
-            "instance": "test",
+            "instance": unique,
             "write": "on",
             "timezone": "America/New_York",
             "identity": [MRN],
@@ -117,7 +201,7 @@ def hospital(
         until(service.supervisor.settled)
         if workers:
             until(bridge.at_rest)
-        yield Hospital(settings, servers, bridge, service, story)
+        yield Hospital(settings, servers, bridge, service, story, unique)
 
 
 def until(condition: Callable[[], object], timeout: float = _DEADLINE) -> None:

@@ -13,7 +13,6 @@ import yaml
 
 from fhirbridge import worker
 from fhirbridge.settings import Settings
-from tests.bridge.estate import dispense, order, patient, visit
 from tests.journeys.hospital import Hospital, hospital, until
 from tests.servers import postgres_server, redis_server
 
@@ -64,12 +63,10 @@ def test_a_worker_finishes_the_work_with_redis_and_without(tmp_path: Path) -> No
             hospital(tmp_path, workers=0, wake=wake, store=store, broker=url)
         )
         stack.enter_context(celery(estate, tmp_path))
-        for server, id_ in (("ehr", "p-1"), ("payer", "m-1"), ("pharmacy", "x-1")):
-            estate.servers[server].put(patient(id_))
-        estate.servers["ehr"].put(order())
-        estate.servers["ehr"].put(visit())
-        estate.servers["pharmacy"].put(dispense(mg=300))
+        estate.people()
+        estate.put("ehr", estate.order(), estate.visit())
+        estate.put("pharmacy", estate.dispense(mg=300))
         until(lambda: "dispense-short" in estate.rules(), timeout=40)
         broker.close()  # Redis is gone, with all that it knew
-        estate.servers["pharmacy"].put(dispense("d-2", mg=300))
+        estate.put("pharmacy", estate.dispense("e", mg=300))
         until(lambda: "dispense-short" not in estate.rules(), timeout=40)

@@ -7,6 +7,7 @@ not say costs one read of a person whom we have not looked at yet.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,9 +28,12 @@ from fhirbridge.core.formulary import Formulary
 from fhirbridge.fhir.kinds import kind_of
 from fhirbridge.fhir.read import OUR_TAG, Snapshot, read
 from fhirbridge.fhir.told import Told
+from fhirbridge.logs import named
 from fhirbridge.store.records import StoredEvent
 
 from .sources import Source
+
+log = logging.getLogger("fhirbridge")
 
 #: Stands for the type and the id of what changed when the sender did not say.
 ANYTHING = "*"
@@ -91,7 +95,11 @@ class Concerns:
         type_ = str(resource.get("resourceType"))
         if type_ == "Task":
             return Concern.OTHER
-        facts = read(Snapshot(source.name, (resource,)), source.zone).facts
+        try:
+            facts = read(Snapshot(source.name, (resource,)), source.zone).facts
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not lose the delivery
+            log.error("%s: a %s could not be understood: %s", source.name, type_, named(error))
+            return Concern.UNCLEAR
         concerns = {self._of(fact) for fact in facts if not isinstance(fact, Evidence)}
         if Concern.OURS in concerns:
             return Concern.OURS

@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.intake import Refused
+from fhirbridge.logs import named
 from fhirbridge.store.records import StoreError
 
 log = logging.getLogger("fhirbridge.web")
@@ -58,6 +59,9 @@ def routes(bridge: Bridge) -> list[Route]:
             return Response(status_code=400)  # nobody reads it
         except StoreError as error:
             log.error("a delivery of %s could not be kept: %s", where["server"], error)
+            return PlainTextResponse("cannot be kept now, come again\n", 503, _RETRY)
+        except Exception as error:  # noqa: BLE001 - a defect of ours: the sender keeps it for us
+            log.error("a delivery of %s met a defect: %s", where["server"], named(error))
             return PlainTextResponse("cannot be kept now, come again\n", 503, _RETRY)
         answer = kept.answer
         headers = {"Content-Type": answer.content_type} if answer.content_type else None
