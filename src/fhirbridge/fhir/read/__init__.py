@@ -93,12 +93,12 @@ def read(snapshot: Snapshot, zone: tzinfo | None) -> Reading:
 
 def _look_over(page: Page, kind: str) -> None:
     """Elements that R4 does not know are said so; those that change the meaning stop belief."""
-    body = page.body
-    if not body.keys() <= FIELDS[kind]:
-        for name in sorted(body.keys() - FIELDS[kind]):
+    fields = FIELDS[kind]
+    if not fields.issuperset(page.body):
+        for name in sorted(page.body.keys() - fields):
             if not name.startswith("_"):
                 page.doubt("unknown-field", name[:32] if name.isidentifier() else "?")
-    if body.get("modifierExtension") or body.get("implicitRules"):
+    if page.modified:
         page.doubt("unknown-modifier", "modifierExtension")
 
 

@@ -62,7 +62,7 @@ def request_of(page: Page) -> str | None:
 
 def _prior(page: Page, claim: Json) -> Json | None:
     for row in page.rows(claim, "related"):
-        if page.code_in(page.one(row, "relationship")) == "prior":
+        if page.code_in(row, "relationship") == "prior":
             earlier = page.one(row, "claim")
             if earlier:
                 return earlier

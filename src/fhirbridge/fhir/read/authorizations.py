@@ -91,29 +91,30 @@ def _answer(page: Page) -> Answer:
     body = page.body
     request = page.one(body, "request")
     claim = page.target(request) or NOTHING
-    page.point([request], "request")
+    page.point((request,), "request")
     number = page.word(body, "preAuthRef")
     state, reason = page.state(STATES), page.word(body, "disposition")
     if state is State.ACTIVE and superseded(page):
         state, reason = State.WITHDRAWN, "superseded"
     urgent = any(
-        tail(row) == "levelOfServiceCode"
-        and page.code_in(page.one(row, "valueCodeableConcept")) == "U"
+        tail(row) == "levelOfServiceCode" and page.code_in(row, "valueCodeableConcept") == "U"
         for row in page.rows(claim, "extension")
     )
-    kind = page.code_in(page.one(claim or body, "type"))
+    kind = page.code_in(claim or body, "type")
     channel = {"pharmacy": "pharmacy", "professional": "medical", "institutional": "medical"}
     return Answer(
         claim=claim,
         state=state,
-        names=page.names.union(page.identifiers(claim), [NUMBER + number] if number else ()),
+        names=page.names.union(
+            page.identifiers(claim, "identifier"), [NUMBER + number] if number else ()
+        ),
         numbers=frozenset([number] if number else ()),
         span=page.span(body, "preAuthPeriod"),
         issued=page.moment(body, "created"),
-        insurer=page.party(page.one(body, "insurer") or page.one(claim, "insurer")),
-        requestor=page.party(page.one(body, "requestor") or page.one(claim, "provider")),
+        insurer=page.party_of(page.one(body, "insurer") or page.one(claim, "insurer")),
+        requestor=page.party_of(page.one(body, "requestor") or page.one(claim, "provider")),
         channel=channel.get(kind, "unknown"),
-        priority="stat" if urgent else page.code_in(page.one(claim, "priority")),
+        priority="stat" if urgent else page.code_in(claim, "priority"),
         reason=reason,
         links=tuple(page.links),
     )
@@ -140,7 +141,7 @@ def _authorization(page: Page, answer: Answer, line: Line, position: int) -> Aut
         ),
         links=answer.links + links,
         codes=line.codes,
-        text=lines(*_words(page, line), page.word(page.body, "disposition"), *_notes(page, line)),
+        text=lines([*_words(page, line), page.word(page.body, "disposition"), *_notes(page, line)]),
         state=answer.state,
         updated=page.updated,
         problems=(*line.problems, *page.problems[known:]),
@@ -225,7 +226,7 @@ def _links(page: Page, line: Line) -> tuple[Link, ...]:
 def _provider(page: Page, line: Line) -> Party | None:
     for part in page.rows(line.part("itemAuthorizedProvider"), "extension"):
         if tail(part) == "provider":
-            return page.party(page.one(part, "valueReference"))
+            return page.party(part, "valueReference")
     return page.first_party(page.rows(line.row, "provider"))
 
 
@@ -242,7 +243,7 @@ def _site(page: Page, answer: Answer, line: Line) -> Site:
 
 def _words(page: Page, line: Line) -> list[str]:
     nodes = [node for node in (line.row, line.asked) if "productOrService" in node]
-    return [page.words(page.one(node, "productOrService")) for node in nodes]
+    return [page.words(node, "productOrService") for node in nodes]
 
 
 def _notes(page: Page, line: Line) -> list[str]:

@@ -68,7 +68,9 @@ def _assertion(
     needed, covered = said("pa-needed"), said("covered")
     if needed and needed not in NEEDED:
         page.doubt("unknown-code", "extension.pa-needed", needed)
-    billing = page.codes({"coding": [p.get("valueCoding") for p in parts.get("billingCode", ())]})
+    billing = page.codes_of(
+        {"coding": [p.get("valueCoding") for p in parts.get("billingCode", ())]}
+    )
     amount, period = _allowed(page, parts.get("detail", []))
     number = said("satisfied-pa-id", "valueString")
     assertion = said("coverage-assertion-id", "valueString") or str(position)
@@ -135,7 +137,7 @@ def _allowed(page: Page, details: list[Json]) -> tuple[Amount | None, Span | Non
     for detail in details:
         parts = {tail(part): part for part in page.rows(detail, "extension")}
         value = parts.get("value", {})
-        name = page.code_in(page.one(parts.get("code", {}), "valueCodeableConcept"))
+        name = page.code_in(parts.get("code", {}), "valueCodeableConcept")
         if name == "allowed-quantity":
             amount = page.amount(value, "valueQuantity", "extension.detail.allowed-quantity")
             text = page.word(value, "valueString")

@@ -117,8 +117,7 @@ def review_of(page: Page, item: Json) -> Json | None:
 def reviewed(page: Page, review: Json) -> Decision:
     """The decision of a review action; an unknown code is UNKNOWN and said so."""
     part = review.get("reviewActionCode") or review.get("code") or {}
-    concept = page.one(part, "valueCodeableConcept")
-    codes = [code.code for code in page.codes(concept)]
+    codes = [code.code for code in page.codes(part, "valueCodeableConcept")]
     codes = codes or [page.word(part, "valueCode") or page.word(part, "valueString")]
     # Payers add codings of their own beside the one of X12.
     found = {REVIEW_ACTIONS[code] for code in codes if code in REVIEW_ACTIONS}
@@ -132,5 +131,5 @@ def reviewed(page: Page, review: Json) -> Decision:
 def grounds(page: Page, review: Json) -> str:
     """The reason code of a review action, in the payer's words where it has them."""
     concept = page.one(review.get("reasonCode") or {}, "valueCodeableConcept")
-    codes = page.codes(concept)
-    return page.words(concept) or " ".join(code.display or code.code for code in codes)
+    codes = page.codes_of(concept)
+    return page.words_of(concept) or " ".join(code.display or code.code for code in codes)

@@ -15,7 +15,7 @@ from fhirbridge.core.facts import Code, Problem, Ref, Span
 from fhirbridge.core.quantity import Amount
 
 from .snapshot import Json
-from .values import day_in, first_day, last_day, moment_in, number
+from .values import coded, day_in, first_day, last_day, moment_in, number
 
 NOTHING: Json = {}
 
@@ -25,10 +25,9 @@ class Elements:
 
     __slots__ = ("problems", "ref", "zone")
 
-    def __init__(self, ref: Ref, zone: tzinfo | None) -> None:
-        self.ref = ref
-        self.zone = zone
-        self.problems: list[Problem] = []
+    ref: Ref
+    zone: tzinfo | None
+    problems: list[Problem]
 
     def doubt(self, reason: str, at: str = "", said: object = "", *readings: str) -> None:
         """Note a Problem. `said`: a coded value, quantity or date; never words about people."""
@@ -97,20 +96,31 @@ class Elements:
 
     # -- concepts --------------------------------------------------------------------------
 
-    def codes(self, concept: Json) -> tuple[Code, ...]:
-        """All codings of a CodeableConcept."""
+    def codes(self, node: Json, key: str) -> tuple[Code, ...]:
+        """All codings of a CodeableConcept that does not repeat."""
+        return self.codes_of(self.one(node, key)) if key in node else ()
+
+    def codes_of(self, concept: Json) -> tuple[Code, ...]:
+        """All codings of a CodeableConcept in hand."""
         if "coding" not in concept:
             return ()
-        return tuple(code for coding in self.rows(concept, "coding") if (code := self.code(coding)))
+        return tuple([code for row in self.rows(concept, "coding") if (code := self._code(row))])
 
-    def code(self, coding: Json) -> Code | None:
+    def _code(self, coding: Json) -> Code | None:
         """A Coding, if it has a code."""
-        code = self.word(coding, "code")
-        if not code:
+        code, system = coding.get("code"), coding.get("system", "")
+        display = coding.get("display", "")
+        if type(code) is str and type(system) is str and type(display) is str:
+            return coded(system, code, display)
+        if not (code := self.word(coding, "code")):
             return None
-        return Code(self.word(coding, "system"), code, self.word(coding, "display"))
+        return coded(self.word(coding, "system"), code, self.word(coding, "display"))
 
-    def words(self, concept: Json) -> str:
+    def words(self, node: Json, key: str) -> str:
+        """The words of a CodeableConcept that does not repeat."""
+        return self.words_of(self.one(node, key)) if key in node else ""
+
+    def words_of(self, concept: Json) -> str:
         """The text of a CodeableConcept, else the display of a coding that has no code."""
         if "text" in concept:
             return self.word(concept, "text")
@@ -119,9 +129,11 @@ class Elements:
                 return self.word(coding, "display")
         return ""
 
-    def code_in(self, concept: Json) -> str:
+    def code_in(self, node: Json, key: str) -> str:
         """The first code of a CodeableConcept, whatever its system."""
-        for coding in self.rows(concept, "coding"):
+        if key not in node:
+            return ""
+        for coding in self.rows(self.one(node, key), "coding"):
             if code := self.word(coding, "code"):
                 return code
         return ""
@@ -133,23 +145,23 @@ class Elements:
         quantity = node.get(key)
         if quantity is None:
             return None
-        at = at or key
-        if not isinstance(quantity, dict):
-            self.doubt("not-a-quantity", at, quantity)
+        if type(quantity) is not dict:
+            self.doubt("not-a-quantity", at or key, quantity)
             return Amount(text=quantity[:48]) if isinstance(quantity, str) else None
         unit = self.word(quantity, "unit") if "unit" in quantity else ""
         code = self.word(quantity, "code") if "code" in quantity else ""
         system = self.word(quantity, "system") if "system" in quantity else ""
-        raw, comparator = quantity.get("value"), quantity.get("comparator")
+        raw = quantity.get("value")
         value = number(raw)
         if value is None:
             if raw is None and not (unit or code):
                 return None
-            self.doubt("not-a-number", f"{at}.value", "" if raw is None else raw)
+            self.doubt("not-a-number", f"{at or key}.value", "" if raw is None else raw)
             return Amount(None, unit, system, code, raw[:48] if isinstance(raw, str) else "")
+        comparator = quantity.get("comparator")
         if comparator is not None:
             said = f"{comparator if isinstance(comparator, str) else '?'} {value} {unit or code}"
-            self.doubt("not-exact", at, said)
+            self.doubt("not-exact", at or key, said)
             return Amount(None, unit, system, code, said.strip())
         return Amount(value, unit, system, code)
 
@@ -161,7 +173,7 @@ class Elements:
         if text is None:
             return None
         try:
-            if isinstance(text, str) and len(text) == 10:
+            if type(text) is str and len(text) == 10:
                 return datetime.combine(day_in(text), time(), self.zone or UTC)
             return self._aware(text, at or key)
         except ValueError:
@@ -174,7 +186,7 @@ class Elements:
         if text is None:
             return None
         try:
-            if not isinstance(text, str) or len(text) > 10:
+            if type(text) is not str or len(text) > 10:
                 return self.local(self._aware(text, at or key))
             if len(text) == 10:
                 return day_in(text)

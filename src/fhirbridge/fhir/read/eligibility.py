@@ -30,12 +30,11 @@ def coverage_eligibility_response(page: Page) -> list[Fact]:
     body = page.body
     page.person(page.one(body, "patient"))
     number = page.word(body, "preAuthRef")
-    request_reference = page.one(body, "request")
-    page.point([request_reference], "request")
+    page.point_to("request", "request")
     if number:
         page.links.append(Link(NUMBER + number, 1, "authorization number"))
     shared = tuple(page.links)
-    request = page.target(request_reference) or NOTHING
+    request = page.target(page.one(body, "request")) or NOTHING
     state = page.state(STATES)
     if page.word(body, "outcome") in ("queued", "error"):
         state = State.UNKNOWN if state is State.ACTIVE else state
@@ -45,7 +44,7 @@ def coverage_eligibility_response(page: Page) -> list[Fact]:
         span = page.span(insurance, "benefitPeriod") or served or ALWAYS
         in_force = page.flag(insurance, "inforce")
         page.links = list(shared)
-        page.point([page.one(insurance, "coverage")], "coverage")
+        page.point((page.one(insurance, "coverage"),), "coverage")
         common = tuple(page.links)
         for item in page.rows(insurance, "item") or [NOTHING]:
             facts.append(_requirement(page, item, request, state, span, in_force, common))
@@ -64,9 +63,9 @@ def _requirement(
     known = len(page.problems)
     required = page.flag(item, "authorizationRequired")
     concept = page.one(item, "productOrService")
-    codes = page.codes(concept) + page.codes(page.one(item, "category"))
+    codes = page.codes_of(concept) + page.codes(item, "category")
     for modifier in page.rows(item, "modifier"):
-        codes += page.codes(modifier)
+        codes += page.codes_of(modifier)
     limit, used = _limits(page, item)
     return Requirement(
         ref=page.ref,
@@ -74,7 +73,9 @@ def _requirement(
         names=page.names,
         links=links + _orders(page, request, codes),
         codes=codes,
-        text=lines(page.words(concept), page.word(item, "name"), page.word(item, "description")),
+        text=lines(
+            [page.words_of(concept), page.word(item, "name"), page.word(item, "description")]
+        ),
         state=state,
         updated=page.updated,
         problems=tuple(page.problems[known:]),
@@ -89,7 +90,7 @@ def _requirement(
 def _limits(page: Page, item: Json) -> tuple[Amount | None, Amount | None]:
     """The first benefit that counts something; money counts no drug."""
     for benefit in page.rows(item, "benefit"):
-        unit = "visit" if page.code_in(page.one(benefit, "type")) == "visit" else ""
+        unit = "visit" if page.code_in(benefit, "type") == "visit" else ""
         allowed, used = (_limit(page, benefit, key, unit) for key in ("allowed", "used"))
         if allowed or used:
             return allowed, used
@@ -113,7 +114,7 @@ def _orders(page: Page, request: Json, codes: tuple[Code, ...]) -> tuple[Link, .
     wanted = {(code.system, code.code) for code in codes}
     found = []
     for item in items:
-        asked = page.codes(page.one(item, "productOrService"))
+        asked = page.codes(item, "productOrService")
         if len(items) > 1 and not any((code.system, code.code) in wanted for code in asked):
             continue
         for reference in page.rows(item, "detail"):

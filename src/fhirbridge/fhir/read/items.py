@@ -109,14 +109,14 @@ def _line(page: Page, row: Json, asked: Json, sequences: set[Any], *, added: boo
 
 def _codes(page: Page, line: Line) -> tuple[Code, ...]:
     """What the line is about: what was granted where it says so, else what was asked."""
-    codes = page.codes(page.one(line.row, "productOrService"))
+    codes = page.codes(line.row, "productOrService")
     part = line.detail.get("productOrServiceCode", NOTHING)
-    codes += page.codes(page.one(part, "valueCodeableConcept"))
+    codes += page.codes(part, "valueCodeableConcept")
     if codes:
         return codes
-    codes = page.codes(page.one(line.asked, "productOrService"))
+    codes = page.codes(line.asked, "productOrService")
     for row in page.rows(line.asked, "detail"):
-        codes += page.codes(page.one(row, "productOrService"))
+        codes += page.codes(row, "productOrService")
     return codes
 
 
@@ -126,10 +126,7 @@ def _cancelled(page: Page, asked: Json) -> bool:
         name = tail(part).removeprefix("modifierextension-")
         if name in ("infoCancelled", "infoCancelledFlag") and part.get("valueBoolean") is True:
             return True
-        if (
-            name == "certificationType"
-            and page.code_in(page.one(part, "valueCodeableConcept")) == "3"
-        ):
+        if name == "certificationType" and page.code_in(part, "valueCodeableConcept") == "3":
             return True
     return False
 

@@ -57,14 +57,14 @@ def medication_request(page: Page) -> list[Fact]:
     per_fill, fills = _fills(page, supply)
     valid = page.span(supply, "validityPeriod", "dispenseRequest.validityPeriod")
     point_at_requests(page)
-    prior = page.point([page.one(body, "priorPrescription")], "prior prescription")
+    prior = page.point_to("priorPrescription", "prior prescription")
     state = _state(page)
     order = Order(
         ref=page.ref,
         patient=page.patient,
         names=page.names,
         codes=codes,
-        text=lines(drug, dose.text, *_notes(page)),
+        text=lines([drug, dose.text, *_notes(page)]),
         state=state,
         updated=page.updated,
         kind="medication",
@@ -77,9 +77,9 @@ def medication_request(page: Page) -> list[Fact]:
         spacing_days=dose.times.spacing_days,
         authored=page.moment(body, "authoredOn"),
         site=_ward(page),
-        requester=page.party(page.one(body, "requester")),
-        dispenser=page.party(page.one(supply, "performer")),
-        performer=page.party(page.one(body, "performer")),
+        requester=page.party(body, "requester"),
+        dispenser=page.party(supply, "performer"),
+        performer=page.party(body, "performer"),
         requisition=next(iter(page.identifiers(body, "groupIdentifier")), None),
         chain=prior,
         parent=_parent(page),
@@ -94,15 +94,15 @@ def service_request(page: Page) -> list[Fact]:
     body = page.body
     page.person(page.one(body, "subject"))
     concept = page.one(body, "code")
-    codes = page.codes(concept)
+    codes = page.codes_of(concept)
     details = page.rows(body, "orderDetail")
     for detail in details:
-        codes += page.codes(detail)
+        codes += page.codes_of(detail)
     when, window = _occurrence(page)
     amount = page.amount(body, "quantityQuantity")
     visits, total = visits_in(page, amount, "quantityQuantity")
     point_at_requests(page)
-    prior = page.point(page.rows(body, "replaces"), "replaces")
+    prior = page.point_to_all("replaces", "replaces")
     performers = page.rows(body, "performer")
     state = _state(page)
     order = Order(
@@ -111,10 +111,12 @@ def service_request(page: Page) -> list[Fact]:
         names=page.names,
         codes=codes,
         text=lines(
-            page.words(concept),
-            *map(page.words, details),
-            page.word(body, "patientInstruction"),
-            *_notes(page),
+            [
+                page.words_of(concept),
+                *map(page.words_of, details),
+                page.word(body, "patientInstruction"),
+                *_notes(page),
+            ]
         ),
         state=state,
         updated=page.updated,
@@ -126,7 +128,7 @@ def service_request(page: Page) -> list[Fact]:
         spacing_days=when.spacing_days,
         authored=page.moment(body, "authoredOn"),
         site=site_of(page, page.rows(body, "locationCode"), page.rows(body, "locationReference")),
-        requester=page.party(page.one(body, "requester")),
+        requester=page.party(body, "requester"),
         performer=page.first_party(performers),
         requisition=next(iter(page.identifiers(body, "requisition")), None),
         chain=prior,
@@ -139,8 +141,8 @@ def service_request(page: Page) -> list[Fact]:
 
 def point_at_requests(page: Page) -> None:
     """The links that every request has: what it rests on and what pays for it."""
-    page.point_from("basedOn", "based on")
-    page.point_from("insurance", "insurance")
+    page.point_to_all("basedOn", "based on")
+    page.point_to_all("insurance", "insurance")
 
 
 def _state(page: Page) -> State:
@@ -184,7 +186,7 @@ def _notes(page: Page) -> list[str]:
 def _ward(page: Page) -> Site:
     """The category says where the drug is taken; "community" may be home or an office."""
     for category in page.rows(page.body, "category"):
-        if any(code.code == "inpatient" for code in page.codes(category)):
+        if any(code.code == "inpatient" for code in page.codes_of(category)):
             return Site("hospital")
     return SOMEWHERE
 

@@ -16,35 +16,40 @@ NUMBER = "number|"
 
 
 class Page(Elements):
-    """A resource of a snapshot. Readers fill `patient` and `links` and take `problems`."""
+    """A resource of a snapshot. Readers fill `patient` and `links` and take `problems`.
 
-    __slots__ = ("body", "book", "links", "name", "names", "patient", "updated")
+    `modified`: it carries a modifier (R4 extensibility §2.4.0.1) that changes what it means;
+    none is known here.
+    """
+
+    __slots__ = ("body", "book", "links", "modified", "name", "names", "patient", "updated")
 
     def __init__(self, book: Book, body: Json, place: str, zone: tzinfo | None) -> None:
         kind, _, number = place.partition("/")
         meta = body.get("meta")
-        if not isinstance(meta, dict):
+        if type(meta) is not dict:
             meta = NOTHING
         version = meta.get("versionId")
-        super().__init__(Ref(book.source, kind, number, version if is_id(version) else None), zone)
+        self.ref = Ref(book.source, kind, number, version if is_id(version) else None)
+        self.zone = zone
+        self.problems = []
         self.book = book
         self.body = body
         self.name = f"{book.source}:{place}"
         self.links: list[Link] = []
         self.patient: Ref | None = None
+        self.modified = bool(body.get("modifierExtension") or body.get("implicitRules"))
         self.updated = self.moment(meta, "lastUpdated", "meta.lastUpdated")
-        self.names = frozenset(
-            (self.name, *self.identifiers(body)) if "identifier" in body else (self.name,)
-        )
+        self.names = frozenset((self.name, *self.identifiers(body, "identifier")))
 
     # -- references ------------------------------------------------------------------------
 
-    def identifiers(self, node: Json, key: str = "identifier") -> list[str]:
+    def identifiers(self, node: Json, key: str) -> list[str]:
         """Business identifiers as "system|value"; those of old use too, they still name."""
         value = node.get(key)
         if value is None:
             return []
-        rows = (value,) if isinstance(value, dict) else self.rows(node, key)
+        rows = (value,) if type(value) is dict else self.rows(node, key)
         return [name for row in rows if (name := identifier_name(row))]
 
     def target(self, reference: Json) -> Json | None:
@@ -70,18 +75,21 @@ class Page(Elements):
         """The names by which a Reference means its target, each with the tier of the link."""
         names = []
         text = reference.get("reference")
-        if isinstance(text, str) and text:
-            if text[0] == "#":
-                names.append((f"{self.name}{text}", 0))
-            else:
-                place = self.book.locate(text)
-                names.append((f"{place[0]}:{place[1]}" if place else text, 0))
+        if type(text) is str and text:
+            names.append((self._name_of(text), 0))
         elif text is not None:
             self.doubt("wrong-shape", "reference")
-        identifier = reference.get("identifier")
-        if isinstance(identifier, dict) and (name := identifier_name(identifier)):
-            names.append((name, 1))
+        if "identifier" in reference:
+            identifier = reference["identifier"]
+            if type(identifier) is dict and (name := identifier_name(identifier)):
+                names.append((name, 1))
         return names
+
+    def _name_of(self, text: str) -> str:
+        if text[0] == "#":
+            return f"{self.name}{text}"
+        place = self.book.locate(text)
+        return f"{place[0]}:{place[1]}" if place else text
 
     def point(self, references: Iterable[Json], why: str) -> str | None:
         """Link to what the references mean; the name of the first."""
@@ -92,34 +100,39 @@ class Page(Elements):
                 first = first or name
         return first
 
-    def point_from(self, key: str, why: str) -> None:
-        """Link to what an element of the record refers to."""
-        if key in self.body:
-            self.point(self.rows(self.body, key), why)
+    def point_to(self, key: str, why: str) -> str | None:
+        """Link to what an element of the record that does not repeat refers to."""
+        return self.point((self.one(self.body, key),), why) if key in self.body else None
+
+    def point_to_all(self, key: str, why: str) -> str | None:
+        """Link to what a repeating element of the record refers to; the name of the first."""
+        return self.point(self.rows(self.body, key), why) if key in self.body else None
 
     def person(self, reference: Json) -> None:
         """The Patient that the record is about, as a Ref, or as a link by identifier."""
         text = reference.get("reference")
-        self.patient = self.book.person(text) if isinstance(text, str) else None
-        if self.patient is None and self.point([reference], "patient") is None:
+        self.patient = self.book.person(text) if type(text) is str else None
+        if self.patient is None and self.point((reference,), "patient") is None:
             self.doubt("no-patient", "subject")
 
-    def party(self, reference: Json) -> Party | None:
+    def party(self, node: Json, key: str) -> Party | None:
+        """Whom an element that does not repeat refers to."""
+        return self.party_of(self.one(node, key)) if key in node else None
+
+    def party_of(self, reference: Json) -> Party | None:
         """Who a Reference names: on this server by reference, elsewhere by identifier."""
-        if not reference:
-            return None
         text = reference.get("reference")
         place = resource = None
-        if isinstance(text, str):
+        if type(text) is str:
             if text[:1] == "#":
                 resource = self.target(reference)
             else:
                 place = self.book.locate(text)
                 resource = self.book.get(place)
-        identifiers = self.identifiers(reference)
+        identifiers = self.identifiers(reference, "identifier")
         display = self.word(reference, "display")
         if resource is not None:
-            identifiers = identifiers or self.identifiers(resource)
+            identifiers = identifiers or self.identifiers(resource, "identifier")
             name = resource.get("name")
             display = display or (name if isinstance(name, str) else "")
         if not (place or identifiers or display):
@@ -130,7 +143,7 @@ class Page(Elements):
     def first_party(self, references: Iterable[Json]) -> Party | None:
         """The first of several references that names somebody."""
         for reference in references:
-            if party := self.party(reference):
+            if party := self.party_of(reference):
                 return party
         return None
 
@@ -143,11 +156,9 @@ class Page(Elements):
         if state is None:
             self.doubt("unknown-code" if status else "missing", "status", status)
             return State.UNKNOWN
-        body = self.body
-        modified = body.get("modifierExtension") or body.get("implicitRules")
-        # R4 extensibility §2.4.0.1: with a modifier that one does not know, what the record
-        # says must not be relied on; that it is wrong may be.
-        return State.UNKNOWN if modified and state is not State.WRONG else state
+        # With a modifier that one does not know, what the record says must not be relied on;
+        # that it is wrong may be.
+        return State.UNKNOWN if self.modified and state is not State.WRONG else state
 
     def medication(self) -> tuple[tuple[Code, ...], str]:
         """Codes and words of medication[x]; a Medication adds those of its ingredients.
@@ -156,7 +167,7 @@ class Page(Elements):
         """
         concept = self.one(self.body, "medicationCodeableConcept")
         if concept:
-            return self.codes(concept), self.words(concept)
+            return self.codes_of(concept), self.words_of(concept)
         reference = self.one(self.body, "medicationReference")
         if not reference:
             self.doubt("missing", "medication[x]")
@@ -167,7 +178,7 @@ class Page(Elements):
             self.doubt("not-read", "medicationReference")
             return (), display
         concept = self.one(resource, "code")
-        codes = self.codes(concept)
+        codes = self.codes_of(concept)
         for row in self.rows(resource, "ingredient"):
-            codes += self.codes(self.one(row, "itemCodeableConcept"))
-        return codes, self.words(concept) or display
+            codes += self.codes(row, "itemCodeableConcept")
+        return codes, self.words_of(concept) or display

@@ -47,7 +47,7 @@ def coverage(page: Page) -> list[Fact]:
             ref=page.ref,
             patient=page.patient,
             names=page.names,
-            codes=page.codes(page.one(body, "type")),
+            codes=page.codes(body, "type"),
             state=page.state(COVERAGE_STATES),
             updated=page.updated,
             span=page.span(body, "period") or ALWAYS,
@@ -65,7 +65,9 @@ def _birth_date(page: Page) -> str | None:
     if text is None:
         return None
     try:
-        return day_in(text).isoformat()
+        if type(text) is str:
+            return day_in(text).isoformat()
     except ValueError:
-        page.doubt("bad-date", "birthDate")
-        return None
+        pass
+    page.doubt("bad-date", "birthDate")
+    return None

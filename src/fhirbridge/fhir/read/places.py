@@ -42,7 +42,7 @@ def kind_of(page: Page, concepts: Sequence[Json]) -> str:
     kinds = {
         KINDS[code.code]
         for row in concepts
-        for code in page.codes(row)
+        for code in page.codes_of(row)
         if code.code in KINDS and (not code.code.isdecimal() or _is_place_of_service(code.system))
     }
     return kinds.pop() if len(kinds) == 1 else "unknown"

@@ -50,8 +50,8 @@ def appointment(page: Page) -> list[Fact]:
     words = [page.word(body, "description"), page.word(body, "comment")]
     concepts = [row for key in CONCEPTS for row in page.rows(body, key)]
     for concept in (*concepts, page.one(body, "appointmentType")):
-        codes += page.codes(concept)
-        words.append(page.words(concept))
+        codes += page.codes_of(concept)
+        words.append(page.words_of(concept))
     start, end = page.moment(body, "start"), page.moment(body, "end")
     if start and end and end < start:
         page.doubt("bad-period", "end", f"{start.isoformat()} – {end.isoformat()}")
@@ -62,7 +62,7 @@ def appointment(page: Page) -> list[Fact]:
         patient=page.patient,
         names=page.names,
         codes=codes,
-        text=lines(*words),
+        text=lines(words),
         state=state,
         updated=page.updated,
         start=start,
@@ -71,7 +71,7 @@ def appointment(page: Page) -> list[Fact]:
         status=page.word(body, "status"),
         site=site_of(page, (), places) if places else SOMEWHERE,
         performer=performers[0] if performers else None,
-        reason=page.code_in(page.one(body, "cancelationReason")),
+        reason=page.code_in(body, "cancelationReason"),
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
@@ -88,7 +88,7 @@ def _participants(page: Page) -> tuple[list[Json], list[Party]]:
             page.person(actor)
         elif kind == "Location":
             places.append(actor)
-        elif kind in PERFORMERS and (party := page.party(actor)):
+        elif kind in PERFORMERS and (party := page.party_of(actor)):
             performers.append(party)
     if page.patient is None and not page.links:
         page.doubt("no-patient", "participant")
@@ -107,10 +107,10 @@ def _kind(page: Page, actor: Json) -> str:
 
 
 def _point(page: Page) -> None:
-    page.point_from("basedOn", "based on")
+    page.point_to_all("basedOn", "based on")
     for reference in page.rows(page.body, "basedOn"):
         for extension in page.rows(reference, "extension"):
             if extension.get("url") == ALTERNATE:
                 page.point([page.one(extension, "valueReference")], "based on")
-    page.point_from("supportingInformation", "supporting information")
-    page.point_from("reasonReference", "reason")
+    page.point_to_all("supportingInformation", "supporting information")
+    page.point_to_all("reasonReference", "reason")

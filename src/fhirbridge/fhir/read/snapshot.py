@@ -84,6 +84,8 @@ class Book:
         resolved by the fullUrl of a Bundle entry. `Patient/Patient/1` is what some servers
         make of an absolute reference.
         """
+        if reference in self.resources:
+            return self.source, reference
         try:
             return self.places[reference]
         except KeyError:

@@ -29,6 +29,9 @@ STATES = {status: state for status, (state, _) in STAGES.items()}
 #: First fill, refill: part (also with an emergency supply code).
 PARTIAL = frozenset({"FFP", "FFPS", "RFP", "RFPS"})
 
+#: Why it was not dispensed.
+REASON = "statusReasonCodeableConcept"
+
 #: MedicationAdministration.status -> state and whether the dose was given completely.
 GIVEN = {
     "in-progress": (State.ACTIVE, None),
@@ -47,27 +50,26 @@ def medication_dispense(page: Page) -> list[Fact]:
     body = page.body
     page.person(page.one(body, "subject"))
     codes, drug = page.medication()
-    page.point(page.rows(body, "authorizingPrescription"), "authorizing prescription")
+    page.point_to_all("authorizingPrescription", "authorizing prescription")
     performers = [page.one(row, "actor") for row in page.rows(body, "performer")]
     handed = page.day(body, "whenHandedOver")
     destination = page.one(body, "destination")
-    reason = page.one(body, "statusReasonCodeableConcept")
     instructions = page.rows(body, "dosageInstruction")
     supply = Supply(
         ref=page.ref,
         patient=page.patient,
         names=page.names,
         codes=codes,
-        text=lines(drug, *(page.word(row, "text") for row in instructions)),
+        text=lines([drug, *[page.word(row, "text") for row in instructions]]),
         state=page.state(STATES),
         updated=page.updated,
         amount=page.amount(body, "quantity"),
         stage=STAGES.get(page.word(body, "status"), (State.UNKNOWN, "none"))[1],
-        partial=any(code.code in PARTIAL for code in page.codes(page.one(body, "type"))),
+        partial=any(code.code in PARTIAL for code in page.codes(body, "type")),
         day=handed or page.day(body, "whenPrepared"),
         pharmacy=page.first_party(performers),
         destination=site_of(page, (), [destination] if destination else []),
-        reason=page.code_in(reason) or page.words(reason),
+        reason=page.code_in(body, REASON) or page.words(body, REASON),
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
@@ -79,7 +81,7 @@ def medication_administration(page: Page) -> list[Fact]:
     body = page.body
     page.person(page.one(body, "subject"))
     codes, drug = page.medication()
-    page.point([page.one(body, "request")], "request")
+    page.point_to("request", "request")
     dosage = page.one(body, "dosage")
     day = page.day(body, "effectiveDateTime")
     if day is None and (period := page.span(body, "effectivePeriod")):
@@ -89,7 +91,7 @@ def medication_administration(page: Page) -> list[Fact]:
         patient=page.patient,
         names=page.names,
         codes=codes,
-        text=lines(drug, page.word(dosage, "text")),
+        text=lines([drug, page.word(dosage, "text")]),
         state=page.state(GIVEN_STATES),
         updated=page.updated,
         amount=page.amount(dosage, "dose", "dosage.dose"),

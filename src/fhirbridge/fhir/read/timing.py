@@ -77,7 +77,7 @@ def doses(page: Page, instructions: Sequence[Json]) -> Doses:
         timing = page.one(row, "timing")
         if dose is not None or timing:
             dosed.append((dose, times(page, timing), page.count(row, "sequence")))
-    text = lines(*texts)
+    text = lines(texts)
     if not dosed:
         return Doses(text=text)
     if len(dosed) == 1:
@@ -90,10 +90,10 @@ def _texts(page: Page, row: Json) -> list[str]:
     if "patientInstruction" in row:
         texts.append(page.word(row, "patientInstruction"))
     if "additionalInstruction" in row:
-        texts += [page.words(extra) for extra in page.rows(row, "additionalInstruction")]
+        texts += [page.words_of(extra) for extra in page.rows(row, "additionalInstruction")]
     timing = page.one(row, "timing")
     if "code" in timing:
-        texts.append(page.words(page.one(timing, "code")))
+        texts.append(page.words(timing, "code"))
     return texts
 
 
@@ -134,7 +134,7 @@ def _dose(page: Page, row: Json) -> Amount | None:
                     "not-exact", "dosageInstruction.doseAndRate.doseRange", f"{low} – {high}"
                 )
         if amount is not None:
-            ordered = "type" in rate and page.code_in(page.one(rate, "type")) == "ordered"
+            ordered = "type" in rate and page.code_in(rate, "type") == "ordered"
             found.append((ordered, amount))
     if len(found) == 1:
         return found[0][1]

@@ -6,10 +6,18 @@ ValueError); noting the Problem is the matter of `elements`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
+
+from fhirbridge.core.facts import Code
 
 from .snapshot import Json
+
+#: How many values of one kind are kept: codings, days and URLs recur in every record, and what
+#: recurs is looked up instead of being checked and made again.
+KEPT = 4096
 
 #: Years outside are typing errors (0026, 20226), not history or plans.
 FIRST_YEAR, LAST_YEAR = 1900, 2199
@@ -17,6 +25,13 @@ FIRST_YEAR, LAST_YEAR = 1900, 2199
 #: Exponents beyond these are no amount of anything (and would take forever to print).
 MAGNITUDES = range(-12, 12)
 LARGEST = 10**12
+
+
+@lru_cache(KEPT)
+def coded(system: str, code: str, display: str) -> Code | None:
+    """A coding, if its code is more than blanks."""
+    code = code.strip()
+    return Code(system.strip(), code, display.strip()) if code else None
 
 
 def number(raw: object) -> Decimal | None:
@@ -29,9 +44,10 @@ def number(raw: object) -> Decimal | None:
     return value if value.adjusted() in MAGNITUDES else None
 
 
-def day_in(text: object) -> date:
+@lru_cache(KEPT)
+def day_in(text: str) -> date:
     """A full date, `YYYY-MM-DD`. Raises ValueError for anything else."""
-    if type(text) is not str or text[4:5] != "-" or text[7:8] != "-":
+    if text[4:5] != "-" or text[7:8] != "-":
         raise ValueError(text)
     day = date.fromisoformat(text)
     if not FIRST_YEAR <= day.year <= LAST_YEAR:
@@ -70,9 +86,14 @@ def tail(extension: Json) -> str:
     Da Vinci PAS 2.0.1 nests `…/extension-reviewActionCode` where 2.2.1 has a plain `code`.
     """
     url = extension.get("url")
-    return url.rsplit("/", 1)[-1].removeprefix("extension-") if isinstance(url, str) else ""
+    return _last_part(url) if type(url) is str else ""
 
 
-def lines(*texts: str) -> str:
+@lru_cache(KEPT)
+def _last_part(url: str) -> str:
+    return url.rsplit("/", 1)[-1].removeprefix("extension-")
+
+
+def lines(texts: Iterable[str]) -> str:
     """Texts of a record, one on each line, each once."""
-    return "\n".join(dict.fromkeys(text for text in texts if text))
+    return "\n".join(dict.fromkeys(filter(None, texts)))
