@@ -15,7 +15,7 @@ that reason. The rules are domain.md §2.3; the bounds of belief §3.5 (44).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from math import ceil
@@ -24,7 +24,7 @@ from . import grammar, units
 from .codes import Key, keys
 from .facts import Code, Problem, Ref
 from .quantity import Amount, Measured, mg, plain
-from .therapy import Billing, Product, Therapy
+from .therapy import Billing, Phase, Product, Therapy
 
 
 class Scale:
@@ -194,15 +194,22 @@ def _counted(value: Decimal, word: str) -> str:
 def _bounds(therapy: Therapy) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
     """The least and the most (mg) that is believed of one amount, and the most of a total.
 
-    Half of the smallest dose; twice the largest course. An authorization may be the total of a
-    year: the largest course as often as it fits, and the first one.
+    Half of the smallest dose; twice the largest course; what the data say of doses by weight. An
+    authorization may be the total of a year: the largest course as often as it fits, and the
+    first one.
     """
-    if not therapy.doses:
+    masses = [dose.per_visit.value for dose in therapy.doses if dose.per_visit is not None]
+    if therapy.believed:
+        least, course, most = therapy.believed.least, therapy.believed.most, therapy.believed.most
+    elif masses:
+        course = max(sum(_masses(phase), Decimal(0)) for phase in therapy.phases)
+        least, most = min(masses) / 2, course * 2
+    else:
         return None, None, None
-    least = min(dose.per_visit.value for dose in therapy.doses) / 2
-    course = max(
-        sum((dose.per_visit.value * dose.visits for dose in phase.doses), Decimal(0))
-        for phase in therapy.phases
-    )
     courses = 1 + ceil(365 / therapy.spacing_days) if therapy.spacing_days else 1
-    return least, course * 2, course * max(courses, 2)
+    return least, most, course * max(courses, 2)
+
+
+def _masses(phase: Phase) -> Iterable[Decimal]:
+    """The masses of a course whose doses do not go by weight."""
+    return (dose.per_visit.value * dose.visits for dose in phase.doses if dose.per_visit)
