@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from . import demo
+from . import audit, demo
 
 app = typer.Typer(
     name="fhirbridge",
@@ -29,6 +29,7 @@ def fhirbridge() -> None:
     pass
 
 
+audit.register(app)
 demo.register(app)
 
 

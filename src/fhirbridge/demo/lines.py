@@ -243,13 +243,11 @@ def _compared(event: Compared) -> Iterator[Line]:
     for difference in event.differences:
         yield Line("differs", difference, data={"difference": difference})
     if not event.differences:
-        open_ = sum(compare.stands(each).status == "requested" for each in event.tasks)
-        text = f"{len(event.tasks)} Tasks, {open_} open; {len(event.messages)} messages"
-        yield Line(
-            "as expected",
-            text,
-            data={"tasks": len(event.tasks), "open": open_, "messages": len(event.messages)},
-        )
+        tasks, messages = event.found.tasks, event.found.messages
+        open_ = sum(compare.stands(each).status == "requested" for each in tasks)
+        text = f"{len(tasks)} Tasks, {open_} open; {len(messages)} messages"
+        data = {"tasks": len(tasks), "open": open_, "messages": len(messages)}
+        yield Line("as expected", text, data=data)
 
 
 def short(day: date | datetime) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fhirbridge.fhir import ours
@@ -11,6 +11,23 @@ from fhirbridge.fhir import ours
 from .script import Expected, ExpectedMessage, ExpectedTask
 
 Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What stands about the patients of a journey: our Tasks and Communications.
+
+    `reads`: how often each server was read for the step; None where nobody counted.
+    """
+
+    tasks: tuple[Record, ...] = ()
+    messages: tuple[Record, ...] = ()
+    reads: Mapping[str, int | None] = field(default_factory=dict)
+
+    def versions(self) -> frozenset[tuple[str, str]]:
+        """Each record with its version: the same set, nothing was written."""
+        records = (*self.tasks, *self.messages)
+        return frozenset((each["id"], each["meta"]["versionId"]) for each in records)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +46,18 @@ class Stands:
         return f"{self.rule} for {self.owner} ({self.status}, episode {self.episode})"
 
 
-def differences(
-    expected: Expected,
-    tasks: Iterable[Record],
-    messages: Iterable[Record],
-    reads: Mapping[str, int | None],
-) -> list[str]:
-    """What is not as it should be; empty when all is.
-
-    `tasks`, `messages`: all of ours about the patients. `reads`: by server, of this step; None
-    where nobody counted.
-    """
-    told = list(messages)
+def differences(expected: Expected, found: Found, before: Found) -> list[str]:
+    """What is not as it should be; empty when all is. `before`: what stood before the step."""
+    standing = [stands(each) for each in found.tasks]
     return [
-        *(_tasks(expected.tasks, [stands(each) for each in tasks if _ours(each)])),
-        *(wrong for each in expected.told for wrong in _message(each, told)),
-        *_count(expected.messages, told),
+        *_tasks(expected.tasks, standing),
+        *(wrong for each in expected.told for wrong in _message(each, found.messages)),
+        *_count(expected.messages, found.messages),
+        *_unchanged(expected, found, before),
         *(
-            f"{server} was read {reads[server]} times, expected {wanted}"
+            f"{server} was read {found.reads[server]} times, expected {wanted}"
             for server, wanted in expected.reads.items()
-            if reads.get(server) is not None and reads[server] != wanted
+            if found.reads.get(server) is not None and found.reads[server] != wanted
         ),
     ]
 
@@ -67,10 +76,6 @@ def stands(task: Record) -> Stands:
         due=str((restriction.get("period") or {}).get("end", ""))[:10],
         patient=str((task.get("for") or {}).get("reference", "")).rpartition("/")[2],
     )
-
-
-def _ours(record: Record) -> bool:
-    return ours.name_of(record) is not None
 
 
 def _tasks(expected: Sequence[ExpectedTask] | None, found: Sequence[Stands]) -> Iterable[str]:
@@ -117,6 +122,12 @@ def _count(expected: int | None, found: Sequence[Record]) -> Iterable[str]:
     if expected is not None and expected != len(found):
         to = ", ".join(sorted(recipients(each) for each in found)) or "nobody"
         yield f"{len(found)} messages instead of {expected}: to {to}"
+
+
+def _unchanged(expected: Expected, found: Found, before: Found) -> Iterable[str]:
+    if expected.unchanged and found.versions() != before.versions():
+        changed = {id_ for id_, _ in found.versions() ^ before.versions()}
+        yield f"{len(changed)} Tasks or messages were written, expected none"
 
 
 def recipients(message: Record) -> str:

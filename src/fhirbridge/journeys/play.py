@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from fhirbridge.fhir import ours
+
 from . import compare
+from .compare import Found
 from .estate import Estate
 from .hosts import Host, Record, Written
 from .script import Expected, Journey, Step, common
@@ -39,11 +42,10 @@ class Stepped:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What stands was compared; no differences: as expected. `tasks` and `messages` stand."""
+    """What stands was compared; no differences: as expected."""
 
     differences: tuple[str, ...]
-    tasks: tuple[Record, ...]
-    messages: tuple[Record, ...]
+    found: Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +81,23 @@ def play(journey: Journey, estate: Estate, tell: Callable[[Told], None]) -> Resu
     began = time.monotonic()
     tell(Opened(journey))
     found: list[tuple[int, str]] = []
-    last = Compared((), (), ())
+    last = Compared((), Found())
     for number, step in enumerate(journey.script.steps, 1):
         try:
             if number == 1:
                 estate.at(journey.script.as_of)
             reads = _do(journey, step, estate, tell)
-            last = _compare(journey, step.expect or Expected(), estate, reads)
+            last = _compare(journey, step.expect or Expected(), estate, reads, last.found)
         except TimeoutError as late:
-            last = Compared((str(late),), (), ())
+            last = Compared((str(late),), last.found)
         found += [(number, difference) for difference in last.differences]
         tell(last)
     return Result(
         journey,
         tuple(found),
         time.monotonic() - began,
-        len(last.tasks),
-        len(last.messages),
+        len(last.found.tasks),
+        len(last.found.messages),
     )
 
 
@@ -146,16 +148,24 @@ def _acts(journey: Journey, step: Step, estate: Estate) -> Iterator[tuple[Host, 
 
 
 def _compare(
-    journey: Journey, expected: Expected, estate: Estate, reads: dict[str, int | None]
+    journey: Journey,
+    expected: Expected,
+    estate: Estate,
+    reads: dict[str, int | None],
+    before: Found,
 ) -> Compared:
     """Compare what stands; where a real server may still deliver, again until it fits."""
     certain = all(host.embedded for host in estate.hosts.values())
     end = time.monotonic() + (0.0 if certain else estate.patience)
     while True:
-        tasks, messages = _about(journey, estate, "Task"), _about(journey, estate, "Communication")
-        found = compare.differences(expected, tasks, messages, reads)
-        if not found or time.monotonic() >= end:
-            return Compared(tuple(found), tuple(tasks), tuple(messages))
+        tasks, messages = (
+            tuple(each for each in _about(journey, estate, type_) if ours.name_of(each))
+            for type_ in ("Task", "Communication")
+        )
+        found = Found(tasks, messages, reads)
+        differences = compare.differences(expected, found, before)
+        if not differences or time.monotonic() >= end:
+            return Compared(tuple(differences), found)
         time.sleep(_POLL)
 
 

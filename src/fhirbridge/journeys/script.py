@@ -60,13 +60,15 @@ class Expected(yamlfile.Strict):
     """What must be so after a step.
 
     `tasks`: all Tasks of ours about the patients of the journey, no more and no fewer.
-    `messages`: how many Communications about them stand by now. `reads`: how often the step made
-    the bridge read a patient, as each server counts it.
+    `messages`: how many Communications about them stand by now. `unchanged`: the step made the
+    bridge write nothing at all. `reads`: how often it made the bridge read a patient, as each
+    server counts it.
     """
 
     tasks: list[ExpectedTask] | None = None
     told: list[ExpectedMessage] = Field(default=[])
     messages: int | None = None
+    unchanged: bool = False
     reads: dict[Server, int] = Field(default={})
 
 
