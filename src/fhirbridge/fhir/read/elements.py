@@ -131,9 +131,11 @@ class Elements:
 
     def code_in(self, node: Json, key: str) -> str:
         """The first code of a CodeableConcept, whatever its system."""
-        if key not in node:
-            return ""
-        for coding in self.rows(self.one(node, key), "coding"):
+        return self.code_of(self.one(node, key)) if key in node else ""
+
+    def code_of(self, concept: Json) -> str:
+        """The first code of a CodeableConcept in hand."""
+        for coding in self.rows(concept, "coding"):
             if code := self.word(coding, "code"):
                 return code
         return ""

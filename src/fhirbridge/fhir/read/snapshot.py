@@ -86,11 +86,10 @@ class Book:
         """
         if reference in self.resources:
             return self.source, reference
-        try:
+        if reference in self.places:
             return self.places[reference]
-        except KeyError:
-            place = self.places[reference] = self._locate(reference)
-            return place
+        place = self.places[reference] = self._locate(reference)
+        return place
 
     def _locate(self, reference: str) -> tuple[str, str] | None:
         parts = reference.split("/")
@@ -116,14 +115,13 @@ class Book:
 
     def person(self, reference: str) -> Ref | None:
         """The patient that a literal reference means, without a version."""
-        try:
+        if reference in self.persons:
             return self.persons[reference]
-        except KeyError:
-            source, name = self.locate(reference) or ("", "")
-            kind, _, number = name.partition("/")
-            ref = Ref(source, kind, number) if kind == "Patient" else None
-            self.persons[reference] = ref
-            return ref
+        source, name = self.locate(reference) or ("", "")
+        kind, _, number = name.partition("/")
+        ref = Ref(source, kind, number) if kind == "Patient" else None
+        self.persons[reference] = ref
+        return ref
 
     def called(self, name: str, kind: str) -> tuple[str, str] | None:
         """Where the one resource of this snapshot is that goes by a business identifier.

@@ -29,9 +29,6 @@ STATES = {status: state for status, (state, _) in STAGES.items()}
 #: First fill, refill: part (also with an emergency supply code).
 PARTIAL = frozenset({"FFP", "FFPS", "RFP", "RFPS"})
 
-#: Why it was not dispensed.
-REASON = "statusReasonCodeableConcept"
-
 #: MedicationAdministration.status -> state and whether the dose was given completely.
 GIVEN = {
     "in-progress": (State.ACTIVE, None),
@@ -54,6 +51,7 @@ def medication_dispense(page: Page) -> list[Fact]:
     performers = [page.one(row, "actor") for row in page.rows(body, "performer")]
     handed = page.day(body, "whenHandedOver")
     destination = page.one(body, "destination")
+    reason = page.one(body, "statusReasonCodeableConcept")
     instructions = page.rows(body, "dosageInstruction")
     supply = Supply(
         ref=page.ref,
@@ -69,7 +67,7 @@ def medication_dispense(page: Page) -> list[Fact]:
         day=handed or page.day(body, "whenPrepared"),
         pharmacy=page.first_party(performers),
         destination=site_of(page, (), [destination] if destination else []),
-        reason=page.code_in(body, REASON) or page.words(body, REASON),
+        reason=page.code_of(reason) or page.words_of(reason),
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
