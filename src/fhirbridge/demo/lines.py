@@ -156,7 +156,7 @@ def _decided(event: Decided) -> Line:
         text = f"{rules}: said already" if findings else "nothing to write"
     asked = decision.gathered.requests
     if judgement.blind:
-        text += f"; cannot tell: {', '.join(sorted(judgement.blind))}"
+        text += f"; {len(judgement.blind)} rules cannot tell"
     data = {
         "subject": event.subject,
         "findings": [

@@ -18,7 +18,7 @@ from fhirbridge.fhir.client import Server
 Record = dict[str, Any]
 
 #: What all journeys share keeps its name when a journey is played again.
-_SHARED = ("Organization", "Practitioner", "Location")
+_SHARED = ("Organization", "Practitioner", "Location", "HealthcareService")
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9.-]+")
 _OWN_SYSTEMS = re.compile(r"http://(hospital|plan)\.example/")
 

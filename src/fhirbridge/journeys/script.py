@@ -170,7 +170,7 @@ def journeys(folder: Path, names: Iterable[str] = ()) -> list[Journey]:
 def common(folder: Path, server: str) -> list[dict[str, Any]]:
     """What all journeys share on a server; organizations and people before places."""
     records = [_record(path) for path in sorted((folder / COMMON / server).glob("*.json"))]
-    order = ("Organization", "Practitioner", "Location")
+    order = ("Organization", "Practitioner", "Location", "HealthcareService")
     return sorted(records, key=lambda record: order.index(record["resourceType"]))
 
 
