@@ -41,7 +41,7 @@ LIVES_IN = {
     "redis": {"worker"},
     "requests": set(),
     "sqlalchemy": {"store"},
-    "sqlite3": {"store"},
+    "sqlite3": {"store", "audit.shelf"},  # the index of an audit lives as long as the audit
     "starlette": {"sandbox", "web"},
     "typer": {"cli"},
     "yaml": {"yamlfile"},

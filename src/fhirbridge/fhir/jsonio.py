@@ -6,10 +6,16 @@ that, so all JSON of the project passes through these two functions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+
+#: A part of a document that is kept as the bytes that were sent (`bytes(raw)`), for `shaped`.
+Raw = msgspec.Raw
+
+Shape = TypeVar("Shape")
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -35,3 +41,20 @@ def loads(data: bytes | str) -> Any:
 def dumps(document: Any) -> bytes:
     """Write a JSON document on one line; a `Decimal` is written as a number, digit by digit."""
     return _encoder.encode(document)
+
+
+def shaped(shape: type[Shape]) -> Callable[[bytes], Shape]:
+    """A parser of the elements that `shape` (a dataclass) names; it passes over all others.
+
+    Several times faster than `loads` where little of a large document is needed. The parser
+    raises `NotJson` for what is no JSON and for elements of another type than the shape says.
+    """
+    decode = msgspec.json.Decoder(shape, float_hook=Decimal).decode
+
+    def parse(data: bytes) -> Shape:
+        try:
+            return decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise NotJson(str(error)) from None
+
+    return parse

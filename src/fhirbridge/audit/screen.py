@@ -1,0 +1,62 @@
+"""Which records may be about a therapy that we know: a quick look that never misses one.
+
+A record that names none of the known drugs by any code or word is not about one; what the look
+lets through is read in full and decided by `core.formulary`. So a false alarm costs only time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fhirbridge.core.codes import keys, plain_words
+from fhirbridge.core.facts import Code
+from fhirbridge.core.formulary import Formulary
+from fhirbridge.core.therapy import Therapy
+
+_ESCAPED = b"\\u00"  # letters that JSON need not escape, and somebody did
+#: The parts of a phrase are written with blanks, hyphens or slashes between them.
+_PARTS = re.compile(r"[\s\-/,]+")
+
+
+class Screen:
+    """Looks for the codes and words of a formulary in the bytes of records."""
+
+    def __init__(self, formulary: Formulary) -> None:
+        needles = {
+            needle.lower().encode()
+            for therapy in formulary.therapies.values()
+            for needle in (*_codes(therapy), *_words(therapy))
+        }
+        # One that contains another is found by it.
+        self.needles = tuple(
+            sorted(
+                each
+                for each in needles
+                if not any(other != each and other in each for other in needles)
+            )
+        )
+
+    def lets_through(self, record: bytes) -> bool:
+        """Whether a record has any of the codes and words, in any case, anywhere."""
+        plain = record.lower()
+        return any(needle in plain for needle in self.needles) or _ESCAPED in plain
+
+
+def _codes(therapy: Therapy) -> Iterator[str]:
+    codes = [*therapy.ingredients, *(each.code for each in therapy.billing)]
+    codes += [code for product in therapy.products for code in product.codes]
+    for code in codes:
+        yield from _forms(code)
+
+
+def _forms(code: Code) -> Iterator[str]:
+    """What every way to write a code has in common."""
+    for system, value in keys(code):
+        # An NDC is written with and without hyphens and leading zeros: its labeler remains.
+        yield value[:5].removeprefix("0") if system == "ndc" else value
+
+
+def _words(therapy: Therapy) -> Iterator[str]:
+    for phrase in (therapy.ingredient, *therapy.aliases):
+        yield max(_PARTS.split(plain_words(phrase)), key=len)

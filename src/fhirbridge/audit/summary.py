@@ -1,0 +1,189 @@
+"""What an audit read, linked and did not understand, and how many findings of each rule.
+
+Counts and places only: a place is `file:line` or a reference, never what stands there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: How many places of each trouble are named.
+PLACES = 5
+
+#: Reason -> what it means and what to do, for records that could not be taken in.
+REASONS: Mapping[str, str] = {
+    "html": "HTML, not FHIR: the export saved an error or sign-in page",
+    "not-json": "no JSON: broken off or damaged",
+    "not-a-resource": "JSON, but no FHIR resource (no resourceType)",
+    "not-a-bundle": "a Bundle whose entries cannot be told apart",
+    "no-patient": "names no patient, or one on a server that is not known here; "
+    "name the server's base_url in the configuration",
+    "two-patients": "names its patient by an identifier that several persons carry",
+    "nobody": "names its patient by an identifier that no Patient carries",
+    "no-id": "has no id and no fullUrl",
+    "cut-off": "the file ends in the middle: what it held is not believed complete",
+    "cannot-open": "the file cannot be read: its records are not believed complete",
+    "too-long": "a line of more than 256 MB",
+}
+
+
+@dataclass
+class Tally:
+    """How often, and where first."""
+
+    count: int = 0
+    places: list[str] = field(default_factory=list)
+
+    def add(self, place: str) -> None:
+        self.count += 1
+        if len(self.places) < PLACES:
+            self.places.append(place)
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        return {"count": self.count, "places": self.places}
+
+
+@dataclass
+class Summary:
+    """The account of one audit. Keys of two parts are (source, …)."""
+
+    as_of: str = ""
+    files: dict[str, int] = field(default_factory=dict)
+    holds: dict[str, list[str]] = field(default_factory=dict)
+    read: Counter[tuple[str, str]] = field(default_factory=Counter)  # (source, type)
+    unused: dict[tuple[str, str], Tally] = field(default_factory=dict)  # (source, type)
+    unread: dict[tuple[str, str], Tally] = field(default_factory=dict)  # (source, reason)
+    problems: dict[tuple[str, str], Tally] = field(default_factory=dict)  # (source, reason)
+    patients: int = 0  # patient records
+    persons: int = 0  # persons with a therapy that we know
+    joined: int = 0  # … who have several patient records
+    ambiguous: Tally = field(default_factory=Tally)  # records that may be several persons'
+    occasions: int = 0  # that still have to happen
+    facts: int = 0
+    links: Counter[int] = field(default_factory=Counter)  # by tier
+    loose: Tally = field(default_factory=Tally)  # of a known therapy, but of no dose
+    findings: Counter[str] = field(default_factory=Counter)  # by rule
+    severities: Counter[str] = field(default_factory=Counter)
+    folded: int = 0  # consequences of another finding, not counted
+    cannot_tell: Counter[str] = field(default_factory=Counter)  # by rule
+
+    def note(self, where: dict[tuple[str, str], Tally], source: str, why: str, place: str) -> None:
+        where.setdefault((source, why), Tally()).add(place)
+
+    @property
+    def found(self) -> int:
+        return sum(self.findings.values())
+
+    @property
+    def as_json(self) -> dict[str, Any]:
+        """The summary for machines."""
+        return {
+            "as_of": self.as_of,
+            "sources": {
+                name: {
+                    "files": self.files[name],
+                    "holds": self.holds.get(name, []),
+                    "read": {t: n for (s, t), n in sorted(self.read.items()) if s == name},
+                    "unused": {t: each.count for t, each in _of(self.unused, name)},
+                    "unread": {why: each.as_json for why, each in _of(self.unread, name)},
+                    "problems": {why: each.as_json for why, each in _of(self.problems, name)},
+                }
+                for name in sorted(self.files)
+            },
+            "persons": {
+                "patient_records": self.patients,
+                "with_known_therapy": self.persons,
+                "of_several_records": self.joined,
+                "ambiguous": self.ambiguous.as_json,
+            },
+            "linked": {
+                "facts": self.facts,
+                "open_occasions": self.occasions,
+                "by_tier": {str(tier): n for tier, n in sorted(self.links.items())},
+                "to_no_dose": self.loose.as_json,
+            },
+            "findings": dict(sorted(self.findings.items())),
+            "severities": dict(sorted(self.severities.items())),
+            "folded": self.folded,
+            "cannot_tell": dict(sorted(self.cannot_tell.items())),
+        }
+
+    @property
+    def text(self) -> str:
+        """The summary for people."""
+        return "\n".join(
+            [*self._read_lines(), *self._linked_lines(), *self._trouble_lines(), *self._result()]
+        )
+
+    def _read_lines(self) -> list[str]:
+        lines = ["Read"]
+        for name in sorted(self.files):
+            types = {t: n for (source, t), n in self.read.items() if source == name}
+            said = ", ".join(f"{n:,} {t}" for t, n in sorted(types.items())) or "nothing"
+            lines.append(f"  {name}: {_count(self.files[name], 'file')}: {said}")
+            holds = ", ".join(self.holds.get(name, [])) or "nothing"
+            lines.append(f"    believed for: {holds}")
+            unused = [f"{each.count:,} {t}" for t, each in _of(self.unused, name)]
+            if unused:
+                lines.append(f"    not needed: {', '.join(unused)}")
+        return lines
+
+    def _linked_lines(self) -> list[str]:
+        tiers = {0: "by reference", 1: "by identifier", 2: "by order of time"}
+        ways = ", ".join(f"{n:,} {tiers.get(t, t)}" for t, n in sorted(self.links.items()))
+        lines = ["Linked"]
+        lines.append(
+            f"  {_count(self.patients, 'patient record')}, "
+            f"{_count(self.persons, 'person')} with a known therapy, "
+            f"{self.joined:,} of them on several records"
+        )
+        lines.append(
+            f"  {_count(self.facts, 'fact')} of these, "
+            f"{_count(self.occasions, 'dose')} still to come; links: {ways or 'none'}"
+        )
+        if self.loose.count:
+            lines.append(f"  {self.loose.count:,} belong to no dose{_places(self.loose)}")
+        if self.ambiguous.count:
+            lines.append(
+                f"  {self.ambiguous.count:,} may be one of several persons{_places(self.ambiguous)}"
+            )
+        return lines
+
+    def _trouble_lines(self) -> list[str]:
+        lines = []
+        for title, where in (("Could not be read", self.unread), ("Doubtful", self.problems)):
+            if where:
+                lines.append(title)
+            for (source, why), each in sorted(where.items()):
+                means = f" ({REASONS[why]})" if why in REASONS else ""
+                lines.append(f"  {source}: {each.count:,} × {why}{means}{_places(each)}")
+        return lines
+
+    def _result(self) -> list[str]:
+        lines = ["Findings"]
+        lines += [f"  {n:,} {rule}" for rule, n in sorted(self.findings.items())]
+        if not self.findings:
+            lines.append("  none")
+        if self.folded:
+            lines.append(f"  {self.folded:,} more are consequences of these and not shown")
+        if self.cannot_tell:
+            lines.append("Could not be judged, for want of a source or of a clear record")
+            lines += [f"  {n:,} {rule}" for rule, n in sorted(self.cannot_tell.items())]
+        return lines
+
+
+def _of(where: Mapping[tuple[str, str], Tally], name: str) -> list[tuple[str, Tally]]:
+    return [(why, each) for (source, why), each in sorted(where.items()) if source == name]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def _places(tally: Tally) -> str:
+    more = ", …" if tally.count > len(tally.places) else ""
+    return f": {', '.join(tally.places)}{more}" if tally.places else ""

@@ -1,0 +1,458 @@
+"""Audit: the bridge's decisions over files, whatever the files look like."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from fhirbridge import wiring
+from fhirbridge.audit import Audit, Export, NotFound, Result, exports
+from fhirbridge.audit.printing import show
+from fhirbridge.audit.screen import Screen
+from fhirbridge.cli.main import app
+from fhirbridge.fhir import jsonio
+from fhirbridge.settings import Settings
+from tests.fhir import records
+from tests.fhir.records import INFUSION, OCREVUS, concept, dose, mg
+
+Json = dict[str, Any]
+AS_OF = datetime(2026, 12, 1, 15, tzinfo=UTC)
+MRN = "http://hospital.example/mrn"
+
+
+@pytest.fixture(scope="module")
+def audit() -> Audit:
+    site = Settings()
+    known = wiring.formulary(site)
+    decider = wiring.decider(site, known, {}, today=AS_OF.date())
+    return Audit(decider, wiring.words(site))
+
+
+def patient(id_: str = "p-7", mrn: str = "M-7", born: str = "1980-02-03", **more: Any) -> Json:
+    identifiers = [{"system": MRN, "value": mrn}]
+    name = [{"family": "Canary", "given": ["Yellow"]}]
+    return {
+        "resourceType": "Patient",
+        "id": id_,
+        "identifier": identifiers,
+        "birthDate": born,
+        "name": name,
+        **more,
+    }
+
+
+def subject(id_: str) -> Json:
+    return {"reference": f"Patient/{id_}"}
+
+
+def order(id_: str = "p-7", **more: Any) -> Json:
+    dosage = [dose(600, boundsPeriod={"start": "2026-12-08", "end": "2026-12-08"})]
+    valid = {"validityPeriod": {"start": "2026-11-01", "end": "2026-12-31"}}
+    own = {"id": f"o-{id_}", "subject": subject(id_)}
+    own |= {"dosageInstruction": dosage, "dispenseRequest": valid}
+    return records.medication_request(**(own | more))
+
+
+def visit(id_: str = "p-7", **more: Any) -> Json:
+    return {
+        "resourceType": "Appointment",
+        "id": f"v-{id_}",
+        "status": "booked",
+        "serviceType": [{"text": "Infusion"}],
+        "start": "2026-12-08T14:00:00Z",
+        "end": "2026-12-08T18:00:00Z",
+        "participant": [{"actor": subject(id_), "status": "accepted"}],
+        "basedOn": [{"reference": f"ServiceRequest/s-{id_}"}],
+        **more,
+    }
+
+
+def service(id_: str = "p-7") -> Json:
+    return {
+        "resourceType": "ServiceRequest",
+        "id": f"s-{id_}",
+        "status": "active",
+        "intent": "order",
+        "subject": subject(id_),
+        "code": INFUSION,
+        "basedOn": [{"reference": f"MedicationRequest/o-{id_}"}],
+    }
+
+
+def dispense(id_: str = "q-7", amount: int = 300, **more: Any) -> Json:
+    return {
+        "resourceType": "MedicationDispense",
+        "id": f"d-{id_}",
+        "status": "completed",
+        "subject": subject(id_),
+        "medicationCodeableConcept": OCREVUS,
+        "quantity": mg(amount),
+        "whenHandedOver": "2026-11-30",
+        **more,
+    }
+
+
+EHR = [patient(), order(), service(), visit()]
+PHARMACY = [patient("q-7"), dispense()]
+
+
+def ndjson(path: Path, resources: Iterable[Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [each if isinstance(each, bytes) else jsonio.dumps(each) for each in resources]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+def one_file(path: Path, document: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(jsonio.dumps(document))
+    return path
+
+
+def bundle(resources: Iterable[Json]) -> Json:
+    return {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": each} for each in resources],
+    }
+
+
+def as_ndjson(folder: Path, resources: list[Json]) -> None:
+    ndjson(folder / "export.ndjson", resources)
+
+
+def as_files_by_type(folder: Path, resources: list[Json]) -> None:
+    for type_ in {each["resourceType"] for each in resources}:
+        ndjson(folder / f"{type_}.ndjson", (r for r in resources if r["resourceType"] == type_))
+
+
+def as_gzip(folder: Path, resources: list[Json]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    data = b"\n".join(map(jsonio.dumps, resources))
+    (folder / "export.ndjson.gz").write_bytes(gzip.compress(data))
+
+
+def as_bundle(folder: Path, resources: list[Json]) -> None:
+    one_file(folder / "bundle.json", bundle(resources))
+
+
+def as_pretty_bundle(folder: Path, resources: list[Json]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    text = jsonio.dumps(bundle(resources)).replace(b',"', b',\n  "')
+    (folder / "bundle.json").write_bytes(b"\xef\xbb\xbf" + text)
+
+
+def as_single_files(folder: Path, resources: list[Json]) -> None:
+    for number, each in enumerate(resources):
+        one_file(folder / f"{number}.json", each)
+
+
+def as_transaction(folder: Path, resources: list[Json]) -> None:
+    """As a system posts it: no ids, references by urn:uuid."""
+    names = {f"{r['resourceType']}/{r['id']}": f"urn:uuid:{r['id']}" for r in resources}
+    entries = []
+    for each in resources:
+        text = jsonio.dumps({key: value for key, value in each.items() if key != "id"})
+        for name, urn in names.items():
+            text = text.replace(f'"{name}"'.encode(), f'"{urn}"'.encode())
+        full = names[f"{each['resourceType']}/{each['id']}"]
+        entries.append({"fullUrl": full, "resource": jsonio.loads(text)})
+    one_file(folder / "t.json", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+
+
+FORMS: list[Callable[[Path, list[Json]], None]] = [
+    as_ndjson,
+    as_files_by_type,
+    as_gzip,
+    as_bundle,
+    as_pretty_bundle,
+    as_single_files,
+    as_transaction,
+]
+
+
+def found(result: Result) -> list[tuple[str, str]]:
+    return sorted((f["patient"], f["rule"]) for f in result.findings())
+
+
+def rules(result: Result) -> set[str]:
+    return {rule for _, rule in found(result)}
+
+
+def over(audit: Audit, *given: str, **holds: str) -> Result:
+    sources = [
+        Export(e.name, e.files, frozenset(holds[e.name].split()) if e.name in holds else None)
+        for e in exports(given)
+    ]
+    return audit.over(sources, AS_OF)
+
+
+# --- what is found
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_every_form_of_an_export_is_decided_alike(
+    audit: Audit, tmp_path: Path, form: Callable[[Path, list[Json]], None]
+) -> None:
+    form(tmp_path / "ehr", EHR)
+    form(tmp_path / "pharmacy", PHARMACY)
+    with over(audit, str(tmp_path)) as result:
+        assert ("ehr:Patient/p-7", "dispense-short") in found(result)
+        assert result.summary.unread == {}
+        assert (result.summary.persons, result.summary.joined) == (1, 1)
+
+
+def test_a_finding_is_printed_as_promised(audit: Audit, tmp_path: Path) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    as_ndjson(tmp_path / "pharmacy", PHARMACY)
+    with over(audit, str(tmp_path)) as result:
+        finding = next(f for f in result.findings() if f["rule"] == "dispense-short")
+    assert list(finding) == [
+        "patient", "therapy", "rule", "severity", "owner", "occasion", "due", "summary",
+        "figures", "evidence", "key", "digest",
+    ]  # fmt: skip
+    assert finding["therapy"] == "ocrelizumab"
+    assert finding["occasion"]["date"] == "2026-12-08"
+    assert "300 mg" in finding["summary"]
+    assert finding["figures"]["ordered"] == {"per_visit": "600 mg", "visits": 1, "total": "600 mg"}
+    assert "pharmacy:MedicationDispense/d-q-7" in finding["evidence"]
+
+
+def test_a_source_is_believed_for_what_is_in_it_or_for_what_is_said(
+    audit: Audit, tmp_path: Path
+) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    as_ndjson(tmp_path / "payer", [patient("y-7")])
+    with over(audit, str(tmp_path)) as result:
+        assert "auth-missing-drug" not in rules(result)
+        assert result.summary.cannot_tell["auth-missing-drug"] == 1
+    with over(audit, str(tmp_path), payer="authorizations") as result:
+        assert "auth-missing-drug" in rules(result)
+
+
+def test_what_a_source_is_not_believed_for_is_not_read(audit: Audit, tmp_path: Path) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    as_ndjson(tmp_path / "pharmacy", [*PHARMACY, order("q-7")])
+    with over(audit, str(tmp_path), pharmacy="dispenses") as result:
+        assert result.summary.unused["pharmacy", "MedicationRequest"].count == 1
+        assert "dispense-short" in rules(result)
+
+
+def test_a_medication_of_its_own_names_the_drug(audit: Audit, tmp_path: Path) -> None:
+    drug = {"resourceType": "Medication", "id": "m-1", "code": OCREVUS}
+    by_reference = order(medicationReference={"reference": "Medication/m-1"})
+    del by_reference["medicationCodeableConcept"]
+    as_files_by_type(tmp_path / "ehr", [drug, patient(), by_reference, service(), visit()])
+    as_ndjson(tmp_path / "pharmacy", PHARMACY)
+    with over(audit, str(tmp_path)) as result:
+        assert "dispense-short" in rules(result)
+
+
+def test_persons_without_a_known_therapy_are_not_read(audit: Audit, tmp_path: Path) -> None:
+    aspirin = concept("1191", records.RXNORM, "aspirin")
+    as_ndjson(tmp_path / "ehr", [patient(), order(medicationCodeableConcept=aspirin), visit()])
+    with over(audit, str(tmp_path)) as result:
+        assert (result.summary.persons, found(result)) == (0, [])
+
+
+# --- who is who
+
+
+def test_relatives_with_one_number_are_not_joined(audit: Audit, tmp_path: Path) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    child = patient("q-7", born="2010-02-03")
+    as_ndjson(tmp_path / "pharmacy", [child, dispense()])
+    with over(audit, str(tmp_path)) as result:
+        assert result.summary.joined == 0
+        assert "dispense-short" not in rules(result)
+
+
+def test_a_patient_named_by_identifier_alone(audit: Audit, tmp_path: Path) -> None:
+    by_number = dispense(subject={"identifier": {"system": MRN, "value": "M-7"}})
+    as_ndjson(tmp_path / "ehr", EHR)
+    as_ndjson(tmp_path / "pharmacy", [by_number])
+    with over(audit, str(tmp_path)) as result:
+        assert "dispense-short" in rules(result)
+    as_ndjson(tmp_path / "ehr", [*EHR, patient("p-8", born="2010-02-03")])
+    with over(audit, str(tmp_path)) as result:
+        assert "dispense-short" not in rules(result)
+        assert result.summary.unread["pharmacy", "two-patients"].count == 1
+    stranger = dispense(subject={"identifier": {"system": MRN, "value": "M-9"}})
+    as_ndjson(tmp_path / "pharmacy", [stranger])
+    with over(audit, str(tmp_path)) as result:
+        assert result.summary.unread["pharmacy", "nobody"].count == 1
+
+
+def test_absolute_references(audit: Audit, tmp_path: Path) -> None:
+    """One source: its own address. Several: only an address that somebody named."""
+    far = order(subject={"reference": "https://ehr.example/fhir/Patient/p-7"})
+    resources = [patient(), far, service(), visit(), dispense("p-7")]
+    as_ndjson(tmp_path / "one", resources)
+    with over(audit, f"ehr={tmp_path / 'one'}") as result:
+        assert "dispense-short" in rules(result)
+    as_ndjson(tmp_path / "two", PHARMACY)
+    with over(audit, f"ehr={tmp_path / 'one'}", f"pharmacy={tmp_path / 'two'}") as result:
+        assert result.summary.unread["ehr", "no-patient"].count == 1
+    named = Audit(audit.decider, audit.texts, bases={"https://ehr.example/fhir": "ehr"})
+    with over(named, f"ehr={tmp_path / 'one'}", f"pharmacy={tmp_path / 'two'}") as result:
+        assert result.summary.unread == {}
+
+
+# --- what cannot be read
+
+
+def test_bad_lines_are_counted_with_their_place_and_the_rest_is_decided(
+    audit: Audit, tmp_path: Path
+) -> None:
+    bad = [
+        b"<html>Sign in, Canary</html>",
+        b'{"resourceType": "MedicationRequest", "id": "x", ',
+        b"[1, 2]",
+        b'{"name": "Canary"}',
+        b'{"resourceType": "MedicationRequest", "id": "y", "subject": [4]}',
+        b'{"resourceType": "Observation", "id": "z"}',
+        b"\xff\xfe\x00",
+    ]
+    path = ndjson(tmp_path / "ehr" / "all.ndjson", [*bad, *EHR, *[dispense("p-7")]])
+    with over(audit, str(tmp_path / "ehr")) as result:
+        assert "dispense-short" in rules(result)
+        unread = {why: tally.places for (_, why), tally in result.summary.unread.items()}
+        assert unread == {
+            "html": [f"{path}:1"],
+            "not-json": [f"{path}:2", f"{path}:7"],
+            "not-a-resource": [f"{path}:3", f"{path}:4"],
+            "no-patient": [f"{path}:5"],
+        }
+        assert result.summary.unused["ehr", "Observation"].count == 1
+        assert "Canary" not in result.summary.text
+
+
+def test_a_file_that_breaks_off_proves_no_absence(audit: Audit, tmp_path: Path) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    other = dispense("q-9", medicationCodeableConcept=concept("1191", records.RXNORM, "aspirin"))
+    packed = gzip.compress(b"\n".join([jsonio.dumps(each) for each in (patient("q-7"), other)]))
+    (tmp_path / "pharmacy").mkdir()
+    (tmp_path / "pharmacy" / "d.ndjson.gz").write_bytes(packed[:-12])
+    with over(audit, str(tmp_path), pharmacy="dispenses") as result:
+        assert result.summary.unread["pharmacy", "cut-off"].count == 1
+        assert "dispense-missing" not in rules(result)
+        assert result.summary.cannot_tell["dispense-missing"] == 1
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="no-such"):
+        exports([f"ehr={tmp_path / 'no-such'}"])
+    with pytest.raises(NotFound, match=r"\.ndjson"):
+        exports([str(tmp_path)])
+
+
+def test_names_of_sources(tmp_path: Path) -> None:
+    for place in ("all/ehr/a.json", "all/payer/b.ndjson.gz", "flat/a.json", "flat/b.ndjson"):
+        one_file(tmp_path / place, {})
+    assert [e.name for e in exports([str(tmp_path / "all")])] == ["ehr", "payer"]
+    assert [e.name for e in exports([str(tmp_path / "flat")])] == ["flat"]
+    both = [str(tmp_path / "flat" / "a.json"), str(tmp_path / "flat" / "b.ndjson")]
+    assert [(e.name, len(e.files)) for e in exports(both)] == [("flat", 2)]
+    assert [e.name for e in exports([f"x={both[0]}", f"x={both[1]}"])] == ["x"]
+
+
+# --- how it is shown
+
+
+def test_the_order_of_files_and_lines_changes_nothing(audit: Audit, tmp_path: Path) -> None:
+    everything = [*EHR, *[each for n in range(3) for each in people(n)]]
+    shown = []
+    for name, resources in (("a", everything), ("b", everything[::-1])):
+        as_ndjson(tmp_path / name / "ehr", resources)
+        with over(audit, f"ehr={tmp_path / name}") as result:
+            shown.append(list(result.lines()))
+    assert shown[0] == shown[1]
+    assert len(shown[0]) >= 4
+
+
+def people(number: int) -> list[Json]:
+    id_ = f"r-{number}"
+    day = f"2026-12-{3 + number:02}"
+    return [
+        patient(id_, mrn=f"M-{id_}"),
+        order(id_),
+        service(id_),
+        visit(id_, start=f"{day}T14:00:00Z", end=f"{day}T15:00:00Z"),
+        dispense(id_),
+    ]
+
+
+@pytest.mark.parametrize("form", ["text", "json", "ndjson", "csv"])
+def test_no_form_of_output_names_a_person(audit: Audit, tmp_path: Path, form: str) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    as_ndjson(tmp_path / "pharmacy", PHARMACY)
+    out, aside = io.StringIO(), io.StringIO()
+    with over(audit, str(tmp_path)) as result:
+        show(result, form, audit.texts, out, aside)
+    said = out.getvalue() + aside.getvalue()
+    assert "dispense-short" in said
+    assert "patient record" in said or form == "json"
+    for detail in ("Canary", "Yellow", "M-7", "1980"):
+        assert detail not in said
+    if form == "json":
+        document = jsonio.loads(out.getvalue())
+        assert document["summary"]["findings"]["dispense-short"] == 1
+    if form == "csv":
+        rows = list(csv.DictReader(io.StringIO(out.getvalue())))
+        assert {row["ordered_total"] for row in rows} == {"600 mg"}
+
+
+def test_the_index_goes_away(audit: Audit, tmp_path: Path) -> None:
+    as_gzip(tmp_path / "ehr", EHR)
+    with over(audit, str(tmp_path / "ehr")) as result:
+        folder = result.shelf.files[0].parent
+        assert folder.stat().st_mode & 0o077 == 0
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"code": {"text": "OCREVUS infusion"}},
+        {"x": {"code": "50242-0150-01"}},
+        {"x": {"code": "5024215001"}},
+        {"x": {"code": "j2350"}},
+        {"x": "Natalizumab/sztn"},
+    ],
+)
+def test_the_quick_look_misses_no_drug(audit: Audit, record: Json) -> None:
+    screen = Screen(audit.decider.formulary)
+    assert screen.lets_through(jsonio.dumps(record))
+    assert not screen.lets_through(b'{"code": {"text": "aspirin 81 mg"}}')
+
+
+# --- the command
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    as_ndjson(tmp_path / "ehr", EHR)
+    as_ndjson(tmp_path / "pharmacy", PHARMACY)
+    run = CliRunner()
+    arguments = ["audit", "ehr=ehr", "pharmacy=pharmacy", "--as-of", "2026-12-01"]
+    found_ = run.invoke(app, arguments)
+    assert (found_.exit_code, "dispense-short" in found_.output) == (1, True)
+    nothing = run.invoke(app, ["audit", "pharmacy=pharmacy", "--as-of", "2026-12-01T08:00-05:00"])
+    assert nothing.exit_code == 0
+    for wrong, said in (
+        (["audit", "no-such"], "no-such"),
+        ([*arguments, "--as-of", "soon"], "soon"),
+        ([*arguments, "--holds", "ehr=order"], "orders"),
+        ([*arguments, "--holds", "her=orders"], "ehr"),
+        ([*arguments, "--config", "none.yaml"], "none.yaml"),
+    ):
+        answer = run.invoke(app, wrong)
+        assert (answer.exit_code, said in answer.output) == (2, True), answer.output
