@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from fhirbridge import wiring
-from fhirbridge.bridge.bridge import Pace
+from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.bridge.intake import Kept
 from fhirbridge.bridge.story import Story
 from fhirbridge.fhir import jsonio
@@ -96,8 +96,15 @@ class Estate:
         self.settings = validate(Node(Path("test"), data), Settings)
         self.story: list[Story] = []
         self.ids = (f"id-{n}" for n in itertools.count(1))
-        self.bridge = wiring.wire(
-            self.settings,
+        self.bridge = self.another()
+        for name in self.servers:
+            for type_ in ("Patient", *self.bridge.sources[name].types):
+                self.bridge.store.save_subscription(self._link(name, type_))
+
+    def another(self, **settings: Any) -> Bridge:
+        """A second bridge beside (or after) the first, on the same servers; `settings` differ."""
+        return wiring.wire(
+            self.settings.model_copy(update=settings),
             clock=self.clock,
             ids=lambda: next(self.ids),
             watcher=self.story.append,
@@ -105,9 +112,11 @@ class Estate:
             retries=0,
             transports=self.servers,
         )
-        for name in self.servers:
-            for type_ in ("Patient", *self.bridge.sources[name].types):
-                self.bridge.store.save_subscription(self._link(name, type_))
+
+    def restart(self, **settings: Any) -> None:
+        """The bridge ends and a new one begins, with the same store unless `settings` differ."""
+        self.bridge.close()
+        self.bridge = self.another(**settings)
 
     def _link(self, name: str, type_: str) -> SubscriptionRow:
         return SubscriptionRow(

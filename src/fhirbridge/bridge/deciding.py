@@ -20,7 +20,9 @@ from fhirbridge.core.ledger import Ledger
 from fhirbridge.core.plan import ROOT_RULE, Plan, Said, decide
 from fhirbridge.core.rules import Context, Judgement, judge, next_look
 from fhirbridge.fhir.said import said
+from fhirbridge.store.records import Written
 
+from . import memory
 from .gathering import Gathered
 
 
@@ -36,6 +38,7 @@ class Decision:
     ledger: Ledger
     judgement: Judgement
     said: tuple[Said, ...]
+    found: tuple[Written, ...]  # Tasks of ours of which the memory did not know
     plan: Plan
     allowed: Plan  # the part of the plan whose rules may write
     next_look: datetime | None
@@ -62,8 +65,13 @@ class Decider:
     mode: str = "shadow"
     rule_modes: Mapping[str, str] = field(default_factory=dict)
 
-    def decide(self, gathered: Gathered, as_of: datetime) -> Decision:
-        """What is wrong with one person, and what to write about it."""
+    def decide(
+        self, gathered: Gathered, as_of: datetime, recall: memory.Recall = memory.nothing
+    ) -> Decision:
+        """What is wrong with one person, and what to write about it.
+
+        `recall`: the memory of what we wrote, for what the worklist does not show any more.
+        """
         person = self.person(gathered)
         ledger = book(gathered.facts, self.formulary, self.calendar)
         told = tuple(
@@ -82,6 +90,7 @@ class Decider:
             formulary=self.formulary,
         )
         judgement = judge(ledger, context)
+        told, found = memory.complete(told, judgement.findings, recall)
         return Decision(
             person=person,
             home=self.home,
@@ -91,6 +100,7 @@ class Decider:
             ledger=ledger,
             judgement=judgement,
             said=told,
+            found=found,
             plan=self._plan(judgement, told, "on", "shadow"),
             allowed=self._plan(judgement, told, "on"),
             next_look=next_look(ledger, as_of),

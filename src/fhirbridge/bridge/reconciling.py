@@ -7,17 +7,17 @@ when time alone could change what is found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from fhirbridge.core.facts import Ref
-from fhirbridge.fhir.errors import Conflict
+from fhirbridge.fhir.errors import Conflict, Unavailable
 from fhirbridge.store.records import Lease, LostLease, Written
 
 from .deciding import Decider, Decision
-from .gathering import Gatherer
+from .gathering import CUT, Gatherer
 from .ports import Store
 from .sources import Source
 from .story import Decided, NotWatched, Read, Watcher, Wrote
@@ -25,6 +25,7 @@ from .writing import Writer
 
 #: How often a decision is made anew when somebody else wrote at the same time.
 DECISIONS = 3
+WORKLIST = "worklist"  # the kind of records that our Tasks are (`fhir.kinds`)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,15 @@ class Reconciler:
         self._watcher(Read(known[0].name, records, dict(gathered.requests), tuple(gathered.failed)))
         if self._home and self._home.name in gathered.failed:
             raise gathered.failed[self._home.name]  # what we said before stands there
-        return self._decider.decide(gathered, self._clock()) if gathered.records else None
+        if self._home and gathered.sight.get((self._home.name, WORKLIST)) == CUT:
+            # What is not shown would count as deleted, and what stands be opened again.
+            raise Unavailable(self._home.name, "read the worklist", "not all of it was shown")
+        if not gathered.records:
+            return None
+        return self._decider.decide(gathered, self._clock(), self._recall)
+
+    def _recall(self, keys: Collection[str]) -> Mapping[str, Written]:
+        return self._store.last_written(self._home.name, keys) if self._home else {}
 
     def _remember(self, lease: Lease, decision: Decision, known: Sequence[Ref]) -> None:
         """Who is who, as it was read now; records that do not belong to the person part."""
@@ -128,7 +137,8 @@ class Reconciler:
             self._store.may_write(lease, self._clock())
             receipts = self._home.server.transact(sent)
             done = self._writer.written(decision, allowed, sent, receipts)
-        self._store.finish(lease, self._clock(), own=done, look_again=self._look_again(decision))
+        own = [*decision.found, *done]  # what was written now comes last
+        self._store.finish(lease, self._clock(), own=own, look_again=self._look_again(decision))
         if done:
             self._watcher(Wrote(lease.subject, tuple(done), sent or {}))
         return Outcome(lease.subject, decision, bundle, tuple(done))

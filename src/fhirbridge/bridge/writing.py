@@ -63,6 +63,7 @@ class Writer:
                     key=key,
                     digest=finding.digest if finding else "",
                     action=action,
+                    episode=intent.episode if intent and receipt.type == "Task" else 0,
                 )
             )
         return rows

@@ -8,8 +8,8 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from . import joining, journal, leases, links, marks, people, retention
-from .database import Database, moment
+from . import audit, joining, journal, leases, links, marks, people, retention
+from .database import Database
 from .records import (
     Counts,
     Delivery,
@@ -21,7 +21,7 @@ from .records import (
     WriteRecord,
     Written,
 )
-from .schema import schema_version, subscriptions, writes
+from .schema import schema_version, subscriptions
 
 _PAGE = 500
 
@@ -212,18 +212,12 @@ class Store:
 
     def writes(self, limit: int = 100) -> list[WriteRecord]:
         """What we wrote, the newest first."""
-        query = sa.select(writes).order_by(writes.c.id.desc()).limit(limit)
-        rows = self._db.read(lambda tx: tx.all(query))
-        return [
-            WriteRecord(
-                row.subject,
-                moment(row.at),
-                Written(
-                    row.source, row.type, row.res_id, row.version, row.key, row.digest, row.action
-                ),
-            )
-            for row in rows
-        ]
+        return self._db.read(lambda tx: audit.recent(tx, limit))
+
+    def last_written(self, source: str, keys: Collection[str]) -> dict[str, Written]:
+        """For each key of a trouble, what we last wrote on `source` into its latest Task, as far
+        as receipts came back. What was never written has no entry."""
+        return self._db.read(lambda tx: audit.latest(tx, source, keys))
 
     def counts(self, now: datetime) -> Counts:
         return self._db.read(lambda tx: marks.tally(tx, now, *journal.tally(tx)))

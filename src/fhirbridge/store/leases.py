@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from . import marks, people
+from . import audit, marks, people
 from .database import AnyRow, Row, Tx, micros, moment
 from .records import Lease, LostLease, Written
 from .schema import events as e
 from .schema import marks as m
 from .schema import timers as t
 from .schema import versions as v
-from .schema import writes as w
 from .versions import NEW, remember_own
 
 # The sources that anything is waiting from, each by one step in the index of what is ready.
@@ -112,7 +111,7 @@ def finish(
     )
     _set_timer(tx, held.subject, look_again)
     _held(tx, held)
-    tx.insert(w, [_write_row(held.subject, one, now) for one in own])
+    audit.add(tx, held.subject, own, now)
     first_at, urgent = _news_since(tx, held)
     if first_at is None:
         marks.settle(tx, held.subject, now)
@@ -219,17 +218,3 @@ def _set_timer(tx: Tx, subject: str, at: datetime | None) -> None:
         return
     insert = tx.upsert(t).values(subject=subject, at=micros(at))
     tx.run(insert.on_conflict_do_update(index_elements=[t.c.subject], set_={"at": micros(at)}))
-
-
-def _write_row(subject: str, one: Written, now: datetime) -> Row:
-    return {
-        "subject": subject,
-        "source": one.source,
-        "type": one.type,
-        "res_id": one.id,
-        "version": one.version,
-        "key": one.key,
-        "digest": one.digest,
-        "action": one.action,
-        "at": micros(now),
-    }

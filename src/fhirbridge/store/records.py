@@ -111,6 +111,7 @@ class Written:
     key: str  # the finding's key (design.md, decision 7)
     digest: str  # of the figures it rests on (decision 13)
     action: str  # "open" | "revise" | "close" | …
+    episode: int = 0  # of the trouble; 0 for what is no Task
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER
@@ -150,7 +150,9 @@ writes = Table(
     Column("key", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("action", Text, nullable=False),
+    Column("episode", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Index("ix_writes_key", "key"),
 )
 
 watermarks = Table(

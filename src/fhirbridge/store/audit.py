@@ -1,0 +1,65 @@
+"""The audit: what we wrote on the servers, one row for each, never changed and never purged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from .database import AnyRow, Row, Tx, chunks, micros, moment
+from .records import WriteRecord, Written
+from .schema import writes as w
+
+_LATEST = (
+    sa.select(w)
+    .where(w.c.key.in_(sa.bindparam("keys", expanding=True)), w.c.episode > 0)
+    .order_by(w.c.episode, w.c.id)
+)
+
+
+def add(tx: Tx, subject: str, written: Sequence[Written], now: datetime) -> None:
+    tx.insert(w, [_row(subject, one, now) for one in written])
+
+
+def recent(tx: Tx, limit: int) -> list[WriteRecord]:
+    rows = tx.all(sa.select(w).order_by(w.c.id.desc()).limit(limit))
+    return [WriteRecord(row.subject, moment(row.at), _written(row)) for row in rows]
+
+
+def latest(tx: Tx, source: str, keys: Collection[str]) -> dict[str, Written]:
+    """For each key, the last that was written on `source` into the Task of its last episode."""
+    found: dict[str, Written] = {}
+    for some in chunks(sorted(keys)):
+        for row in tx.conn.execute(_LATEST, {"keys": some}):
+            if row.source == source:
+                found[row.key] = _written(row)
+    return found
+
+
+def _row(subject: str, one: Written, now: datetime) -> Row:
+    return {
+        "subject": subject,
+        "source": one.source,
+        "type": one.type,
+        "res_id": one.id,
+        "version": one.version,
+        "key": one.key,
+        "digest": one.digest,
+        "action": one.action,
+        "episode": one.episode,
+        "at": micros(now),
+    }
+
+
+def _written(row: AnyRow) -> Written:
+    return Written(
+        source=row.source,
+        type=row.type,
+        id=row.res_id,
+        version=row.version,
+        key=row.key,
+        digest=row.digest,
+        action=row.action,
+        episode=row.episode,
+    )
