@@ -9,8 +9,10 @@ from fhirbridge.core.facts import Code, Span
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.quantity import mg
 from fhirbridge.core.therapy import (
+    Believed,
     Billing,
     Dose,
+    PerKg,
     Phase,
     Premedication,
     Product,
@@ -105,9 +107,47 @@ PEN = Therapy(
         Product("other twin", (Code(NDC, "12345-0678-01"),)),
     ),
 )
+#: By weight, in vials of which part is thrown away; and two pens in a carton.
+BY_WEIGHT = Therapy(
+    name="by-weight",
+    title="A drug by weight",
+    ingredient="weightumab",
+    route="intravenous",
+    aliases=("weightumab",),
+    products=(Product("vial", (Code(NDC, "22222-333-01"),), Decimal(10), Decimal(100)),),
+    billing=(Billing(Code(HCPCS, "J7777"), Decimal(10)),),
+    phases=(
+        Phase(
+            "maintenance", (Dose(None, 1, per_kg=PerKg(Decimal(3), Decimal(10))),), every_weeks=8
+        ),
+    ),
+    waste=True,
+    believed=Believed(Decimal(100), Decimal(2500)),
+)
+CARTON = Therapy(
+    name="carton",
+    title="Two pens in a carton",
+    ingredient="cartumab",
+    route="subcutaneous",
+    infusion=False,
+    aliases=("cartumab",),
+    products=(
+        Product(
+            "carton", (Code(NDC, "33333-444-02"),), Decimal(100), Decimal(40), "pen", per_kit=2
+        ),
+    ),
+)
+KIT = Therapy(
+    name="kit",
+    title="A kit with a vial and what dissolves it",
+    ingredient="kitumab",
+    route="intravenous",
+    aliases=("kitumab",),
+    products=(Product("kit", (Code(NDC, "44444-555-01"),), None, Decimal(50), "kit"),),
+)
 
 FORMULARY = Formulary(
-    [OCRELIZUMAB, ZUNOVO, RITUXIMAB, PEN],
+    [OCRELIZUMAB, ZUNOVO, RITUXIMAB, PEN, BY_WEIGHT, CARTON, KIT],
     Visits(
         yes_codes=(Code(CPT, "96413"),),
         no_codes=(Code("http://clinic.example", "DENT"),),

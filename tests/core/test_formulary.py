@@ -184,6 +184,8 @@ def test_services_and_premedications() -> None:
         ("Rituxan 300 mg x 2", "None"),
         ("Ocrevus 600 mg once\nmethylprednisolone 125 mg IV", "600 mg 1"),
         ("as directed", "None"),
+        ("Ocrevus 600 mg (20 mL) once", "600 mg 1"),
+        ("Ocrevus 600 mg (10 mL) once", "None"),
     ],
 )
 def test_the_dose_in_the_lines_of_a_record(text: str, means: str) -> None:

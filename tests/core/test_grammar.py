@@ -12,6 +12,7 @@ from fhirbridge.core.grammar import Spoken, admits_both, spoken
 from fhirbridge.core.quantity import Amount
 
 NAMES = ("ocrelizumab", "ocrevus")
+MG600 = Amount(Decimal(600), "mg")
 
 
 def dose(value: str, unit: str = "mg", **rest: object) -> Spoken:
@@ -46,6 +47,20 @@ def dose(value: str, unit: str = "mg", **rest: object) -> Spoken:
         ("300 mg x 2, 14 days apart", dose("300", visits=2, spacing_days=14)),
         ("Ocrevus 600 mg intravenous infusion once.", dose("600", visits=1)),
         ("Infuse ocrelizumab 600 mg IV over 3.5 hours", dose("600")),
+        ("1,000 mg IV", dose("1000")),
+        ("0.6 gm", dose("0.6", "gm")),
+        ("600 mg (20 mL)", dose("600", also=Amount(Decimal(20), "ml"))),
+        ("600 mg = 2 vials once", dose("600", visits=1, also=Amount(Decimal(2), "vials"))),
+        ("2 vials (600 mg) IV every 24 weeks", dose("2", "vials", spacing_days=168, also=MG600)),
+        ("600 mg once every 24 weeks", dose("600", spacing_days=168)),
+        ("40 mg every other week", dose("40", spacing_days=14)),
+        ("40 mg once weekly", dose("40", spacing_days=7)),
+        ("20 mg monthly", dose("20", spacing_days=30)),
+        ("1 kit every month", dose("1", "kit", spacing_days=30)),
+        ("35 g IV daily x 5 days", dose("35", "g", visits=5, spacing_days=1)),
+        ("35 g every day for 2 consecutive days", dose("35", "g", visits=2, spacing_days=1)),
+        ("400 mg at weeks 0, 2, and 6", dose("400", visits=3, days=(1, 15, 43))),
+        ("600 mg IVPB", dose("600")),
     ],
 )
 def test_what_is_understood(text: str, means: Spoken) -> None:
@@ -64,8 +79,13 @@ def test_what_is_understood(text: str, means: Spoken) -> None:
         "300 mg or 600 mg",
         "300 mg/10 mL",
         "600 mg/kg",
-        "1,000 mg",  # a thousand here, one elsewhere
-        "0,6 g",
+        "1,00 mg",
+        "0,600 g",  # a comma parts thousands (ISMP), never decimals
+        "600 mg (20 mL",
+        "600 mg 20 mL)",
+        "600 mg (with food)",
+        "40 mg every week for 5 days",
+        "35 g over 2 days",
         "300 mg x 2 vials",
         "2 x 300 mg x 3",
         "300 mg x 0",

@@ -13,7 +13,20 @@ from fhirbridge.core.facts import Code, Problem, Ref
 from fhirbridge.core.quantity import Amount, Measured, mg
 from fhirbridge.core.therapy import Therapy
 
-from .drugs import FORMULARY, HCPCS, NDC, OCRELIZUMAB, PEN, RITUXIMAB, RXNORM, UCUM, ZUNOVO
+from .drugs import (
+    BY_WEIGHT,
+    CARTON,
+    FORMULARY,
+    HCPCS,
+    KIT,
+    NDC,
+    OCRELIZUMAB,
+    PEN,
+    RITUXIMAB,
+    RXNORM,
+    UCUM,
+    ZUNOVO,
+)
 
 REF = Ref("ehr", "MedicationRequest", "o-1")
 DAY = date(2026, 12, 8)
@@ -150,6 +163,117 @@ def test_volumes_need_a_product_where_there_are_several_strengths() -> None:
     assert how(n("1", "pen"), therapy=PEN) == "1 pen × 20 mg = 20 mg"
 
 
+NDC_VIAL = Code(NDC, "50242-150-01")
+
+
+@pytest.mark.parametrize(
+    ("amount", "codes", "step"),
+    [
+        (n("20", "ML"), [NDC_VIAL], "20 mL × 30 mg/mL = 600 mg"),
+        (n("2", "EA"), [NDC_VIAL], "2 vials × 300 mg = 600 mg"),
+        (n("2", "UN"), [NDC_VIAL], "2 vials × 300 mg = 600 mg"),
+        (n("0.6", "GM"), [NDC_VIAL], "0.6 g = 600 mg"),
+        (n("0.6", "GR"), [NDC_VIAL], "0.6 g = 600 mg"),
+        (n("600", "ME"), [NDC_VIAL], "600 mg"),
+        (n("600", "F2"), [NDC_VIAL], "unit-ambiguous"),
+        (n("600", "UN"), [NDC_VIAL], "implausible"),  # 600 vials
+        (n("600", "UN"), [NDC_VIAL, J2350], "600 units of J2350 × 1 mg = 600 mg"),
+        (n("2", "UN"), [NDC_VIAL, VIAL], "unit-ambiguous"),  # not an NDC alone
+        (n("2", "UN"), [Code(NDC, "50242-150-86")], "unit-ambiguous"),  # a package not known
+        (n("2", "units"), [NDC_VIAL], "unit-ambiguous"),
+        (n("2"), [NDC_VIAL], "unit-ambiguous"),
+        (n("600", "gr"), [NDC_VIAL], "unit-ambiguous"),  # grains
+    ],
+)
+def test_qualifiers_beside_an_ndc(amount: Amount, codes: list[Code], step: str) -> None:
+    assert how(amount, *codes) == step
+
+
+@pytest.mark.parametrize(
+    ("amount", "therapy", "step"),
+    [
+        (n("1", "kit"), CARTON, "1 kit × 2 pens × 40 mg = 80 mg"),
+        (n("1", "carton"), CARTON, "1 kit × 2 pens × 40 mg = 80 mg"),
+        (n("2", "pens"), CARTON, "2 pens × 40 mg = 80 mg"),
+        (n("2", "EA"), CARTON, "unit-ambiguous"),  # two pens, or two cartons of two
+        (n("2", "vials"), CARTON, "unit-ambiguous"),
+        (n("3", "kits"), KIT, "3 kits × 50 mg = 150 mg"),
+        (n("3", "EA"), KIT, "3 kits × 50 mg = 150 mg"),
+        (n("3", "vials"), KIT, "unit-ambiguous"),
+        (n("3", "kits"), OCRELIZUMAB, "unit-ambiguous"),
+    ],
+)
+def test_kits_and_cartons(amount: Amount, therapy: Therapy, step: str) -> None:
+    assert how(amount, therapy=therapy) == step
+
+
+def test_each_of_a_carton_is_shown_with_both_readings() -> None:
+    came = measure(n("2", "EA"), therapy=CARTON)
+    assert isinstance(came, Problem)
+    assert came.readings[2:] == ("2 pens × 40 mg = 80 mg", "2 kits × 2 pens × 40 mg = 160 mg")
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["milligramme", "Mg", "MGS", "mg.", " mg ", "Milligrams", "milligram(s)", "mgm", "{mg}", "ME"],
+)
+def test_misspelled_milligrams(unit: str) -> None:
+    assert how(n("600", unit)) == "600 mg"
+
+
+@pytest.mark.parametrize("unit", ["[iU]", "IU", "iu", "i.U.", "International Units", "[USP'U]"])
+def test_units_of_activity_never_become_a_mass(unit: str) -> None:
+    assert how(n("600", unit), J2350, NDC_VIAL) == "unit-ambiguous"
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("600 mg (20 mL)", "600 mg"),
+        ("2 vials (600 mg) IV", "2 vials × 300 mg = 600 mg"),
+        ("600 mg (2 vials)", "600 mg"),
+        ("600 mg (10 mL)", "unit-ambiguous"),  # says two different doses
+        ("600 mg (600 units)", "unit-ambiguous"),  # units of what?
+    ],
+)
+def test_a_text_that_says_its_dose_twice_must_agree_with_itself(text: str, step: str) -> None:
+    assert how(Amount(text=text)) == step
+
+
+@pytest.mark.parametrize(
+    ("amount", "step"),
+    [
+        (n("600"), "unit-ambiguous"),  # a benefit's numbers have no unit
+        (n("2"), "unit-ambiguous"),
+        (n("600", "", "1", UCUM), "unit-ambiguous"),
+        (n("600", "mg"), "600 mg"),
+        (n("1800", "UN"), "1800 units of J2350 × 1 mg = 1800 mg"),
+        (n("2", "visits"), "unit-ambiguous"),
+        (Amount(text="600 mg"), "600 mg"),
+    ],
+)
+def test_the_limit_of_a_benefit(amount: Amount, step: str) -> None:
+    assert how(amount, J2350, context="limit") == step
+
+
+@pytest.mark.parametrize(
+    ("value", "context", "believed"),
+    [
+        ("100", "dose", True),
+        ("99", "dose", False),  # "J7777 × 5" is not 50 mg: it may be five vials
+        ("2500", "dispense", True),
+        ("2501", "dispense", False),
+        ("20000", "authorization", True),  # eight courses in a year
+        ("20001", "authorization", False),
+        ("50", "given", True),
+        ("2501", "given", False),
+    ],
+)
+def test_what_is_believed_of_doses_by_weight(value: str, context: str, believed: bool) -> None:
+    came = how(n(value, "mg"), therapy=BY_WEIGHT, context=context)
+    assert came == (f"{value} mg" if believed else "implausible")
+
+
 @pytest.mark.parametrize(
     ("value", "context", "believed"),
     [
@@ -233,11 +357,11 @@ def test_the_basis_says_what_was_converted() -> None:
     st.decimals(allow_nan=False, allow_infinity=False, min_value=-10000, max_value=10**9),
     st.text(),
     st.text(),
-    st.sampled_from(["dose", "dispense", "authorization", "given"]),
+    st.sampled_from(["dose", "dispense", "authorization", "limit", "given"]),
 )
 def test_any_amount_is_measured_or_a_problem(
     value: Decimal, unit: str, code: str, context: str
 ) -> None:
-    for therapy in (OCRELIZUMAB, ZUNOVO, PEN):
+    for therapy in (OCRELIZUMAB, ZUNOVO, PEN, BY_WEIGHT, CARTON, KIT):
         came = measure(Amount(value, unit, UCUM, code), J2350, therapy=therapy, context=context)
         assert isinstance(came, Measured | Problem)

@@ -60,7 +60,8 @@ class Formulary:
 
         `codes` are those of the same record: they say which product or billing unit is meant.
         `on` is the day of the service (billing codes change). `context` says what is believed:
-        dose · dispense · authorization (may be the total of a year) · given (may be a part).
+        dose · dispense · authorization (may be the total of a year) · limit (of a benefit, whose
+        numbers have no unit) · given (may be a part).
         `ref` and `at` (FHIR path) go into the Problem. Its reason is `unit-ambiguous`,
         `implausible` or `not-a-number`.
         """
@@ -91,7 +92,8 @@ class Formulary:
                 named.append(line)
         names = (therapy.ingredient, *therapy.aliases)
         said = {grammar.spoken(line, names) for line in bare or named}
-        return said.pop() if len(said) == 1 else None
+        once = said.pop() if len(said) == 1 else None
+        return once if once and self._scales[therapy.name].agrees(once) else None
 
     def service(self, codes: Sequence[Code]) -> str | None:
         """`administration` or `home-nursing`, where a procedure code of any therapy says so."""

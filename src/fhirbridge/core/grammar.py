@@ -2,11 +2,12 @@
 
     spoken("300 mg x 2")                 -> 300 mg at each of 2 visits
     spoken("600 mg IV every 24 weeks")   -> 600 mg, every 168 days
+    spoken("600 mg (2 vials)")           -> 600 mg, the same said again as 2 vials
     spoken("take as directed")           -> None
 
 A text is understood wholly or not at all (domain.md §2.3, rule 5): after names and words of
-route, what is left must be one amount, at most one count, and at most one timing. Bare numbers,
-ranges, alternatives and "300 mg/10 mL" are not understood.
+route, what is left must be one amount, perhaps said again in another unit, at most one count,
+and at most one timing. Bare numbers, ranges, alternatives and "300 mg/10 mL" are not understood.
 """
 
 from __future__ import annotations
@@ -23,25 +24,35 @@ from .quantity import Amount
 _NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
 _NUMBER = r"\d{1,2}|" + "|".join(_NUMBER_WORDS)
 _UNIT = (
-    r"mgs?|milligrams?|g|grams?|mcg|micrograms?|ml|mls|milliliters?|vials?|pens?|syringes?|units?"
+    r"mgs?|milligrams?|g|gm|grams?|mcg|micrograms?|mls?|milliliters?"
+    r"|vials?|pens?|syringes?|kits?|cartons?|units?"
 )
-_AMOUNT = rf"(?P<value>\d+(?:\.\d+)?)\s*(?P<unit>{_UNIT})"
+#: A comma before three digits parts thousands, as ISMP asks US prescribers to write them.
+_VALUE = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_AMOUNT = rf"(?P<value>{_VALUE})\s*(?P<unit>{_UNIT})"
+#: The same amount again in another unit: "(20 mL)" or "= 2 vials".
+_ALSO = rf"\s*(?:(?P<open>\()|=)\s*(?P<also_value>{_VALUE})\s*(?P<also_unit>{_UNIT})(?(open)\))"
 _TIMES = r"(?:times|doses?|visits?|infusions?)"
 _SOME_AMOUNT = re.compile(rf"\d\s*(?:{_UNIT})\b")
+_OFTEN = r"(?:daily|weekly|monthly)"
 _COUNT = (
-    rf"(?P<once>once|single dose|one time|(?:as )?(?:a|one|1) (?:single )?(?:dose|infusion|visit))"
+    rf"(?P<once>once(?! (?:every|{_OFTEN}))|single dose|one time"
+    r"|(?:as )?(?:a|one|1) (?:single )?(?:dose|infusion|visit))"
     rf"|(?P<twice>twice)"
     rf"|[x×]\s*(?P<x>{_NUMBER})(?:\s*{_TIMES})?"
     rf"|(?:for |at |in )?(?:each of )?(?P<times>{_NUMBER}) {_TIMES}"
 )
 _PERIOD = r"(?P<period>days?|weeks?|wks?|months?|d|w|wk|mo|years?)"
 _TIMING = (
-    rf"(?:every|q|each)\s*(?P<every>{_NUMBER})\s*{_PERIOD}"
+    rf"(?:once )?(?:every|q|each)\s*(?P<every>{_NUMBER})\s*{_PERIOD}"
+    rf"|(?:once )?(?:every (?P<other>other )?(?P<one>day|week|month)|(?P<often>{_OFTEN}))"
+    rf"(?: (?:for |[x×]\s*)(?P<row>{_NUMBER})(?: consecutive)? days)?"
+    r"|(?:at |on |in )?weeks? (?P<weeks>\d+(?: (?:(?:and|&) )?\d+)+)"
     rf"|(?:on )?days?\s*(?P<first>\d+)\s*(?:(?:and|&)\s*)?(?:day\s*)?(?P<second>\d+)"
 )
 _APART = rf"(?P<apart>{_NUMBER}) (?P<unit_apart>days?|weeks?|wks?) apart"
 _SENTENCE = re.compile(
-    rf"(?:(?P<before>{_NUMBER})\s*[x×]\s*)?{_AMOUNT}"
+    rf"(?:(?P<before>{_NUMBER})\s*[x×]\s*)?{_AMOUNT}(?:{_ALSO})?"
     rf"(?: ?(?:{_COUNT}))?(?: (?:{_APART}))?(?: (?:{_TIMING}))?"
 )
 _SKIP = Words(
@@ -49,11 +60,12 @@ _SKIP = Words(
         *("intravenous infusion", "iv infusion", "by intravenous infusion", "by iv infusion"),
         *("via iv", "as an iv infusion", "iv", "i.v", "intravenous", "intravenously"),
         *("sc", "subcut", "subcutaneous", "subcutaneously"),
-        *("give", "administer", "infuse", "inject", "total dose"),
+        *("ivpb", "iv piggyback", "subq", "sub-q", "under the skin", "by subcutaneous injection"),
+        *("give", "administer", "infuse", "inject", "take", "total dose", "a dose of"),
     )
 )
 _DURATION = re.compile(r"\bover (?:at least )?\d+(?:\.\d+)? ?(?:hours?|hrs?|h|minutes?|min)\b")
-_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
+_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}  # by the first letter of a period
 
 _BOTH = re.compile(
     rf"(?:(?:{_NUMBER}) ?- ?(?:{_NUMBER})|(?:one|1) (?:or|to) (?:two|2))"
@@ -77,12 +89,14 @@ class Spoken:
     """What a text says: an amount for each visit, how many visits, their days or spacing.
 
     `visits` is None where the text does not say. `days` are days of the course (1 and 15).
+    `also` is the amount for each visit said a second time, in another unit.
     """
 
     per_visit: Amount
     visits: int | None = None
     days: tuple[int, ...] = ()
     spacing_days: int | None = None
+    also: Amount | None = None
 
 
 def spoken(text: str, names: Collection[str] = ()) -> Spoken | None:
@@ -122,19 +136,40 @@ def _strip(text: str, names: tuple[str, ...]) -> str:
 
 
 def _read(said: dict[str, str | None]) -> Spoken | None:
-    counts = [_number(said[name]) for name in ("before", "x", "times") if said[name]]
+    days = _days(said)
+    counts = [_number(said[name]) for name in ("before", "x", "times", "row") if said[name]]
     counts += [1] if said["once"] else [2] if said["twice"] else []
-    days = tuple(int(day) for day in (said["first"], said["second"]) if day)
     counts += [len(days)] if days else []
-    if len(set(counts)) > 1 or 0 in counts:
+    spacing = _spacing(said)
+    if len(set(counts)) > 1 or 0 in counts or (said["row"] and spacing != 1):
         return None
-    every, period = said["every"] or said["apart"], said["period"] or said["unit_apart"]
     return Spoken(
-        per_visit=Amount(Decimal(said["value"] or 0), said["unit"] or ""),
+        per_visit=_amount(said["value"], said["unit"]) or Amount(),
         visits=counts[0] if counts else None,
         days=days,
-        spacing_days=_number(every) * _DAYS[period[0]] if every and period else None,
+        spacing_days=spacing,
+        also=_amount(said["also_value"], said["also_unit"]),
     )
+
+
+def _amount(value: str | None, unit: str | None) -> Amount | None:
+    return Amount(Decimal(value.replace(",", "")), unit or "") if value else None
+
+
+def _days(said: dict[str, str | None]) -> tuple[int, ...]:
+    """The days of the course: as said, or the first days of the weeks said (0, 2 and 6)."""
+    weeks = re.findall(r"\d+", said["weeks"] or "")
+    days = tuple(int(week) * 7 + 1 for week in weeks)
+    return days or tuple(int(day) for day in (said["first"], said["second"]) if day)
+
+
+def _spacing(said: dict[str, str | None]) -> int | None:
+    every, period = said["every"] or said["apart"], said["period"] or said["unit_apart"]
+    if every and period:
+        return _number(every) * _DAYS[period[0]]
+    if often := said["one"] or said["often"]:
+        return _DAYS[often[0]] * (2 if said["other"] else 1)
+    return None
 
 
 def _number(word: str | None) -> int:

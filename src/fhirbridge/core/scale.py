@@ -8,9 +8,15 @@ that reason. The rules are domain.md §2.3; the bounds of belief §3.5 (44).
 |---|---|
 | mg, g, mcg | always |
 | mL | by the strength of the product coded, or the only strength of the therapy |
-| vial, pen, syringe, kit; EA | by the package coded, or the only package of the therapy |
+| vial, pen, syringe | by the package coded, or the only package of the therapy |
+| kit, carton | by what the kit holds; one that is itself the package like a vial |
+| EA | as a vial, unless it may also mean a kit of several |
 | "units" or no unit | as billing units of a HCPCS code of the therapy, valid on the day |
+| UN beside an NDC alone | as EA (beside a HCPCS code: as billing units) |
 | IU, U, visits, days, doses, anything else | never |
+
+A benefit limit (context "limit") has no unit by its nature, whatever its code is: a bare number
+stays unknown there even beside a HCPCS code (CoverageEligibilityResponse, domain.md §1.1).
 """
 
 from __future__ import annotations
@@ -25,6 +31,9 @@ from .codes import Key, keys
 from .facts import Code, Problem, Ref
 from .quantity import Amount, Measured, mg, plain
 from .therapy import Billing, Phase, Product, Therapy
+
+#: mg in one package, what it is called, and how many of them a kit or carton holds.
+Package = tuple[Decimal, str, int]
 
 
 class Scale:
@@ -45,11 +54,14 @@ class Scale:
                 self._billing.setdefault(key, []).append(billing)
         strengths = {each.mg_per_ml for each in therapy.products if each.mg_per_ml}
         packages = {
-            (each.mg_per_package, each.package) for each in therapy.products if each.mg_per_package
+            (each.mg_per_package, each.package, each.per_kit)
+            for each in therapy.products
+            if each.mg_per_package
         }
         self._strength = strengths.pop() if len(strengths) == 1 else None
+        self._package = packages.pop() if len(packages) == 1 else None
         #: mg in the only package of the therapy and its name, or None where there are several.
-        self.package = packages.pop() if len(packages) == 1 else None
+        self.package = self._package[:2] if self._package else None
         self._least, self._most, self._most_in_all = _bounds(therapy)
 
     def measure(
@@ -66,16 +78,31 @@ class Scale:
         found: list[Key] = [key for code in codes for key in keys(code)]
         if amount.value is None:
             spoken = grammar.spoken(amount.text, self._names)
-            if spoken is None or (spoken.visits or 1) > 1:
+            if spoken is None or (spoken.visits or 1) > 1 or not self.agrees(spoken, codes, on):
                 reason = "unit-ambiguous" if amount.text else "not-a-number"
                 return Problem(ref, reason, at, amount.text, _counts(spoken))
             amount = spoken.per_visit
-        value = amount.value or Decimal(0)
-        measured = self._convert(value, units.read(amount), found, on)
+        value, unit = amount.value or Decimal(0), units.read(amount)
+        limit = context == "limit" and unit is not None and unit.kind == "none"
+        measured = None if limit else self._convert(value, unit, found, on)
         if measured and self._believed(measured.mass.value, context):
             return measured
         reason = "implausible" if measured else "unit-ambiguous"
         return Problem(ref, reason, at, _as_said(amount), self._readings(value, found, on, context))
+
+    def agrees(
+        self, said: grammar.Spoken, codes: Sequence[Code] = (), on: date | None = None
+    ) -> bool:
+        """Whether a text that says its amount twice, in two units, says the same twice."""
+        if said.also is None:
+            return True
+        found = [key for code in codes for key in keys(code)]
+        both = [
+            self._convert(each.value or Decimal(0), units.read(each), found, on)
+            for each in (said.per_visit, said.also)
+        ]
+        first, second = both
+        return first is not None and second is not None and first.mass.same(second.mass)
 
     def _convert(
         self, value: Decimal, unit: units.Unit | None, found: Sequence[Key], on: date | None
@@ -88,14 +115,30 @@ class Scale:
             case "volume":
                 strength = self._strength_of(found)
                 return _volume(value * unit.factor, strength) if strength else None
-            case "package" | "count":
-                package = self._package_of(found)
-                fits = package and unit.word in ("", package[1])  # EA names no package
-                return _packages(value, *package) if package and fits else None
+            case "package" | "kit" | "count":
+                return self._counted(value, unit, found)
             case "billing" | "none":
                 billing = self._billing_of(found, on)
+                if billing is None and unit.word == "un" and self._only_ndc(found):
+                    return self._counted(value, unit, found)
                 return _billed(value, billing) if billing else None
         return None
+
+    def _counted(self, value: Decimal, unit: units.Unit, found: Sequence[Key]) -> Measured | None:
+        """Packages, or kits of them. EA and UN name no package; of a kit they may mean either."""
+        package = self._package_of(found)
+        if package is None:
+            return None
+        mass, word, pieces = package
+        if unit.kind == "kit" and word != "kit":
+            return _kits(value, mass, word, pieces) if pieces > 1 else None
+        fits = unit.word == word or (unit.kind != "package" and pieces == 1)
+        return _packages(value, mass, word) if fits else None
+
+    def _only_ndc(self, found: Sequence[Key]) -> bool:
+        return any(key in self._products for key in found) and all(
+            system == "ndc" for system, _ in found
+        )
 
     def _strength_of(self, found: Sequence[Key]) -> Decimal | None:
         known = (self._strengths.get(key) or self._strengths.get(_bare(key)) for key in found)
@@ -104,14 +147,14 @@ class Scale:
             return self._strength
         return coded.pop() if len(coded) == 1 else None
 
-    def _package_of(self, found: Sequence[Key]) -> tuple[Decimal, str] | None:
+    def _package_of(self, found: Sequence[Key]) -> Package | None:
         coded = {
-            (each.mg_per_package, each.package)
+            (each.mg_per_package, each.package, each.per_kit)
             for key in found
             if (each := self._products.get(key)) and each.mg_per_package
         }
         if not coded:
-            return self.package
+            return self._package
         return coded.pop() if len(coded) == 1 else None
 
     def _billing_of(self, found: Sequence[Key], on: date | None) -> Billing | None:
@@ -129,7 +172,7 @@ class Scale:
             return Decimal(0) <= mass <= (self._most or mass)
         if self._least is None or self._most is None:
             return mass > 0
-        most = self._most_in_all if context == "authorization" else self._most
+        most = self._most_in_all if context in ("authorization", "limit") else self._most
         return self._least <= mass <= (most or self._most)
 
     def _readings(
@@ -140,10 +183,13 @@ class Scale:
         if strength := self._strength_of(found):
             said.append(_volume(value, strength).how)
         if package := self._package_of(found):
-            said.append(_packages(value, *package).how)
+            mass, word, pieces = package
+            said.append(_packages(value, mass, word).how)
+            if pieces > 1:
+                said.append(_kits(value, mass, word, pieces).how)
         if billing := self._billing_of(found, on):
             said.append(_billed(value, billing).how)
-        if context == "authorization" and value == value.to_integral_value():
+        if context in ("authorization", "limit") and value == value.to_integral_value():
             said.append(_counted(value, "visit"))
         return tuple(said)
 
@@ -169,6 +215,12 @@ def _volume(value: Decimal, strength: Decimal) -> Measured:
 def _packages(value: Decimal, each: Decimal, package: str) -> Measured:
     mass = mg(value * each)
     return Measured(mass, package, f"{_counted(value, package)} × {plain(each)} mg = {mass}")
+
+
+def _kits(value: Decimal, each: Decimal, package: str, pieces: int) -> Measured:
+    mass = mg(value * pieces * each)
+    said = f"{_counted(value, 'kit')} × {pieces} {package}s × {plain(each)} mg"
+    return Measured(mass, "kit", f"{said} = {mass}")
 
 
 def _billed(value: Decimal, billing: Billing) -> Measured:

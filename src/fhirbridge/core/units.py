@@ -9,6 +9,11 @@ case. A unit that has no kind here is never guessed.
 Annotations such as `{vial}` are dimensionless in UCUM: they count packages, and become a mass
 only where the product is known (`formulary.measure`). `U` and `[iU]` are arbitrary units of
 biological activity: they never become a mass.
+
+NCPDP and X12 qualifiers of amounts of an NDC: ML, GM and GR (gram), ME (milligram), EA (each),
+UN (unit: of the package beside an NDC, of the HCPCS code beside one), F2 (international unit).
+Source: NDC unit of measure, T-MSIS data dictionary at resdac.org. `GR` is read in capitals only:
+a `gr` on an order is a grain.
 """
 
 from __future__ import annotations
@@ -21,10 +26,12 @@ from .quantity import Amount
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`kind`: mass · volume · package · count · billing · activity · visit · none.
+    """`kind`: mass · volume · package · kit · count · billing · activity · visit · none.
 
     `factor` leads to mg (mass) or mL (volume). `word` is the package (vial, pen …) of kind
-    package. `count` is EA; `billing` is a word such as "units", whose meaning only a code gives.
+    package. `kit` is a box of packages or a kit; `count` is EA, which may be either. `billing`
+    is a word such as "units", whose meaning only a code gives; its `word` is "un" where it may
+    also count packages.
     """
 
     kind: str
@@ -34,19 +41,23 @@ class Unit:
 
 def _table() -> dict[str, Unit]:
     rows: tuple[tuple[Unit, str], ...] = (
-        (Unit("mass"), "mg mgs milligram milligrams mgm c28253"),
-        (Unit("mass", Decimal(1000)), "g gm gms GR gram grams c48155"),
-        (Unit("mass", Decimal("0.001")), "ug mcg µg μg mcgs microgram micrograms"),
-        (Unit("mass", Decimal(1000000)), "kg kilogram kilograms"),
-        (Unit("volume"), "ml mls milliliter milliliters millilitre millilitres cc c28254"),
+        (Unit("mass"), "mg mgs milligram milligrams milligramme milligrammes mgm ME c28253"),
+        (Unit("mass", Decimal(1000)), "g gm gms GR gram grams gramme grammes c48155"),
+        (Unit("mass", Decimal("0.001")), "ug mcg µg μg mcgs ugs microgram micrograms c48152"),
+        (Unit("mass", Decimal(1000000)), "kg kgs kilogram kilograms"),
+        (Unit("volume"), "ml mls milliliter milliliters millilitre millilitres cc ccs c28254"),
         (Unit("volume", Decimal(1000)), "l liter liters litre litres"),
-        (Unit("package", word="vial"), "vial vials vl c48551"),
+        (Unit("package", word="vial"), "vial vials vl sdv single-dose-vial c48551"),
         (Unit("package", word="pen"), "pen pens autoinjector autoinjectors auto-injector"),
-        (Unit("package", word="syringe"), "syringe syringes prefilled-syringe"),
-        (Unit("package", word="kit"), "kit kits"),
+        (Unit("package", word="pen"), "auto-injectors prefilled-pen prefilled-pens pre-filled-pen"),
+        (Unit("package", word="syringe"), "syringe syringes syr pfs prefilled-syringe"),
+        (Unit("package", word="syringe"), "prefilled-syringes pre-filled-syringe"),
+        (Unit("kit", word="kit"), "kit kits carton cartons box boxes ctn"),
         (Unit("count"), "each ea eaches package packages pkg c64933"),
-        (Unit("billing"), "unit units un hcpcs-unit billing-unit billing-units"),
-        (Unit("activity"), "iu i.u. u [iu] [u] f2 international-unit international-units"),
+        (Unit("billing"), "unit units hcpcs-unit hcpcs-units billing-unit billing-units"),
+        (Unit("billing", word="un"), "un"),
+        (Unit("activity"), "iu ius i.u u [iu] [u] f2 international-unit international-units"),
+        (Unit("activity"), "[usp'u] usp-unit usp-units"),
         (Unit("visit"), "visit visits vs"),
         (Unit("none"), "1 c38046 unspecified"),
     )
