@@ -14,12 +14,12 @@ Location, Organization, Claim, …) are looked up in the snapshot and need no re
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
 from fhirbridge.core.facts import Fact, Problem, Ref
 from fhirbridge.core.identity import PatientRecord
+from fhirbridge.core.value import value
 
 from .authorizations import claim_response
 from .eligibility import coverage_eligibility_response
@@ -48,7 +48,7 @@ READERS: Mapping[str, Callable[[Page], list[Fact]]] = {
 OUR_TAG = ("urn:fhirbridge:tag", "fhirbridge")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Reading:
     """What a snapshot says.
 
@@ -75,35 +75,32 @@ def read(snapshot: Snapshot, zone: tzinfo | None) -> Reading:
     problems = [Problem(Ref(book.source, kind, "?"), why) for kind, why in sorted(book.unnamed)]
     for place in sorted(book.resources):
         body = book.resources[place]
-        kind = place.partition("/")[0]
-        reader = READERS.get(kind)
-        if _is_ours(body):
+        kind = body["resourceType"]
+        if "meta" in body and _is_ours(body["meta"]):
             ours.append(body)
-        elif reader is not None:
-            page = Page(book, body, place, zone)
-            _look_over(page, kind)
-            facts += reader(page)
+        elif kind in READERS:
+            page = Page(book, body, zone)
+            if page.modified or not FIELDS[kind].issuperset(body):
+                _look_over(page, FIELDS[kind])
+            facts += READERS[kind](page)
             problems += page.problems
         elif kind == "Patient":
-            page = Page(book, body, place, zone)
+            page = Page(book, body, zone)
             patients.append(patient(page))
             problems += page.problems
     return Reading(tuple(facts), tuple(patients), tuple(ours), tuple(problems))
 
 
-def _look_over(page: Page, kind: str) -> None:
+def _look_over(page: Page, known: frozenset[str]) -> None:
     """Elements that R4 does not know are said so; those that change the meaning stop belief."""
-    fields = FIELDS[kind]
-    if not fields.issuperset(page.body):
-        for name in sorted(page.body.keys() - fields):
-            if not name.startswith("_"):
-                page.doubt("unknown-field", name[:32] if name.isidentifier() else "?")
+    for name in sorted(page.body.keys() - known):
+        if not name.startswith("_"):
+            page.doubt("unknown-field", name[:32] if name.isidentifier() else "?")
     if page.modified:
         page.doubt("unknown-modifier", "modifierExtension")
 
 
-def _is_ours(body: Json) -> bool:
-    meta = body.get("meta")
+def _is_ours(meta: Any) -> bool:
     tags: Any = meta.get("tag") if isinstance(meta, dict) else None
     if not isinstance(tags, list):
         return False

@@ -35,7 +35,7 @@ def _newest(page: Page) -> dict[str, Age]:
     answers = [place for place in book.resources if place.startswith("ClaimResponse/")]
     for place in answers if len(answers) > 1 else ():
         body = book.resources[place]
-        other = Page(book, body, place, page.zone)
+        other = Page(book, body, page.zone)
         request = request_of(other)
         if request and body.get("status") == "active":
             found[request] = max(found.get(request, NEVER), _age(other))

@@ -104,15 +104,22 @@ class Elements:
         """All codings of a CodeableConcept in hand."""
         if "coding" not in concept:
             return ()
-        return tuple([code for row in self.rows(concept, "coding") if (code := self._code(row))])
+        codes = []
+        for coding in self.rows(concept, "coding"):
+            code, system = coding.get("code"), coding.get("system", "")
+            display = coding.get("display", "")
+            if type(code) is str and type(system) is str and type(display) is str:
+                found = coded(system, code, display)
+            else:
+                found = self._code_of(coding)
+            if found:
+                codes.append(found)
+        return tuple(codes)
 
-    def _code(self, coding: Json) -> Code | None:
-        """A Coding, if it has a code."""
-        code, system = coding.get("code"), coding.get("system", "")
-        display = coding.get("display", "")
-        if type(code) is str and type(system) is str and type(display) is str:
-            return coded(system, code, display)
-        if not (code := self.word(coding, "code")):
+    def _code_of(self, coding: Json) -> Code | None:
+        """A Coding of which not all is text."""
+        code = self.word(coding, "code")
+        if not code:
             return None
         return coded(self.word(coding, "system"), code, self.word(coding, "display"))
 
@@ -150,9 +157,13 @@ class Elements:
         if type(quantity) is not dict:
             self.doubt("not-a-quantity", at or key, quantity)
             return Amount(text=quantity[:48]) if isinstance(quantity, str) else None
-        unit = self.word(quantity, "unit") if "unit" in quantity else ""
-        code = self.word(quantity, "code") if "code" in quantity else ""
-        system = self.word(quantity, "system") if "system" in quantity else ""
+        unit, code = quantity.get("unit", ""), quantity.get("code", "")
+        system = quantity.get("system", "")
+        if type(unit) is str and type(code) is str and type(system) is str:
+            unit, code, system = unit.strip(), code.strip(), system.strip()
+        else:
+            unit, code = self.word(quantity, "unit"), self.word(quantity, "code")
+            system = self.word(quantity, "system")
         raw = quantity.get("value")
         value = number(raw)
         if value is None:
@@ -208,8 +219,8 @@ class Elements:
         if key not in node:
             return None
         period = self.one(node, key)
-        start = self._edge(period, "start", at or key)
-        end = self._edge(period, "end", at or key)
+        start = self._edge(period, "start", at or key) if "start" in period else None
+        end = self._edge(period, "end", at or key) if "end" in period else None
         if start and end and end < start:
             self.doubt("bad-period", at or key, f"{start} – {end}")
             return None
@@ -224,9 +235,12 @@ class Elements:
 
     def _edge(self, period: Json, key: str, at: str) -> date | None:
         text = period.get(key)
-        if isinstance(text, str) and len(text) in (4, 7):
+        if type(text) is str and len(text) <= 10:
             try:
-                return last_day(text) if key == "end" else first_day(text)
+                if len(text) == 10:
+                    return day_in(text)
+                if len(text) in (4, 7):
+                    return last_day(text) if key == "end" else first_day(text)
             except ValueError:
                 self.doubt("bad-date", f"{at}.{key}", text)
                 return None

@@ -24,8 +24,8 @@ class Page(Elements):
 
     __slots__ = ("body", "book", "links", "modified", "name", "names", "patient", "updated")
 
-    def __init__(self, book: Book, body: Json, place: str, zone: tzinfo | None) -> None:
-        kind, _, number = place.partition("/")
+    def __init__(self, book: Book, body: Json, zone: tzinfo | None) -> None:
+        kind, number = body["resourceType"], body["id"]  # a Book holds none without
         meta = body.get("meta")
         if type(meta) is not dict:
             meta = NOTHING
@@ -35,7 +35,7 @@ class Page(Elements):
         self.problems = []
         self.book = book
         self.body = body
-        self.name = f"{book.source}:{place}"
+        self.name = f"{book.source}:{kind}/{number}"
         self.links: list[Link] = []
         self.patient: Ref | None = None
         self.modified = bool(body.get("modifierExtension") or body.get("implicitRules"))

@@ -61,21 +61,18 @@ class Book:
         self.places: dict[str, tuple[str, str] | None] = {}
         self.answers: dict[str, tuple[float, float]] | None = None  # of answers.py, on demand
         for body in snapshot.resources:
-            self._take(body)
-
-    def _take(self, body: Any) -> None:
-        kind = body.get("resourceType") if isinstance(body, dict) else None
-        if not isinstance(kind, str) or not (kind.isascii() and kind.isalpha()):
-            self.unnamed.append(("?", "not-a-resource"))
-            return
-        number = body.get("id")
-        if not is_id(number):
-            self.unnamed.append((kind, "no-id" if number is None else "bad-id"))
-            return
-        name = f"{kind}/{number}"
-        known = self.resources.get(name)
-        if known is None or _age(known) <= _age(body):
-            self.resources[name] = body
+            kind = body.get("resourceType") if type(body) is dict else None
+            if type(kind) is not str or not (kind.isascii() and kind.isalpha()):
+                self.unnamed.append(("?", "not-a-resource"))
+                continue
+            number = body.get("id")
+            if not is_id(number):
+                self.unnamed.append((kind, "no-id" if number is None else "bad-id"))
+                continue
+            name = f"{kind}/{number}"
+            known = self.resources.get(name)
+            if known is None or _age(known) <= _age(body):
+                self.resources[name] = body
 
     def locate(self, reference: str) -> tuple[str, str] | None:
         """(source, "Type/id") that a literal reference means, or None if it lies outside.
@@ -160,7 +157,7 @@ def identifier_name(identifier: Json) -> str | None:
 
 def is_id(value: object) -> bool:
     """Whether a value may be a logical id. R4 allows 64 characters; some servers use more."""
-    return isinstance(value, str) and _IDS(value) is not None
+    return type(value) is str and _IDS(value) is not None
 
 
 def _age(body: Json) -> tuple[str, int]:

@@ -96,4 +96,5 @@ def _last_part(url: str) -> str:
 
 def lines(texts: Iterable[str]) -> str:
     """Texts of a record, one on each line, each once."""
-    return "\n".join(dict.fromkeys(filter(None, texts)))
+    said = list(filter(None, texts))
+    return "\n".join(dict.fromkeys(said)) if len(said) > 1 else said[0] if said else ""
