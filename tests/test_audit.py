@@ -56,7 +56,7 @@ def subject(id_: str) -> Json:
 def order(id_: str = "p-7", **more: Any) -> Json:
     dosage = [dose(600, boundsPeriod={"start": "2026-12-08", "end": "2026-12-08"})]
     valid = {"validityPeriod": {"start": "2026-11-01", "end": "2026-12-31"}}
-    own = {"id": f"o-{id_}", "subject": subject(id_)}
+    own: Json = {"id": f"o-{id_}", "subject": subject(id_)}
     own |= {"dosageInstruction": dosage, "dispenseRequest": valid}
     return records.medication_request(**(own | more))
 
@@ -425,7 +425,7 @@ def test_the_index_goes_away(audit: Audit, tmp_path: Path) -> None:
         {"x": {"code": "50242-0150-01"}},
         {"x": {"code": "5024215001"}},
         {"x": {"code": "j2350"}},
-        {"x": "Natalizumab/sztn"},
+        {"display": 'say "Natalizumab/sztn"'},
     ],
 )
 def test_the_quick_look_misses_no_drug(audit: Audit, record: Json) -> None:

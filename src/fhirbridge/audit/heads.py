@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.kinds import KINDS
+from fhirbridge.fhir.read import Snapshot, read
 
 #: Types that are about one person, and the element that names the person.
 OWNED = frozenset(
@@ -38,25 +38,22 @@ _PATIENT = re.compile(
 )
 
 
-@dataclass(slots=True)
-class _Identifier:
+class _Identifier(jsonio.Struct):
     system: str = ""
     value: str = ""
+    use: str = ""
 
 
-@dataclass(slots=True)
-class _Reference:
+class _Reference(jsonio.Struct):
     reference: str | None = None
     identifier: _Identifier | None = None
 
 
-@dataclass(slots=True)
-class _Participant:
+class _Participant(jsonio.Struct):
     actor: _Reference | None = None
 
 
-@dataclass(slots=True)
-class _Shape:
+class _Shape(jsonio.Struct):
     """The few elements that a head needs, of all types together."""
 
     resourceType: str = ""
@@ -68,9 +65,20 @@ class _Shape:
     medicationReference: _Reference | None = None
 
 
-@dataclass(slots=True)
-class _Bundle:
+class _Bundle(jsonio.Struct):
     entry: list[dict[str, jsonio.Raw]] | None = None
+
+
+class _Link(jsonio.Struct):
+    other: _Reference
+
+
+class _Patient(jsonio.Struct):
+    """By what a Patient may be joined with others."""
+
+    identifier: list[_Identifier] | None = None
+    birthDate: str = ""
+    link: list[_Link] | None = None
 
 
 class Head(NamedTuple):
@@ -89,6 +97,7 @@ class NotARecord(ValueError):
 
 _shape = jsonio.shaped(_Shape)
 _bundle = jsonio.shaped(_Bundle)
+_patient = jsonio.shaped(_Patient)
 
 
 class Heads:
@@ -119,12 +128,15 @@ class Heads:
         return Head(shape.resourceType, shape.id, owner, drug.reference if drug else None)
 
     def _owner(self, shape: _Shape, source: str) -> str | None:
-        people = [shape.subject or shape.patient or shape.beneficiary]
-        people += [each.actor for each in shape.participant or ()]
-        found = {name for each in people if each and (name := self._name(each, source))}
+        person = shape.subject or shape.patient or shape.beneficiary
+        if person is not None:
+            return self.name(person, source)
+        actors = [each.actor for each in shape.participant or () if each.actor]
+        found = {name for each in actors if (name := self.name(each, source))}
         return found.pop() if len(found) == 1 else None
 
-    def _name(self, reference: _Reference, source: str) -> str | None:
+    def name(self, reference: _Reference, source: str) -> str | None:
+        """The name of the patient record that a reference means."""
         if reference.reference is not None:
             match = _PATIENT.fullmatch(reference.reference)
             if match is None:
@@ -137,6 +149,37 @@ class Heads:
         if identifier and identifier.value:
             return f"?{identifier.system}|{identifier.value}"
         return None
+
+    def ties(self, data: bytes, source: str) -> set[str]:
+        """The names that a Patient shares, or may share, with other patient records.
+
+        `#system|value` of each identifier in use, `system|value|birth date` where both are
+        there (that joins it), `=name` of each record that it is linked with.
+        """
+        try:
+            person = _patient(data)
+        except jsonio.NotJson:
+            return self._ties_of_any(data, source)
+        ties = {f"={name}" for each in person.link or () if (name := self.name(each.other, source))}
+        for one in person.identifier or ():
+            if one.value and one.use != "old":
+                ties.add(f"#{one.system}|{one.value}")
+                if one.system and person.birthDate:
+                    ties.add(f"{one.system}|{one.value}|{person.birthDate}")
+        return ties
+
+    def _ties_of_any(self, data: bytes, source: str) -> set[str]:
+        """The same of a Patient in which some element has an unexpected type."""
+        snapshot = Snapshot(source, (jsonio.loads(data),), bases=self.bases)
+        ties = set()
+        for person in read(snapshot, None).patients:
+            ties |= {f"={name}" for name, _ in person.links}
+            for system, value, use in person.identifiers:
+                if value and use != "old":
+                    ties.add(f"#{system}|{value}")
+                    if system and person.birth_date:
+                        ties.add(f"{system}|{value}|{person.birth_date}")
+        return ties
 
     def _learned(self, base: str) -> str | None:
         if self._only is not None:

@@ -25,7 +25,9 @@ from .shelf import Piece, Shelf
 
 #: More patient records than this under one identifier and birth date: a placeholder, nobody.
 CROWD = 50
-_REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"]+)"')
+_REFERENCE = re.compile(
+    rb'"reference"\s*:\s*"([^"]*(?:%s)/[^"]+)"' % "|".join(sorted(BESIDE)).encode()
+)
 
 
 @dataclass(frozen=True)
@@ -55,16 +57,13 @@ class People:
 
     def person(self, name: str) -> Person | None:
         """The person of a patient record; None when an earlier watched record is hers, too."""
-        near = self._near(name)
-        records = self._patients(near)
-        joined = join(records, self._systems)
+        joined = join(self._patients(self._near(name)), self._systems)
         group = joined.group_of(name)
         names = tuple(record.ref.name for record in group)
         if self._shelf.is_watched(names)[:1] != [name]:
             return None
-        pieces = self._shelf.pieces(names)
         by_identifier, doubtful = self._by_identifier(group)
-        readings = self._readings([*pieces, *by_identifier])
+        readings = self._readings([*self._shelf.pieces(names), *by_identifier])
         return Person(
             gathered=self._gathered(group, readings),
             records=names,

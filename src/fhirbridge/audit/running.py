@@ -15,7 +15,6 @@ from fhirbridge.bridge.gathering import COMPLETE, CUT
 from fhirbridge.explain import finding_json
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.kinds import KINDS, kind_of
-from fhirbridge.fhir.read import Snapshot, read
 from fhirbridge.texts import Texts
 
 from .heads import BESIDE, OWNED, Head, Heads, NotARecord, opened
@@ -210,30 +209,13 @@ class Taking:
         assert head.owner is not None
         self.shelf.put("piece", head.owner, head.type, source, *where)
         if head.type == "Patient":
-            self._tie(head.owner, data)
+            for tie in self.heads.ties(data, source):
+                self.shelf.put("tie", tie, head.owner)
             return
         if self.screen.lets_through(data):
-            self._watch(head.owner)
+            self.shelf.put("hint", head.owner)
         elif head.medication is not None:
             self.shelf.put("asks", head.owner, f"{source}:{_relative(head.medication)}")
-
-    def _watch(self, owner: str) -> None:
-        self.shelf.put("hint", owner)
-
-    def _tie(self, owner: str, data: bytes) -> None:
-        """Note by what this patient record may be joined with others."""
-        reading = read(
-            Snapshot(self.export.name, (jsonio.loads(data),), bases=self.heads.bases), None
-        )
-        for record in reading.patients:
-            for system, value, use in record.identifiers:
-                if not value or use == "old":
-                    continue
-                self.shelf.put("tie", f"#{system}|{value}", owner)
-                if record.birth_date and system:
-                    self.shelf.put("tie", f"{system}|{value}|{record.birth_date}", owner)
-            for other, _ in record.links:
-                self.shelf.put("tie", f"={other}", owner)
 
     def _unread(self, reason: str, place: str) -> None:
         self.summary.note(self.summary.unread, self.export.name, reason, place)

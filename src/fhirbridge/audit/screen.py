@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from fhirbridge.core.codes import keys, plain_words
 from fhirbridge.core.facts import Code
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.therapy import Therapy
 
-_ESCAPED = b"\\u00"  # letters that JSON need not escape, and somebody did
+#: The elements in which `fhir.read` looks for codes and words, with what they hold.
+_SAID = re.compile(
+    rb'"(?:code|display|text|name|description|comment|patientInstruction|disposition)"'
+    rb'\s*:\s*"((?:[^"\\]+|\\.)*)"'
+)
+_ESCAPED = b"\\u"  # letters that JSON need not escape, and somebody did
 #: The parts of a phrase are written with blanks, hyphens or slashes between them.
 _PARTS = re.compile(r"[\s\-/,]+")
 
@@ -37,9 +43,14 @@ class Screen:
             )
         )
 
+        self._names_one = lru_cache(maxsize=65_536)(self._look)
+
     def lets_through(self, record: bytes) -> bool:
-        """Whether a record has any of the codes and words, in any case, anywhere."""
-        plain = record.lower()
+        """Whether a record says any of the codes and words, in any case."""
+        return any(map(self._names_one, _SAID.findall(record)))
+
+    def _look(self, said: bytes) -> bool:
+        plain = said.lower()
         return any(needle in plain for needle in self.needles) or _ESCAPED in plain
 
 

@@ -12,7 +12,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-#: A part of a document that is kept as the bytes that were sent (`bytes(raw)`), for `shaped`.
+#: For `shaped`: the base of a shape, and a part of it that is kept as the bytes that were sent.
+Struct = msgspec.Struct
 Raw = msgspec.Raw
 
 Shape = TypeVar("Shape")
@@ -43,8 +44,13 @@ def dumps(document: Any) -> bytes:
     return _encoder.encode(document)
 
 
+def pretty(document: Any) -> bytes:
+    """The same for people: one value a line, indented by two."""
+    return msgspec.json.format(dumps(document), indent=2)
+
+
 def shaped(shape: type[Shape]) -> Callable[[bytes], Shape]:
-    """A parser of the elements that `shape` (a dataclass) names; it passes over all others.
+    """A parser of the elements that `shape` (a `Struct`) names; it passes over all others.
 
     Several times faster than `loads` where little of a large document is needed. The parser
     raises `NotJson` for what is no JSON and for elements of another type than the shape says.
