@@ -22,7 +22,6 @@ counts; the others are WITHDRAWN with the reason "superseded".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime
 
 from fhirbridge.core.facts import (
@@ -37,6 +36,7 @@ from fhirbridge.core.facts import (
     State,
 )
 from fhirbridge.core.quantity import Amount
+from fhirbridge.core.value import value
 
 from .answers import superseded
 from .decisions import GRANTS, grounds
@@ -55,7 +55,11 @@ STATES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+#: What is billed with a Claim of this type; others tell nothing.
+CHANNELS = {"pharmacy": "pharmacy", "professional": "medical", "institutional": "medical"}
+
+
+@value(frozen=True, slots=True)
 class Answer:
     """What the items of one answer share."""
 
@@ -96,12 +100,6 @@ def _answer(page: Page) -> Answer:
     state, reason = page.state(STATES), page.word(body, "disposition")
     if state is State.ACTIVE and superseded(page):
         state, reason = State.WITHDRAWN, "superseded"
-    urgent = any(
-        tail(row) == "levelOfServiceCode" and page.code_in(row, "valueCodeableConcept") == "U"
-        for row in page.rows(claim, "extension")
-    )
-    kind = page.code_in(claim or body, "type")
-    channel = {"pharmacy": "pharmacy", "professional": "medical", "institutional": "medical"}
     return Answer(
         claim=claim,
         state=state,
@@ -113,10 +111,19 @@ def _answer(page: Page) -> Answer:
         issued=page.moment(body, "created"),
         insurer=page.party_of(page.one(body, "insurer") or page.one(claim, "insurer")),
         requestor=page.party_of(page.one(body, "requestor") or page.one(claim, "provider")),
-        channel=channel.get(kind, "unknown"),
-        priority="stat" if urgent else page.code_in(claim, "priority"),
+        channel=CHANNELS.get(page.code_in(claim or body, "type"), "unknown"),
+        priority="stat" if _is_urgent(page, claim) else page.code_in(claim, "priority"),
         reason=reason,
         links=tuple(page.links),
+    )
+
+
+def _is_urgent(page: Page, claim: Json) -> bool:
+    if "extension" not in claim:
+        return False
+    return any(
+        tail(row) == "levelOfServiceCode" and page.code_in(row, "valueCodeableConcept") == "U"
+        for row in page.rows(claim, "extension")
     )
 
 
@@ -127,6 +134,7 @@ def _authorization(page: Page, answer: Answer, line: Line, position: int) -> Aut
     visits, amount = visits_in(page, amount, "item.quantity")
     single = day is not None and amount is not None
     numbers = answer.numbers | _numbers(page, line)
+    names = [NUMBER + number for number in numbers]
     links = _links(page, line)
     authorized = page.span(line.part("itemPreAuthPeriod"), "valuePeriod")
     service = Span(day, day) if line.added and day else period
@@ -136,9 +144,7 @@ def _authorization(page: Page, answer: Answer, line: Line, position: int) -> Aut
     return Authorization(
         ref=page.ref,
         patient=page.patient,
-        names=answer.names.union(
-            (NUMBER + number for number in numbers), (f"{page.name}#{position}",)
-        ),
+        names=answer.names.union(names, (f"{page.name}#{position}",)),
         links=answer.links + links,
         codes=line.codes,
         text=lines([*_words(page, line), page.word(page.body, "disposition"), *_notes(page, line)]),
@@ -197,30 +203,40 @@ def _serviced(page: Page, line: Line) -> tuple[date | None, Span | None]:
             day = period.start
         if day or period:
             return day, period
-    part = line.part("itemRequestedServiceDate")
+    if "itemRequestedServiceDate" not in line.parts:
+        return None, None
+    part = line.parts["itemRequestedServiceDate"]
     return page.day(part, "valueDate"), page.span(part, "valuePeriod")
+
+
+#: Extensions of an item that give a number of its authorization.
+NUMBERED = ("authorizationNumber", "administrationReferenceNumber")
 
 
 def _numbers(page: Page, line: Line) -> frozenset[str]:
     """The numbers of the line; an addItem goes by those of the item that it answers too."""
-    found = [page.word((line.review or NOTHING).get("number") or NOTHING, "valueString")]
-    for name in ("authorizationNumber", "administrationReferenceNumber"):
-        found.append(page.word(line.part(name), "valueString"))
+    review, parts = line.review or NOTHING, line.parts
+    holders = (review.get("number"), parts.get(NUMBERED[0]), parts.get(NUMBERED[1]))
+    found = [page.word(holder, "valueString") for holder in holders if holder]
     inherited = _numbers(page, line.parent) if line.parent else frozenset()
-    return inherited.union(number for number in found if number)
+    return inherited.union(filter(None, found))
 
 
 def _links(page: Page, line: Line) -> tuple[Link, ...]:
     """The order that the item asks to be authorized (requestedService: tier 0)."""
-    asked = [
-        part for part in page.rows(line.asked, "extension") if tail(part) == "requestedService"
-    ]
-    own = [line.parts.get("requestedService"), line.detail.get("authorizedService")]
-    found = []
-    for part in (*asked, *(part for part in own if part)):
+    parts = []
+    for part in page.rows(line.asked, "extension"):
+        if tail(part) == "requestedService":
+            parts.append(part)
+    if "requestedService" in line.parts:
+        parts.append(line.parts["requestedService"])
+    if "authorizedService" in line.detail:
+        parts.append(line.detail["authorizedService"])
+    found: dict[Link, None] = {}  # in the order in which they stand, each once
+    for part in parts:
         for name, tier in page.names_of(page.one(part, "valueReference")):
-            found.append(Link(name, tier, "requested service"))
-    return tuple(dict.fromkeys(found))
+            found[Link(name, tier, "requested service")] = None
+    return tuple(found)
 
 
 def _provider(page: Page, line: Line) -> Party | None:
@@ -242,8 +258,7 @@ def _site(page: Page, answer: Answer, line: Line) -> Site:
 
 
 def _words(page: Page, line: Line) -> list[str]:
-    nodes = [node for node in (line.row, line.asked) if "productOrService" in node]
-    return [page.words(node, "productOrService") for node in nodes]
+    return [page.words(line.row, "productOrService"), page.words(line.asked, "productOrService")]
 
 
 def _notes(page: Page, line: Line) -> list[str]:
