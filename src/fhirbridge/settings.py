@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -28,7 +29,7 @@ from fhirbridge.fhir.kinds import KINDS
 
 PREFIX = "FHIRBRIDGE_"
 #: Variables that are no settings: where the file is, and what the tests use.
-_OTHERS = re.compile(r"FHIRBRIDGE_(CONFIG|TEST_.*)")
+_OTHERS = re.compile(r"FHIRBRIDGE_(CONFIG|DEBUG|TEST_.*)")
 
 Mode = Literal["off", "shadow", "on"]
 Supply = Literal["white-bag", "brown-bag", "home", "buy-and-bill"]
@@ -169,6 +170,17 @@ def config_path(given: Path | None = None, environ: Mapping[str, str] = os.envir
         return Path(named)
     usual = Path("fhirbridge.yaml")
     return usual if usual.exists() else None
+
+
+def debugging(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether `$FHIRBRIDGE_DEBUG` asks for stack traces."""
+    return environ.get("FHIRBRIDGE_DEBUG", "") not in ("", "0")
+
+
+def is_loopback(url: str) -> bool:
+    """Does an address name only the machine that asks?"""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
 
 
 def read(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

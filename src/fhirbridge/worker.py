@@ -61,6 +61,16 @@ def celery_app(settings: Settings) -> Celery:
     return app
 
 
+def answers(settings: Settings) -> bool:
+    """Does the broker answer now?"""
+    try:
+        with celery_app(settings).connection_for_write(connect_timeout=3) as connection:
+            connection.ensure_connection(max_retries=1, timeout=3)
+    except OperationalError:
+        return False
+    return True
+
+
 def waker(settings: Settings) -> Callable[[], None]:
     """Wake some worker; when the broker does not answer, say so once and leave it to the tick."""
     app = celery_app(settings)

@@ -1,11 +1,19 @@
-"""What commands share."""
+"""What commands share: options, the configuration, and how documents are printed."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from fhirbridge.bridge.bridge import Bridge
+    from fhirbridge.settings import Settings
 
 
 class Format(StrEnum):
@@ -16,3 +24,88 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="For people, or for machines.")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The configuration; else $FHIRBRIDGE_CONFIG, else ./fhirbridge.yaml.",
+        show_default=False,
+    ),
+]
+
+
+class Wrong(ValueError):
+    """A command was called wrongly or cannot run; the message says what to do instead."""
+
+
+def configured(config: Path | None) -> Settings:
+    """The configuration, with or without servers. Raises `Misconfigured`."""
+    from fhirbridge import settings
+
+    path = settings.config_path(config)
+    if path is not None and not path.exists():
+        raise Wrong(f"{path}: there is no such file; name the configuration with --config FILE")
+    return settings.read(path)
+
+
+def with_servers(config: Path | None) -> Settings:
+    """The configuration of an installation that has servers; else `Wrong`."""
+    found = configured(config)
+    if not found.servers:
+        raise Wrong(
+            "no servers are configured: write a fhirbridge.yaml (see the README), name one with"
+            " --config FILE, or try `fhirbridge demo`, which needs none"
+        )
+    return found
+
+
+@contextmanager
+def bridge(config: Path | None) -> Iterator[tuple[Settings, Bridge]]:
+    """The bridge of a configuration, for one command."""
+    from fhirbridge import logs, wiring
+
+    logs.set_up("WARNING")
+    found = with_servers(config)
+    made = wiring.wire(found)
+    try:
+        yield found, made
+    finally:
+        made.close()
+
+
+def document(data: Any) -> None:
+    """One JSON document, readable, decimals exact."""
+    from fhirbridge.fhir import jsonio
+
+    sys.stdout.write(jsonio.pretty(data).decode() + "\n")
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Aligned columns below their names."""
+    lines = [
+        tuple(head),
+        *(tuple("" if cell is None else str(cell) for cell in row) for row in rows),
+    ]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def warn(text: str) -> None:
+    """A sentence to the person, beside the output."""
+    sys.stderr.write(text + "\n")
+
+
+def say_if_silent(found: Settings) -> None:
+    """Say loudly that nothing is written, and how to change it."""
+    from fhirbridge import wiring
+
+    home = wiring.home_of(found)
+    mode = (found.servers[home].write if home else None) or found.write.default
+    if mode != "on":
+        warn(
+            f"write: {mode}. Everything is decided and shown, and NOTHING is written to {home}."
+            " Set `write: on` in the configuration when you want the Tasks there."
+        )

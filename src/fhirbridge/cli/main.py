@@ -10,7 +10,8 @@ import sys
 
 import typer
 
-from . import audit, demo
+from . import audit, demo, looking, serving, working
+from .common import Wrong
 
 app = typer.Typer(
     name="fhirbridge",
@@ -29,11 +30,40 @@ def fhirbridge() -> None:
     pass
 
 
-audit.register(app)
-demo.register(app)
+for group in (demo, serving, working, audit, looking):
+    group.register(app)
 
 
 def main() -> None:
     """The entry point of the `fhirbridge` command."""
-    app()
-    sys.exit(0)
+    try:
+        app()
+    except Exception as error:
+        if _debugging():
+            raise
+        sys.stderr.write(f"fhirbridge: {_sentence(error)}\n")
+        sys.exit(2)
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong and what to do. Only our own errors' texts are shown: another one's may
+    quote a record."""
+    from fhirbridge.fhir.errors import FhirError
+    from fhirbridge.logs import named
+    from fhirbridge.settings import Misconfigured
+    from fhirbridge.store.records import StoreError
+    from fhirbridge.yamlfile import Invalid
+
+    if isinstance(error, Wrong | Misconfigured | FhirError | Invalid):
+        return str(error)
+    if isinstance(error, StoreError):
+        return f"{error}; check `store` in the configuration"
+    if isinstance(error, OSError | TimeoutError):
+        return str(error)
+    return f"a defect, {named(error)}: please report it; FHIRBRIDGE_DEBUG=1 shows more"
+
+
+def _debugging() -> bool:
+    from fhirbridge.settings import debugging
+
+    return debugging()

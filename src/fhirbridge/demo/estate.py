@@ -27,7 +27,6 @@ from fhirbridge.journeys.estate import Clock, Estate
 from fhirbridge.journeys.hosts import Host
 from fhirbridge.sandbox import Sandbox
 from fhirbridge.settings import Settings
-from fhirbridge.supervisor import Supervisor
 from fhirbridge.web.service import Service
 from fhirbridge.yamlfile import Node, validate
 
@@ -41,6 +40,9 @@ OWNERS = {"coordinator": "Organization/coordination", "payer": "Organization/pla
 
 #: Between journeys days pass within a second: nobody has missed anything in them.
 PACE = Pace(sweep=timedelta(days=3650), poll=timedelta(minutes=1), retry=timedelta(seconds=30))
+
+
+_TICK = 0.1  # seconds: Subscriptions are seen to be active soon
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,16 @@ def embedded(
         made = settings(urls, store or f"sqlite:///{folder}/bridge.db", broker)
         clock = Clock(start)
         bridge = wiring.wire(made, clock=clock, watcher=watcher, pace=PACE, retries=0)
-        service = stack.enter_context(Service(bridge, workers=workers, wake=wake))
-        supervisor = wiring.supervise(made, bridge, public_url=service.url)
-        _subscribe(supervisor, bridge, patience=max(patience, 30.0))
+        service = stack.enter_context(
+            Service(
+                bridge,
+                workers=workers,
+                wake=wake,
+                supervise=lambda url: wiring.supervise(made, bridge, public_url=url),
+                tick=_TICK,
+            )
+        )
+        _subscribed(service, patience=max(patience, 30.0))
         hosts = {
             name: Host(
                 Server(name, urls[name], retries=0),
@@ -126,14 +135,10 @@ def settings(urls: dict[str, str], store: str, broker: str | None = None) -> Set
     return validate(Node(Path("the demo"), data), Settings)
 
 
-def _subscribe(supervisor: Supervisor, bridge: Bridge, patience: float) -> None:
-    """Ask for every Subscription and wait until each is active. Raises TimeoutError."""
+def _subscribed(service: Service, patience: float) -> None:
+    """Wait until every Subscription is active. Raises TimeoutError."""
     end = time.monotonic() + patience
-    while not supervisor.settled():
-        if supervisor.step():
-            bridge.intake.renew()
-        elif time.monotonic() >= end:
+    while service.supervisor is not None and not service.supervisor.settled():
+        if time.monotonic() >= end:
             raise TimeoutError(f"the Subscriptions are not active after {patience:g} s")
-        else:
-            time.sleep(0.02)
-    bridge.intake.renew()
+        time.sleep(0.02)

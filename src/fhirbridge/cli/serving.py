@@ -1,0 +1,126 @@
+"""Commands that stay: serve, worker, sandbox."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .common import ConfigOption, Wrong, say_if_silent, warn, with_servers
+
+Host = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        help="The address to listen at; by default only this machine's own, or all where public_url"
+        " names another.",
+        show_default=False,
+    ),
+]
+Port = Annotated[int, typer.Option("--port", help="0 takes a free one.")]
+
+
+def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fhirbridge serve --config fhirbridge.yaml --workers 4")(serve)
+    app.command(epilog="Example: fhirbridge worker --config fhirbridge.yaml")(worker)
+    app.command(epilog="Example: fhirbridge sandbox --port 8080 --data fixtures/common/ehr")(
+        sandbox
+    )
+
+
+def serve(
+    config: ConfigOption = None,
+    host: Host = None,
+    port: Port = 8000,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, help="Worker threads in this process.")
+    ] = 2,
+    no_worker: Annotated[
+        bool, typer.Option("--no-worker", help="Only hear; Celery workers do the work.")
+    ] = False,
+) -> None:
+    """Hear notifications, work on them, show the console."""
+    from fhirbridge import logs, wiring
+    from fhirbridge.web.service import Service
+
+    logs.set_up()
+    found = with_servers(config)
+    if no_worker and found.broker is None:
+        raise Wrong("--no-worker needs `broker: redis://…`, by which workers elsewhere are woken")
+    wake = None
+    if found.broker is not None:
+        from fhirbridge.worker import waker
+
+        wake = waker(found)
+    made = wiring.wire(found)
+    with Service(
+        made,
+        host=host or _host(found.public_url),
+        port=port,
+        workers=0 if no_worker else workers,
+        supervise=lambda _: wiring.supervise(found, made),
+        wake=wake,
+    ) as service:
+        warn(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
+        say_if_silent(found)
+        service.wait()
+
+
+def worker(
+    config: ConfigOption = None,
+    concurrency: Annotated[
+        int, typer.Option("--concurrency", min=1, help="Threads of this worker.")
+    ] = 2,
+) -> None:
+    """A Celery worker on the same store.
+
+    Start as many as you want, on any machine.
+    """
+    from fhirbridge import logs, wiring
+
+    logs.set_up()
+    found = with_servers(config)
+    if found.broker is None:
+        raise Wrong(
+            "there is no `broker: redis://…`; without one, `fhirbridge serve` does the work"
+        )
+    from fhirbridge.worker import run
+
+    say_if_silent(found)
+    run(found, lambda: wiring.wire(found), concurrency=concurrency)
+
+
+def sandbox(
+    port: Port = 8080,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", metavar="PATH", help="Files or folders to begin with; repeatable."),
+    ] = None,
+) -> None:
+    """An embedded FHIR R4 server alone, in memory."""
+    import signal
+    import threading
+
+    from fhirbridge import logs
+    from fhirbridge.sandbox import Sandbox
+
+    logs.set_up("WARNING")
+    for path in data or ():
+        if not path.exists():
+            raise Wrong(f"--data {path}: there is no such file or folder")
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    with Sandbox(port=port) as server:
+        count = server.load(data or ())
+        warn(f"FHIR R4 at {server.base_url}, {count} resources; ends with Ctrl-C")
+        while not told.wait(0.5):
+            pass
+
+
+def _host(public_url: str) -> str:
+    """Who is reached by others listens to others."""
+    from fhirbridge.settings import is_loopback
+
+    return "127.0.0.1" if is_loopback(public_url) else "0.0.0.0"

@@ -1,0 +1,280 @@
+"""Commands that do the bridge's work now: reconcile, sweep, subscriptions, parked."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .common import (
+    ConfigOption,
+    Format,
+    FormatOption,
+    Wrong,
+    bridge,
+    configured,
+    document,
+    say_if_silent,
+    table,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from fhirbridge.bridge.reconciling import Outcome
+    from fhirbridge.store.records import Mark
+    from fhirbridge.texts import Texts
+
+_SETTLED = 60.0  # seconds to wait for Subscriptions to become active
+
+
+class Links(StrEnum):
+    LIST = "list"
+    ENSURE = "ensure"
+    REMOVE = "remove"
+
+
+class Parked(StrEnum):
+    LIST = "list"
+    SHOW = "show"
+    RETRY = "retry"
+    DROP = "drop"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        epilog="Example: fhirbridge reconcile ehr:Patient/p-7 --dry-run --explain",
+    )(reconcile)
+    app.command(epilog="Example: fhirbridge sweep --full")(sweep)
+    app.command(epilog="Example: fhirbridge subscriptions ensure")(subscriptions)
+    app.command(epilog="Example: fhirbridge parked retry ehr:Patient/p-7")(parked)
+
+
+# --- reconcile
+
+
+def reconcile(
+    patients: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATIENT...",
+            help="A patient record: ehr:Patient/p-7, or p-7 on the server with the worklist.",
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the exact transaction, write nothing.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Print the ledger and why each finding is there.")
+    ] = False,
+    config: ConfigOption = None,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """Read patients on every server, decide and write, now."""
+    from fhirbridge import wiring
+    from fhirbridge.explain import explained, finding_json
+
+    with bridge(config) as (found, made):
+        texts, reports, undone = wiring.words(found), [], 0
+        for patient in patients:
+            outcome = made.reconcile(_subject(patient, found), dry_run=dry_run)
+            if outcome.decision is None:
+                undone += 1
+                warn(_why_not(outcome.subject, dry_run))
+                continue
+            if format is Format.TEXT:
+                _show(outcome, texts, dry_run=dry_run, explain_it=explain)
+                continue
+            decision = outcome.decision
+            findings = decision.judgement.findings
+            reports.append(
+                {
+                    "patient": outcome.subject,
+                    "findings": [finding_json(each, decision, texts) for each in findings],
+                    "bundle": outcome.bundle,
+                    "written": [f"{each.type}/{each.id}" for each in outcome.done],
+                    **({"explained": explained(decision, texts)} if explain else {}),
+                }
+            )
+        if format is Format.JSON:
+            document(reports)
+        if not dry_run:
+            say_if_silent(found)
+    raise typer.Exit(1 if undone else 0)
+
+
+def _subject(patient: str, found: Any) -> str:
+    """`p-7` and `Patient/p-7` are patients of the server that holds the worklist."""
+    from fhirbridge import wiring
+    from fhirbridge.yamlfile import nearest
+
+    source, colon, place = patient.rpartition(":")
+    if not colon:
+        source = wiring.home_of(found) or ""
+    if source not in found.servers:
+        raise Wrong(f"{patient}: no server is called {source}{nearest(source, found.servers)}")
+    return f"{source}:{place if place.startswith('Patient/') else f'Patient/{place}'}"
+
+
+def _why_not(subject: str, dry_run: bool) -> str:
+    if dry_run:
+        return f"{subject}: there is no such patient"
+    return (
+        f"{subject}: not done now. There is no such patient, another worker has it, or a server"
+        " did not answer; it is tried again by itself. `fhirbridge parked` shows what is not."
+    )
+
+
+def _show(outcome: Outcome, texts: Texts, *, dry_run: bool, explain_it: bool) -> None:
+    from fhirbridge.explain import explain
+    from fhirbridge.fhir import jsonio
+
+    decision = outcome.decision
+    assert decision is not None
+    if explain_it:
+        print(explain(decision, texts))
+    if dry_run:
+        bundle = outcome.bundle
+        print(jsonio.pretty(bundle).decode() if bundle else f"{outcome.subject}: nothing to write")
+    elif not explain_it:
+        print(f"{outcome.subject}: {len(decision.judgement.findings)} findings")
+        for finding in decision.judgement.findings:
+            print(
+                f"  {finding.rule} ({finding.owner}): {texts.tell(finding, finding.owner).summary}"
+            )
+    for each in outcome.done:
+        print(f"  {each.action} {each.type}/{each.id}")
+
+
+# --- sweep
+
+
+def sweep(
+    full: Annotated[
+        bool, typer.Option("--full", help="From the beginning, and read every patient again.")
+    ] = False,
+    config: ConfigOption = None,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """Read what changed on every server since last time.
+
+    What it concerns is worked on at once.
+    """
+    with bridge(config) as (found, made):
+        news = made.sweep(full=full)
+        done = 0
+        while did := made.work("sweep", limit=1):
+            done += did
+        if format is Format.JSON:
+            document({"news": news, "worked_on": done})
+        else:
+            print(f"{news} changes were news; {done} patients and records were worked on")
+        say_if_silent(found)
+
+
+# --- subscriptions
+
+
+def subscriptions(
+    what: Annotated[
+        Links, typer.Argument(help="list what we hold, ensure that all stand, remove them all.")
+    ] = Links.LIST,
+    config: ConfigOption = None,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """The Subscriptions that we hold, and their health."""
+    from fhirbridge import wiring
+
+    settled = True
+    with bridge(config) as (found, made):
+        supervisor = wiring.supervise(found, made)
+        if what is Links.REMOVE:
+            removed = supervisor.remove()
+            warn(f"{removed} Subscriptions were removed")
+        if what is Links.ENSURE:
+            end = time.monotonic() + _SETTLED
+            while not (settled := supervisor.settled()) and time.monotonic() < end:
+                if not supervisor.step():
+                    time.sleep(0.1)
+        rows = [
+            {
+                "server": row.source,
+                "type": row.type,
+                "state": row.state,
+                "since": row.since.isoformat(timespec="seconds"),
+                "last_heard": _when(row.last_heard),
+                "problem": row.problem,
+            }
+            for row in made.store.subscriptions()
+        ]
+    if format is Format.JSON:
+        document(rows)
+    elif rows:
+        table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    else:
+        print("none; `fhirbridge subscriptions ensure` or `fhirbridge serve` makes them")
+    raise typer.Exit(0 if settled else 1)
+
+
+# --- parked
+
+
+def parked(
+    what: Annotated[Parked, typer.Argument(help="list, show, retry or drop.")] = Parked.LIST,
+    subjects: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SUBJECT]...", help="As `list` names them; retry: all if none."),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why it is dropped: kept in the journal.")
+    ] = "dropped by a person",
+    config: ConfigOption = None,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """Work set aside after an error that retrying cannot cure."""
+    from fhirbridge import logs, wiring
+    from fhirbridge.store import Store
+
+    logs.set_up("WARNING")
+    store = Store(configured(config).store, ids=wiring.names)
+    try:
+        now = wiring.now()
+        if what in (Parked.SHOW, Parked.DROP) and not subjects:
+            raise Wrong(f"name what to {what.value}: fhirbridge parked {what.value} SUBJECT")
+        if what is Parked.RETRY:
+            warn(f"{store.retry(subjects or None, now)} are due again")
+        if what is Parked.DROP:
+            for subject in subjects or ():
+                if not store.drop(subject, reason, now):
+                    raise Wrong(f"{subject}: nothing is owed for it")
+        marks = store.parked()
+        if what is Parked.SHOW:
+            known = {each: store.mark(each) for each in subjects or ()}
+            if strange := [each for each, mark in known.items() if mark is None]:
+                raise Wrong(f"{strange[0]}: nothing is known of it; `fhirbridge parked` lists them")
+            marks = [mark for mark in known.values() if mark]
+    finally:
+        store.close()
+    rows = [_mark(each) for each in marks]
+    if format is Format.JSON:
+        document(rows)
+    elif rows:
+        table(tuple(rows[0]), [tuple(row.values()) for row in rows])
+    else:
+        print("nothing is set aside")
+
+
+def _mark(mark: Mark) -> dict[str, object]:
+    return {
+        "subject": mark.subject,
+        "attempts": mark.attempts,
+        "waits_since": _when(mark.first_at),
+        "parked": mark.parked,
+        "error": mark.last_error,
+    }
+
+
+def _when(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
