@@ -146,6 +146,17 @@ def test_a_defect_is_retried_then_parked_and_names_no_content(
     assert "Jane" not in mark.last_error
 
 
+def test_more_changes_than_anybody_could_read_are_parked(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fhirbridge.bridge.reconciling.MOST", 2)
+    estate.put("ehr", order())
+    estate.work()
+    (mark,) = estate.bridge.store.parked()
+    assert "changes for one person" in (mark.last_error or "")
+    assert not estate.tasks()
+
+
 def test_shadow_decides_and_writes_nothing(tmp_path: Path) -> None:
     estate = Estate(tmp_path, write="shadow")
     people(estate)

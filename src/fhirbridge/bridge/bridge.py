@@ -28,7 +28,7 @@ from .gathering import Gatherer
 from .hearing import ANYTHING, Concerns, When
 from .intake import Intake, Kept
 from .ports import Store
-from .reconciling import Outcome, Reconciler
+from .reconciling import Outcome, Reconciler, TooMuch
 from .sources import Source
 from .story import Arrived, Failed, Watcher, nobody
 from .sweeping import Sweeper
@@ -177,6 +177,8 @@ class Bridge:
             self._fail(lease, error, max(timedelta(seconds=after), self._backoff(lease)))
         except Forbidden as error:
             self._fail(lease, error, _FORBIDDEN_AGAIN)
+        except TooMuch as error:
+            self._fail(lease, error, None)
         except FhirError as error:
             # A person waits for somebody to look; polling never ends.
             never = lease.subject.endswith(f":{ANYTHING}")
@@ -188,7 +190,7 @@ class Bridge:
 
     def _fail(self, lease: Lease, error: Exception, after: timedelta | None) -> None:
         # Only our own errors' texts are known to hold no detail of a person.
-        what = str(error) if isinstance(error, FhirError) else named(error)
+        what = str(error) if isinstance(error, FhirError | TooMuch) else named(error)
         now = self.clock()
         log.warning("%s: %s; %s", lease.subject, what, "parked" if after is None else "retried")
         try:

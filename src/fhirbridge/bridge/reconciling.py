@@ -23,6 +23,8 @@ from .sources import Source
 from .story import Decided, NotWatched, Read, Watcher, Wrote
 from .writing import Writer
 
+#: More changes at once for one person are a fault of data or of ours, and nobody's to read.
+MOST = 60
 #: How often a decision is made anew when somebody else wrote at the same time.
 DECISIONS = 3
 WORKLIST = "worklist"  # the kind of records that our Tasks are (`fhir.kinds`)
@@ -36,6 +38,10 @@ class Outcome:
     decision: Decision | None = None
     bundle: Mapping[str, Any] | None = None
     done: tuple[Written, ...] = ()
+
+
+class TooMuch(Exception):
+    """More changes for one person than anybody could act on: a person looks first."""
 
 
 class Reconciler:
@@ -134,6 +140,8 @@ class Reconciler:
         done: list[Written] = []
         sent = self._writer.bundle(allowed, decision) if allowed != decision.plan else bundle
         if sent is not None and allowed and self._home:
+            if len(allowed.intents) > MOST:
+                raise TooMuch(f"{len(allowed.intents)} changes for one person, at most {MOST}")
             self._store.may_write(lease, self._clock())
             receipts = self._home.server.transact(sent)
             done = self._writer.written(decision, allowed, sent, receipts)
