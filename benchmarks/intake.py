@@ -1,0 +1,194 @@
+"""Durable intake: how many notifications a second one process acknowledges.
+
+Three doors, each in a process of its own, get the same notifications over kept-alive
+connections: ours with the store on disk, ours with a store that keeps nothing, and the usual way
+to do it, a FastAPI route that hands the payload to `task.delay()` on a real Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+from benchmarks.population import FIRST as DAY
+from benchmarks.population import OCREVUS, _order
+from benchmarks.report import Row
+from fhirbridge.fhir import jsonio
+from fhirbridge.fhir.subscription import SECRET_HEADER
+from tests.servers import redis_server
+
+KEY, SECRET = "k" * 32, "s" * 32
+CONNECTIONS = 64
+SECONDS = 4.0
+AGAINST_NOTHING, AGAINST_CELERY = 0.6, 3.0
+
+
+def run() -> list[Row]:
+    """Rows of the report."""
+    with tempfile.TemporaryDirectory() as folder, redis_server() as redis:
+        ours = measure(door, (f"sqlite:///{folder}/kept.db", True))
+        forgetful = measure(door, (f"sqlite:///{folder}/other.db", False))
+        usual = measure(usual_door, (redis,))
+    first, second = ours / forgetful, ours / usual
+    return [
+        Row("acknowledged/s, on disk first", f"{ours:,.0f}", ""),
+        Row("acknowledged/s, nothing kept", f"{forgetful:,.0f}", ""),
+        Row("acknowledged/s, FastAPI and task.delay()", f"{usual:,.0f}", ""),
+        Row(
+            "on disk / nothing kept", f"{first:.2f}", f"{AGAINST_NOTHING}", first / AGAINST_NOTHING
+        ),
+        Row(
+            "on disk / task.delay()", f"{second:.2f}", f"{AGAINST_CELERY}", second / AGAINST_CELERY
+        ),
+    ]
+
+
+# --- the doors
+
+
+def door(port: int, store: str, keep: bool) -> None:
+    """Our web door, with the real handler."""
+    from fhirbridge import wiring
+    from fhirbridge.settings import Settings
+    from fhirbridge.store.records import SubscriptionRow
+    from fhirbridge.web.service import Service
+    from fhirbridge.yamlfile import Node, validate
+
+    ehr = {"base_url": "http://127.0.0.1:9/fhir", "holds": ["orders", "worklist"]}
+    site = validate(Node(Path("benchmark"), {"servers": {"ehr": ehr}, "store": store}), Settings)
+    bridge = wiring.wire(site)
+    row = SubscriptionRow(
+        "ehr", "MedicationRequest", KEY, SECRET, None, "1", "active", datetime.now(UTC)
+    )
+    bridge.store.save_subscription(row)
+    if not keep:
+        _forget(bridge)
+    with Service(bridge, port=port, workers=0) as service:
+        service.wait()
+
+
+def _forget(bridge: Any) -> None:
+    """The same handler, with a store that keeps nothing of what it hears."""
+    from fhirbridge.bridge.intake import Intake
+    from fhirbridge.store.records import Delivery, Heard
+
+    class Nothing:
+        subscriptions = bridge.store.subscriptions
+
+        def hear(self, deliveries: Sequence[Delivery], now: datetime) -> list[Heard]:
+            del now
+            return [Heard((), 0, 0, 1) for _ in deliveries]
+
+    bridge.intake.close()
+    concerns, told = bridge.intake._concerns, bridge.intake._told
+    bridge.intake = Intake(bridge.sources, Nothing(), concerns, bridge.clock, told)
+
+
+def usual_door(port: int, redis: str) -> None:
+    """What a tutorial shows."""
+    import uvicorn
+    from celery import Celery
+
+    queue = Celery("usual", broker=redis)
+    app = FastAPI()
+
+    @queue.task
+    def work(payload: dict[str, Any]) -> None: ...
+
+    @app.put("/notify/{server}/{key}/{below:path}")
+    async def hear(request: Request) -> dict[str, str]:
+        work.delay(await request.json())
+        return {"status": "accepted"}
+
+    uvicorn.run(app, port=port, log_config=None, access_log=False)
+
+
+# --- the sender
+
+
+def measure(serve: Callable[..., None], arguments: tuple[Any, ...]) -> float:
+    """Acknowledgements per second of a door, once it is warm."""
+    with _serving(serve, arguments) as port:
+        asyncio.run(_sent(port, 1.0, 0))
+        return asyncio.run(_sent(port, SECONDS, 10_000_000))
+
+
+@contextmanager
+def _serving(serve: Callable[..., None], arguments: tuple[Any, ...]) -> Iterator[int]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    process = multiprocessing.get_context("spawn").Process(target=serve, args=(port, *arguments))
+    process.start()
+    try:
+        _wait(port, process.is_alive)
+        yield port
+    finally:
+        process.terminate()
+        process.join(10)
+
+
+def _wait(port: int, alive: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end and alive():
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("the door did not open")
+
+
+async def _sent(port: int, seconds: float, first: int) -> float:
+    """Send on all connections for so long; answers how many a second were acknowledged."""
+    numbers = iter(range(first, first + 10_000_000))
+    began = time.monotonic()
+    end = began + seconds
+    counts = await asyncio.gather(*(_one(port, end, numbers) for _ in range(CONNECTIONS)))
+    return sum(counts) / (time.monotonic() - began)
+
+
+async def _one(port: int, end: float, numbers: Iterator[int]) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    count = 0
+    while time.monotonic() < end:
+        writer.write(_request(next(numbers)))
+        status = await reader.readline()
+        if b" 200 " not in status:
+            raise RuntimeError(f"the door answered {status.decode().strip()}")
+        await _rest(reader)
+        count += 1
+    writer.close()
+    return count
+
+
+async def _rest(reader: asyncio.StreamReader) -> None:
+    """Headers and body of an answer."""
+    length = 0
+    while (line := await reader.readline()).strip():
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    await reader.readexactly(length)
+
+
+_BODY = jsonio.dumps(_order(7_777_777, "order", OCREVUS, 600, DAY))
+
+
+def _request(number: int) -> bytes:
+    """A rest-hook notification as HAPI sends it: another record each time."""
+    body = _BODY.replace(b"7777777", b"%08d" % number)
+    return (
+        b"PUT /notify/ehr/%s/MedicationRequest/order-%08d HTTP/1.1\r\nHost: x\r\n"
+        b"Content-Type: application/fhir+json\r\n%s: %s\r\nContent-Length: %d\r\n\r\n"
+        % (KEY.encode(), number, SECRET_HEADER.encode(), SECRET.encode(), len(body))
+    ) + body
