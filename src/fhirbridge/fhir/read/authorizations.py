@@ -85,7 +85,7 @@ def claim_response(page: Page) -> list[Fact]:
         return []
     if use != "preauthorization":
         page.doubt("unknown-code" if use else "missing", "use", use)
-    page.person(page.one(body, "patient"))
+    page.person("patient")
     answer = _answer(page)
     found = decided_lines(page, answer.claim)
     return [_authorization(page, answer, line, position) for position, line in enumerate(found)]

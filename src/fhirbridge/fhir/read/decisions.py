@@ -131,5 +131,5 @@ def reviewed(page: Page, review: Json) -> Decision:
 def grounds(page: Page, review: Json) -> str:
     """The reason code of a review action, in the payer's words where it has them."""
     concept = page.one(review.get("reasonCode") or {}, "valueCodeableConcept")
-    codes = page.codes_of(concept)
-    return page.words_of(concept) or " ".join(code.display or code.code for code in codes)
+    codes, words = page.concept(concept)
+    return words or " ".join(code.display or code.code for code in codes)

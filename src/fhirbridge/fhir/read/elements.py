@@ -123,6 +123,14 @@ class Elements:
             return None
         return coded(self.word(coding, "system"), code, self.word(coding, "display"))
 
+    def concept(self, concept: Json) -> tuple[tuple[Code, ...], str]:
+        """Codes and words of a CodeableConcept in hand."""
+        codes = self.codes_of(concept)
+        codings = concept.get("coding")
+        if "text" not in concept and type(codings) is list and len(codings) == len(codes):
+            return codes, ""  # every coding has a code
+        return codes, self.words_of(concept)
+
     def words(self, node: Json, key: str) -> str:
         """The words of a CodeableConcept that does not repeat."""
         return self.words_of(self.one(node, key)) if key in node else ""

@@ -28,7 +28,7 @@ STATES = {
 def coverage_eligibility_response(page: Page) -> list[Fact]:
     """R4 CoverageEligibilityResponse: one `Requirement` for each item of each insurance."""
     body = page.body
-    page.person(page.one(body, "patient"))
+    page.person("patient")
     number = page.word(body, "preAuthRef")
     page.point_to("request", "request")
     if number:
@@ -62,8 +62,8 @@ def _requirement(
 ) -> Requirement:
     known = len(page.problems)
     required = page.flag(item, "authorizationRequired")
-    concept = page.one(item, "productOrService")
-    codes = page.codes_of(concept) + page.codes(item, "category")
+    codes, words = page.concept(page.one(item, "productOrService"))
+    codes += page.codes(item, "category")
     for modifier in page.rows(item, "modifier"):
         codes += page.codes_of(modifier)
     limit, used = _limits(page, item)
@@ -73,9 +73,7 @@ def _requirement(
         names=page.names,
         links=links + _orders(page, request, codes),
         codes=codes,
-        text=lines(
-            [page.words_of(concept), page.word(item, "name"), page.word(item, "description")]
-        ),
+        text=lines([words, page.word(item, "name"), page.word(item, "description")]),
         state=state,
         updated=page.updated,
         problems=tuple(page.problems[known:]),

@@ -50,7 +50,7 @@ INTENTS = THOUGHTS | CHILDREN | {"order", "original-order", "reflex-order", "dir
 def medication_request(page: Page) -> list[Fact]:
     """R4 MedicationRequest. `fills` counts the first fill (numberOfRepeatsAllowed does not)."""
     body = page.body
-    page.person(page.one(body, "subject"))
+    page.person("subject")
     codes, drug = page.medication()
     dose = doses(page, page.rows(body, "dosageInstruction"))
     supply = page.one(body, "dispenseRequest")
@@ -58,7 +58,8 @@ def medication_request(page: Page) -> list[Fact]:
     valid = page.span(supply, "validityPeriod", "dispenseRequest.validityPeriod")
     point_at_requests(page)
     prior = page.point_to("priorPrescription", "prior prescription")
-    state = _state(page)
+    intent = page.word(body, "intent")
+    state = _state(page, intent)
     order = Order(
         ref=page.ref,
         patient=page.patient,
@@ -76,13 +77,13 @@ def medication_request(page: Page) -> list[Fact]:
         window=valid or dose.times.bounds or ALWAYS,
         spacing_days=dose.times.spacing_days,
         authored=page.moment(body, "authoredOn"),
-        site=_ward(page),
+        site=_ward(page) if "category" in body else SOMEWHERE,
         requester=page.party(body, "requester"),
         dispenser=page.party(supply, "performer"),
         performer=page.party(body, "performer"),
         requisition=next(iter(page.identifiers(body, "groupIdentifier")), None),
         chain=prior,
-        parent=_parent(page),
+        parent=_parent(page) if intent in CHILDREN else None,
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
@@ -92,9 +93,8 @@ def medication_request(page: Page) -> list[Fact]:
 def service_request(page: Page) -> list[Fact]:
     """R4 ServiceRequest: the order for the administration itself."""
     body = page.body
-    page.person(page.one(body, "subject"))
-    concept = page.one(body, "code")
-    codes = page.codes_of(concept)
+    page.person("subject")
+    codes, words = page.concept(page.one(body, "code"))
     details = page.rows(body, "orderDetail")
     for detail in details:
         codes += page.codes_of(detail)
@@ -104,7 +104,8 @@ def service_request(page: Page) -> list[Fact]:
     point_at_requests(page)
     prior = page.point_to_all("replaces", "replaces")
     performers = page.rows(body, "performer")
-    state = _state(page)
+    intent = page.word(body, "intent")
+    state = _state(page, intent)
     order = Order(
         ref=page.ref,
         patient=page.patient,
@@ -112,7 +113,7 @@ def service_request(page: Page) -> list[Fact]:
         codes=codes,
         text=lines(
             [
-                page.words_of(concept),
+                words,
                 *map(page.words_of, details),
                 page.word(body, "patientInstruction"),
                 *_notes(page),
@@ -132,7 +133,7 @@ def service_request(page: Page) -> list[Fact]:
         performer=page.first_party(performers),
         requisition=next(iter(page.identifiers(body, "requisition")), None),
         chain=prior,
-        parent=_parent(page),
+        parent=_parent(page) if intent in CHILDREN else None,
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
@@ -145,13 +146,11 @@ def point_at_requests(page: Page) -> None:
     page.point_to_all("insurance", "insurance")
 
 
-def _state(page: Page) -> State:
+def _state(page: Page, intent: str) -> State:
     state = page.state(STATES)
-    body = page.body
-    intent = page.word(body, "intent")
     if intent not in INTENTS:
         page.doubt("unknown-code" if intent else "missing", "intent", intent)
-    if "doNotPerform" in body and page.flag(body, "doNotPerform"):
+    if "doNotPerform" in page.body and page.flag(page.body, "doNotPerform"):
         page.doubt("do-not-perform", "doNotPerform")
         return State.WITHDRAWN
     if intent in THOUGHTS and state in (State.ACTIVE, State.HELD, State.DONE):
@@ -160,8 +159,6 @@ def _state(page: Page) -> State:
 
 
 def _parent(page: Page) -> str | None:
-    if page.word(page.body, "intent") not in CHILDREN:
-        return None
     for reference in page.rows(page.body, "basedOn"):
         for name, _ in page.names_of(reference):
             return name

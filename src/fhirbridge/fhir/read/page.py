@@ -76,7 +76,7 @@ class Page(Elements):
         names = []
         text = reference.get("reference")
         if type(text) is str and text:
-            names.append((self._name_of(text), 0))
+            names.append((f"{self.name}{text}" if text[0] == "#" else self.book.name_of(text), 0))
         elif text is not None:
             self.doubt("wrong-shape", "reference")
         if "identifier" in reference:
@@ -84,12 +84,6 @@ class Page(Elements):
             if type(identifier) is dict and (name := identifier_name(identifier)):
                 names.append((name, 1))
         return names
-
-    def _name_of(self, text: str) -> str:
-        if text[0] == "#":
-            return f"{self.name}{text}"
-        place = self.book.locate(text)
-        return f"{place[0]}:{place[1]}" if place else text
 
     def point(self, references: Iterable[Json], why: str) -> str | None:
         """Link to what the references mean; the name of the first."""
@@ -108,7 +102,11 @@ class Page(Elements):
         """Link to what a repeating element of the record refers to; the name of the first."""
         return self.point(self.rows(self.body, key), why) if key in self.body else None
 
-    def person(self, reference: Json) -> None:
+    def person(self, key: str) -> None:
+        """The Patient that an element of the record refers to is whom it is about."""
+        self.person_of(self.one(self.body, key))
+
+    def person_of(self, reference: Json) -> None:
         """The Patient that the record is about, as a Ref, or as a link by identifier."""
         text = reference.get("reference")
         self.patient = self.book.person(text) if type(text) is str else None
@@ -167,7 +165,7 @@ class Page(Elements):
         """
         concept = self.one(self.body, "medicationCodeableConcept")
         if concept:
-            return self.codes_of(concept), self.words_of(concept)
+            return self.concept(concept)
         reference = self.one(self.body, "medicationReference")
         if not reference:
             self.doubt("missing", "medication[x]")
@@ -177,8 +175,7 @@ class Page(Elements):
         if resource is None:
             self.doubt("not-read", "medicationReference")
             return (), display
-        concept = self.one(resource, "code")
-        codes = self.codes_of(concept)
+        codes, words = self.concept(self.one(resource, "code"))
         for row in self.rows(resource, "ingredient"):
             codes += self.codes(row, "itemCodeableConcept")
-        return codes, self.words_of(concept) or display
+        return codes, words or display

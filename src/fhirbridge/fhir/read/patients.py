@@ -41,7 +41,7 @@ def patient(page: Page) -> PatientRecord:
 def coverage(page: Page) -> list[Fact]:
     """R4 Coverage. The member's number is a detail of the person and is not kept."""
     body = page.body
-    page.person(page.one(body, "beneficiary"))
+    page.person("beneficiary")
     return [
         Coverage(
             ref=page.ref,

@@ -50,8 +50,9 @@ def appointment(page: Page) -> list[Fact]:
     words = [page.word(body, "description"), page.word(body, "comment")]
     concepts = [row for key in CONCEPTS for row in page.rows(body, key)]
     for concept in (*concepts, page.one(body, "appointmentType")):
-        codes += page.codes_of(concept)
-        words.append(page.words_of(concept))
+        own, text = page.concept(concept)
+        codes += own
+        words.append(text)
     start, end = page.moment(body, "start"), page.moment(body, "end")
     if start and end and end < start:
         page.doubt("bad-period", "end", f"{start.isoformat()} – {end.isoformat()}")
@@ -85,7 +86,7 @@ def _participants(page: Page) -> tuple[list[Json], list[Party]]:
         actor = page.one(participant, "actor")
         kind = _kind(page, actor)
         if kind == "Patient" and page.patient is None:
-            page.person(actor)
+            page.person_of(actor)
         elif kind == "Location":
             places.append(actor)
         elif kind in PERFORMERS and (party := page.party_of(actor)):

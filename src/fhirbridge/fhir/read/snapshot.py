@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from fhirbridge.core.facts import Ref
@@ -43,6 +44,7 @@ class Book:
         "bases",
         "full_urls",
         "identified",
+        "names",
         "persons",
         "places",
         "resources",
@@ -59,6 +61,7 @@ class Book:
         self.identified: dict[str, set[str]] | None = None  # on demand
         self.persons: dict[str, Ref | None] = {}  # one Ref for the many records of a patient
         self.places: dict[str, tuple[str, str] | None] = {}
+        self.names: dict[str, str] = {}
         self.answers: dict[str, tuple[float, float]] | None = None  # of answers.py, on demand
         for body in snapshot.resources:
             kind = body.get("resourceType") if type(body) is dict else None
@@ -89,12 +92,11 @@ class Book:
         return place
 
     def _locate(self, reference: str) -> tuple[str, str] | None:
-        parts = reference.split("/")
-        if len(parts) == 2 and parts[0].isalpha() and is_id(parts[1]):
+        if _is_relative(reference):
             return self.source, reference
         if reference in self.full_urls:
             return self.source, self.full_urls[reference]
-        source = self.source
+        source, parts = self.source, reference.split("/")
         if "://" in reference:
             for base, owner in self.bases.items():
                 if reference.startswith(base) and reference[len(base) : len(base) + 1] == "/":
@@ -106,9 +108,16 @@ class Book:
             parts = parts[:2]
         if len(parts) == 3 and parts[0] == parts[1]:
             parts = parts[1:]
-        if len(parts) == 2 and parts[0].isalpha() and is_id(parts[1]):
-            return source, f"{parts[0]}/{parts[1]}"
-        return None
+        name = "/".join(parts)
+        return (source, name) if _is_relative(name) else None
+
+    def name_of(self, reference: str) -> str:
+        """The name of what a literal reference means; itself when it lies outside."""
+        if reference in self.names:
+            return self.names[reference]
+        place = self.locate(reference)
+        name = self.names[reference] = f"{place[0]}:{place[1]}" if place else reference
+        return name
 
     def person(self, reference: str) -> Ref | None:
         """The patient that a literal reference means, without a version."""
@@ -144,6 +153,13 @@ class Book:
         if place is None or place[0] != self.source:
             return None
         return self.resources.get(place[1])
+
+
+@lru_cache(4096)
+def _is_relative(reference: str) -> bool:
+    """Whether it is "Type/id": those of practitioners and pharmacies recur in many records."""
+    kind, _, number = reference.partition("/")
+    return kind.isalpha() and is_id(number)
 
 
 def identifier_name(identifier: Json) -> str | None:

@@ -45,7 +45,7 @@ GIVEN_STATES = {status: state for status, (state, _) in GIVEN.items()}
 def medication_dispense(page: Page) -> list[Fact]:
     """R4 MedicationDispense. `day`: handed over, else prepared (local days)."""
     body = page.body
-    page.person(page.one(body, "subject"))
+    page.person("subject")
     codes, drug = page.medication()
     page.point_to_all("authorizingPrescription", "authorizing prescription")
     performers = [page.one(row, "actor") for row in page.rows(body, "performer")]
@@ -77,7 +77,7 @@ def medication_dispense(page: Page) -> list[Fact]:
 def medication_administration(page: Page) -> list[Fact]:
     """R4 MedicationAdministration. `amount` is the whole dose given, not the rate."""
     body = page.body
-    page.person(page.one(body, "subject"))
+    page.person("subject")
     codes, drug = page.medication()
     page.point_to("request", "request")
     dosage = page.one(body, "dosage")

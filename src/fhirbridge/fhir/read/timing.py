@@ -9,7 +9,6 @@ Problem, and the number stays unknown.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
@@ -17,6 +16,7 @@ from math import ceil
 
 from fhirbridge.core.facts import Span
 from fhirbridge.core.quantity import Amount
+from fhirbridge.core.value import value
 
 from .page import Page
 from .snapshot import Json
@@ -38,7 +38,7 @@ UNIT_DAYS = {
 SLACK = Decimal("0.05")
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Times:
     """What one Timing says. `visits` None: not said."""
 
@@ -52,7 +52,7 @@ class Times:
 UNTIMED = Times()
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Doses:
     """What all dosage instructions of an order say together."""
 
@@ -72,9 +72,9 @@ def doses(page: Page, instructions: Sequence[Json]) -> Doses:
     texts: list[str] = []
     dosed: list[tuple[Amount | None, Times, int | None]] = []
     for row in instructions:
-        texts += _texts(page, row)
-        dose = _dose(page, row) if "doseAndRate" in row else None
         timing = page.one(row, "timing")
+        texts += _texts(page, row, timing)
+        dose = _dose(page, row) if "doseAndRate" in row else None
         if dose is not None or timing:
             dosed.append((dose, times(page, timing), page.count(row, "sequence")))
     text = lines(texts)
@@ -85,13 +85,12 @@ def doses(page: Page, instructions: Sequence[Json]) -> Doses:
     return _together(page, dosed, text)
 
 
-def _texts(page: Page, row: Json) -> list[str]:
+def _texts(page: Page, row: Json, timing: Json) -> list[str]:
     texts = [page.word(row, "text")]
     if "patientInstruction" in row:
         texts.append(page.word(row, "patientInstruction"))
     if "additionalInstruction" in row:
         texts += [page.words_of(extra) for extra in page.rows(row, "additionalInstruction")]
-    timing = page.one(row, "timing")
     if "code" in timing:
         texts.append(page.words(timing, "code"))
     return texts
@@ -158,7 +157,7 @@ def times(page: Page, timing: Json) -> Times:
     if not days and bounds and bounds.start and bounds.start == bounds.end:
         days = [bounds.start]
     if visits is None:
-        visits = len(days) or _within(page, repeat, bounds)
+        visits = len(days) or (_within(page, repeat, bounds) if "period" in repeat else None)
     elif days and len(days) != visits:
         said = f"count {visits}, {len(days)} events"
         page.doubt("visits-differ", "dosageInstruction.timing", said)
@@ -205,7 +204,7 @@ def _within(page: Page, repeat: Json, bounds: Span | None) -> int | None:
 
     None without bounds of both ends, without a period, or when bounds are a range.
     """
-    apart = _period_days(page, repeat) if "period" in repeat else None
+    apart = _period_days(page, repeat)
     if apart is None:
         return None
     if bounds and bounds.start and bounds.end:
@@ -221,6 +220,8 @@ def _within(page: Page, repeat: Json, bounds: Span | None) -> int | None:
 
 def _even(days: Sequence[date]) -> int | None:
     """The distance between days that are equally far apart."""
+    if len(days) < 2:
+        return None
     gaps = {(later - sooner).days for sooner, later in pairwise(days)}
     return gaps.pop() if len(gaps) == 1 else None
 

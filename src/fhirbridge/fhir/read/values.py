@@ -39,9 +39,9 @@ def number(raw: object) -> Decimal | None:
     if type(raw) is int:
         return Decimal(raw) if -LARGEST < raw < LARGEST else None
     value = Decimal(str(raw)) if type(raw) is float else raw
-    if type(value) is not Decimal or not value.is_finite():
-        return None
-    return value if value.adjusted() in MAGNITUDES else None
+    if type(value) is Decimal and value.is_finite() and value.adjusted() in MAGNITUDES:
+        return value
+    return None
 
 
 @lru_cache(KEPT)
