@@ -87,7 +87,7 @@ def _forget(bridge: Any) -> None:
 
         def hear(self, deliveries: Sequence[Delivery], now: datetime) -> list[Heard]:
             del now
-            return [Heard((), 0, 0, 1) for _ in deliveries]
+            return [Heard(1, 0, 0, ()) for _ in deliveries]
 
     bridge.intake.close()
     concerns, told = bridge.intake._concerns, bridge.intake._told
@@ -102,7 +102,7 @@ def usual_door(port: int, redis: str) -> None:
     queue = Celery("usual", broker=redis)
     app = FastAPI()
 
-    @queue.task
+    @queue.task  # type: ignore[untyped-decorator]
     def work(payload: dict[str, Any]) -> None: ...
 
     @app.put("/notify/{server}/{key}/{below:path}")
