@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,10 @@ premedications:
 examples:
   - {text: Examplix, expect: this}
 """
+DOSES = """\
+phases:
+  - {name: initial, source: made up, verified: false, doses: [%s]}
+billing:"""
 
 
 @pytest.fixture
@@ -34,8 +39,13 @@ def site(tmp_path: Path) -> Path:
 
 
 def complaints(site: Path, text: str, name: str = "therapies/examplumab.yaml") -> list[str]:
+    """What is said about a site's file beside a few of the shipped ones."""
     (site / name).write_text(text, encoding="utf-8")
-    found = mappings.check([mappings.shipped(), site])
+    few = site / ".shipped"
+    (few / "therapies").mkdir(parents=True, exist_ok=True)
+    for each in ("therapies/ocrelizumab.yaml", *mappings.FILES):
+        shutil.copy(mappings.shipped() / each, few / each)
+    found = mappings.check([few, site])
     return [line.removeprefix(f"{site}/") for line in found]
 
 
@@ -52,9 +62,12 @@ def test_a_shipped_therapy_says_what_the_ledger_needs(name: str) -> None:
     assert len(SHIPPED.files[name][1].examples) >= 5
 
 
-def test_the_seven_therapies() -> None:
+def test_the_therapies_that_are_shipped() -> None:
     assert sorted(SHIPPED.files) == [
+        "adalimumab",
         "alemtuzumab",
+        "immune-globulin",
+        "infliximab",
         "natalizumab",
         "ocrelizumab",
         "ocrelizumab-hyaluronidase",
@@ -62,6 +75,68 @@ def test_the_seven_therapies() -> None:
         "rituximab",
         "ublituximab",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "minutes"),
+    [
+        ("ocrelizumab", 0, 30 + 150 + 60),
+        ("ocrelizumab", 1, 30 + 120 + 60),
+        ("ocrelizumab-hyaluronidase", 0, 30 + 10 + 15),
+        ("alemtuzumab", 0, 240 + 120),
+        ("natalizumab", 0, 60 + 60),
+        ("ublituximab", 0, 30 + 240 + 60),
+        ("ublituximab", 2, 30 + 60 + 60),
+        ("infliximab", 0, 120),
+        ("immune-globulin", 0, None),  # by rate and weight
+        ("ofatumumab", 0, None),
+    ],
+)
+def test_how_long_the_chair_is_taken(name: str, number: int, minutes: int | None) -> None:
+    therapy = SHIPPED.formulary.therapies[name]
+    assert therapy.chair_minutes(therapy.doses[number]) == minutes
+
+
+def test_what_must_be_there_before_a_dose() -> None:
+    formulary = SHIPPED.formulary
+    asked = {
+        name: {each.name for each in therapy.prerequisites}
+        for name, therapy in formulary.therapies.items()
+    }
+    b_cells = {"hepatitis-b", "immunoglobulins", "liver"}
+    assert asked["ocrelizumab"] == asked["ublituximab"] == b_cells
+    assert asked["natalizumab"] == set()
+    loinc = Code("http://loinc.org", "5195-3")
+    assert formulary.prerequisite([loinc], "") == {"hepatitis-b"}
+    assert formulary.prerequisite([Code("x", "1", "HBsAg, quantitative IgG")], "") == {
+        "hepatitis-b",
+        "immunoglobulins",
+    }
+    assert formulary.prerequisite([], "lipid panel") == frozenset()
+
+
+def test_the_two_safety_programs() -> None:
+    programs = {name: t.rems.program for name, t in SHIPPED.formulary.therapies.items() if t.rems}
+    assert programs == {
+        "alemtuzumab": "Lemtrada REMS",
+        "natalizumab": "TOUCH Prescribing Program",
+    }
+    assert SHIPPED.formulary.rems([], "Enrolled in the Tysabri TOUCH program") == {
+        "TOUCH Prescribing Program"
+    }
+
+
+def test_what_is_new_outside_multiple_sclerosis() -> None:
+    therapies = SHIPPED.formulary.therapies
+    assert therapies["infliximab"].waste
+    assert not therapies["ocrelizumab"].waste
+    assert therapies["adalimumab"].channel == therapies["ofatumumab"].channel == "pharmacy"
+    assert therapies["ocrelizumab"].channel == "medical"
+    assert therapies["natalizumab"].channel == "unknown"
+    assert all(dose.per_kg for dose in therapies["immune-globulin"].doses)
+    assert {p.route for t in therapies.values() for p in t.products if t.route[0] == "i"} == {
+        "intravenous"
+    }
 
 
 def test_the_shipped_premedications_and_visits() -> None:
@@ -74,11 +149,15 @@ def test_the_shipped_premedications_and_visits() -> None:
 
 def test_a_site_adds_a_drug_and_a_class(site: Path) -> None:
     (site / "premedications.yaml").write_text("classes:\n  antiviral: {words: [acyclovir]}\n")
+    (site / "prerequisites.yaml").write_text("classes:\n  cortisol: {words: [cortisol]}\n")
     (site / "visits.yaml").write_text("infusion: {words: [long chair]}\n")
     (site / ".hidden").touch()
-    assert complaints(site, DRUG.replace("steroid", "antiviral")) == []
+    asked = "prerequisites: [{name: cortisol, within_days: 30, source: x, verified: false}]\n"
+    assert complaints(site, DRUG.replace("steroid", "antiviral") + asked) == []
     formulary = mappings.load([mappings.shipped(), site]).formulary
-    assert len(formulary.therapies) == 8
+    assert len(formulary.therapies) == len(SHIPPED.files) + 1
+    (result,) = formulary.therapies["examplumab"].prerequisites
+    assert (result.name, result.within_days, result.first_only) == ("cortisol", 30, True)
     assert formulary.premedication([], "acyclovir") == {"antiviral"}
     assert formulary.infusion_visit("ehr", [], "long chair") == "yes"
 
@@ -110,6 +189,23 @@ def test_a_source_has_its_own_infusion_visits() -> None:
             "6: “billing.0.source” ",
         ),
         ("name: steroid", "name: steriod", "8: “steriod” is not in premedications.yaml; did you"),
+        (
+            "premedications:\n  - {name: steroid, required: true,",
+            "prerequisites:\n  - {name: hepatitis,",
+            "8: “hepatitis” is not in prerequisites.yaml; did you mean “hepatitis-b”?",
+        ),
+        ("J9999", "J2350", "6: “J2350” is already a product of “ocrelizumab”"),
+        (
+            "billing:",
+            DOSES % "{visits: 2}",
+            "6: “phases.0.doses.0”: a dose has either mg or mg_per",
+        ),
+        ("billing:", DOSES % "{mg: 1, mg_per_kg: {least: 1, most: 2}}", "6: “phases.0.doses.0”: "),
+        (
+            "billing:",
+            DOSES % "{mg_per_kg: {least: 1, most: 2}}",
+            "1: “the file”: doses by weight (mg_per_kg) need ",
+        ),
         ("expect: this", "expect: 600mg", "10: “examples.0.expect”: "),
         ("expect: this", "expect: other", "10: expected “other”, came “this”"),
     ],
@@ -133,7 +229,7 @@ def test_examples_may_expect_what_is_unclear_or_wrong(site: Path) -> None:
     more = """\
   - {codes: [{system: hcpcs, code: J9999}], amount: {value: 10}, expect: 50 mg}
   - {codes: [{system: hcpcs, code: J9999}], amount: {text: some}, expect: unit-ambiguous}
-  - {codes: [{system: hcpcs, code: J9999, display: rituximab}], expect: unclear}
+  - {codes: [{system: hcpcs, code: J9999, display: ocrelizumab}], expect: unclear}
   - {text: aspirin, expect: this}
 """
     assert complaints(site, DRUG + more) == [

@@ -18,7 +18,7 @@ from functools import lru_cache
 from . import grammar
 from .codes import Words
 from .facts import Code, Problem, Ref
-from .index import Index, Meaning
+from .index import Index, Meaning, Named
 from .quantity import Amount, Measured, Quantity
 from .scale import Scale
 from .therapy import Recognition, Therapy
@@ -38,6 +38,10 @@ class Formulary:
         self.visits = visits or Visits()
         self._scales = {name: Scale(each) for name, each in self.therapies.items()}
         self._index = Index(self.therapies.values())
+        prerequisites = [p for each in self.therapies.values() for p in each.prerequisites]
+        self._results = Named((p.name, p.codes, (p.name, *p.aliases)) for p in prerequisites)
+        programs = [each.rems for each in self.therapies.values() if each.rems]
+        self._programs = Named((r.program, (), (r.program, *r.aliases)) for r in programs)
         self._routes = {route: Words(words) for route, words in _ROUTES.items()}
         self._recognized = lru_cache(maxsize=8192)(self._recognize)
 
@@ -107,6 +111,14 @@ class Formulary:
         of_text = self._index.of_text
         said = (*self._index.of_codes(codes), *of_text(_displays(codes)), *of_text(text))
         return _union(each.premedications for each in said)
+
+    def prerequisite(self, codes: Sequence[Code], text: str) -> frozenset[str]:
+        """The classes of results (hepatitis-b …) that a laboratory's record is about."""
+        return self._results.found(codes, text)
+
+    def rems(self, codes: Sequence[Code], text: str) -> frozenset[str]:
+        """The safety programs (`Rems.program`) that a record names."""
+        return self._programs.found(codes, text)
 
     def infusion_visit(
         self, source: str, codes: Sequence[Code], text: str, location: str | None = None

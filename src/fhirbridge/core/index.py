@@ -39,6 +39,27 @@ class Meaning:
         return self.therapies | self.traps | self.premedications
 
 
+class Named:
+    """Names of things that are no drugs (results, programs), with their codes and words."""
+
+    def __init__(self, entries: Iterable[tuple[str, Sequence[Code], Sequence[str]]]) -> None:
+        self._codes: dict[Key, set[str]] = {}
+        self._phrases: dict[str, set[str]] = {}
+        for name, codes, words in entries:
+            for key in (key for code in codes for key in keys(code)):
+                self._codes.setdefault(key, set()).add(name)
+            for word in words:
+                self._phrases.setdefault(plain_words(word), set()).add(name)
+        self._words = Words(self._phrases)
+
+    def found(self, codes: Sequence[Code], text: str) -> frozenset[str]:
+        """The names that codes, their displays and a text name."""
+        said = [self._codes.get(key, set()) for code in codes for key in keys(code)]
+        texts = [text, *(code.display for code in codes)]
+        said += [self._phrases[phrase] for each in texts for phrase in self._words.found(each)]
+        return frozenset().union(*said)
+
+
 class Index:
     """Built once; `of_codes` and `of_text` are look-ups."""
 

@@ -232,10 +232,10 @@ class Therapy:
         return max(before, default=0) + dose.infusion_minutes + self._observation(number)
 
     def is_waste(self, ordered: Quantity, supplied: Quantity) -> bool:
-        """Whether an excess is the rest of an opened vial: less than one of the largest."""
+        """Whether an excess is the rest of an opened vial: less than one of the smallest."""
         vials = [each.mg_per_package for each in self.products if each.mg_per_package]
         excess = (supplied - ordered).value
-        return self.waste and Decimal(0) < excess < max(vials, default=Decimal(0))
+        return self.waste and Decimal(0) < excess < min(vials, default=Decimal(0))
 
     def _observation(self, number: int | None) -> int:
         """Minutes for the dose with this number: of the rows that fit, the narrowest."""

@@ -3,11 +3,13 @@
     load([shipped(), *site_folders]) -> Mappings     frozen, ready for the core
     check(folders) -> list of complaints             also runs the examples in the files
 
+    schema() -> JSON Schemas           of each kind of file, for editors
+
 A folder holds `therapies/*.yaml` (one drug in one form each), `premedications.yaml`,
-`visits.yaml`, and the folders of `FOLDERS` that other modules read. A later folder adds to the
-earlier ones: a therapy of the same file name or a class of premedication of the same name
-replaces the earlier one, the lists of `visits.yaml` are joined. The shapes of the files:
-`files.py`. To add a drug: docs/how-to/add-a-therapy.md.
+`prerequisites.yaml`, `visits.yaml`, and the folders of `FOLDERS` that other modules read. A later
+folder adds to the earlier ones: a therapy of the same file name, or a class of premedication or
+of results of the same name, replaces the earlier one; the lists of `visits.yaml` are joined. The
+shapes of the files: `files.py`. To add a drug: docs/how-to/add-a-therapy.md.
 """
 
 from __future__ import annotations
@@ -20,25 +22,22 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from fhirbridge import yamlfile
-from fhirbridge.core.facts import Problem, Ref
+from fhirbridge.core.codes import keys
+from fhirbridge.core.facts import Code
 from fhirbridge.core.formulary import Formulary
-from fhirbridge.core.quantity import Amount
 from fhirbridge.core.visits import AtSite
 from fhirbridge.yamlfile import Invalid
 
-from .files import (
-    DrugClass,
-    Example,
-    PremedicationsFile,
-    TherapyFile,
-    VisitsFile,
-    to_codes,
-    to_visits,
-)
+from . import examples
+from .files import TherapyFile
+from .lists import NamedClass, PremedicationsFile, PrerequisitesFile, VisitsFile, to_visits
+from .schemas import schema
+
+__all__ = ["FILES", "FOLDERS", "Mappings", "check", "load", "schema", "shipped"]
 
 #: What a folder of mappings may hold.
 FOLDERS = frozenset({"therapies", "payers", "servers", "tasks"})
-FILES = frozenset({"premedications.yaml", "visits.yaml"})
+FILES = frozenset({"premedications.yaml", "prerequisites.yaml", "visits.yaml"})
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -70,11 +69,15 @@ def load(folders: Sequence[Path], sites: Mapping[str, AtSite] | None = None) -> 
     read = _Read()
     for folder in folders:
         read.folder(folder)
-    read.check_premedications()
+    read.check_classes()
+    read.check_products()
     if read.complaints:
         first, *rest = read.complaints
         raise Invalid(first.path, first.line, first.message, tuple(rest))
-    therapies = [file.to_core(name, read.classes) for name, (_, file) in sorted(read.files.items())]
+    therapies = [
+        file.to_core(name, read.drugs, read.results)
+        for name, (_, file) in sorted(read.files.items())
+    ]
     visits = to_visits(read.visits)
     for source, site in (sites or {}).items():
         visits = visits.at(source, site)
@@ -87,12 +90,7 @@ def check(folders: Sequence[Path]) -> list[str]:
         mappings = load(folders)
     except Invalid as invalid:
         return [str(Invalid(each.path, each.line, each.message)) for each in invalid.all]
-    return [
-        f"{node.path}:{node.line(('examples', number))}: {wrong}"
-        for name, (node, file) in sorted(mappings.files.items())
-        for number, example in enumerate(file.examples)
-        if (wrong := _try(mappings.formulary, name, example))
-    ]
+    return list(examples.run(mappings.formulary, mappings.files))
 
 
 @dataclass(slots=True)
@@ -100,7 +98,8 @@ class _Read:
     """What was read so far, and what is wrong with it."""
 
     files: dict[str, tuple[yamlfile.Node, TherapyFile]] = field(default_factory=dict)
-    classes: dict[str, DrugClass] = field(default_factory=dict)
+    drugs: dict[str, NamedClass] = field(default_factory=dict)
+    results: dict[str, NamedClass] = field(default_factory=dict)
     visits: list[VisitsFile] = field(default_factory=list)
     complaints: list[Invalid] = field(default_factory=list)
 
@@ -110,19 +109,34 @@ class _Read:
             if read := self._file(path, TherapyFile):
                 self.files[path.stem] = read
         if drugs := self._file(folder / "premedications.yaml", PremedicationsFile):
-            self.classes |= drugs[1].classes
+            self.drugs |= drugs[1].classes
+        if results := self._file(folder / "prerequisites.yaml", PrerequisitesFile):
+            self.results |= results[1].classes
         if listed := self._file(folder / "visits.yaml", VisitsFile):
             self.visits.append(listed[1])
 
-    def check_premedications(self) -> None:
+    def check_classes(self) -> None:
         """Each class that a therapy asks for must be one that is known."""
         for node, file in self.files.values():
-            for number, asked in enumerate(file.premedications):
-                if asked.name not in self.classes:
-                    line = node.line(("premedications", number, "name"))
-                    hint = yamlfile.nearest(asked.name, self.classes)
-                    message = f"“{asked.name}” is not in premedications.yaml{hint}"
-                    self.complaints.append(Invalid(node.path, line, message))
+            for key, known in (("premedications", self.drugs), ("prerequisites", self.results)):
+                for number, asked in enumerate(getattr(file, key)):
+                    if asked.name not in known:
+                        hint = yamlfile.nearest(asked.name, known)
+                        message = f"“{asked.name}” is not in {key}.yaml{hint}"
+                        self._complain(node, (key, number, "name"), message)
+
+    def check_products(self) -> None:
+        """A code can be the product of one therapy only, else it would name neither."""
+        owners: dict[object, str] = {}
+        for name, (node, file) in self.files.items():  # in the order of folders
+            for where, code in _product_codes(file):
+                other = owners.setdefault(keys(code), name)
+                if other != name:
+                    message = f"“{code.code}” is already a product of “{other}”"
+                    self._complain(node, where, message)
+
+    def _complain(self, node: yamlfile.Node, where: yamlfile.Where, message: str) -> None:
+        self.complaints.append(Invalid(node.path, node.line(where), message))
 
     def _file(self, path: Path, model: type[M]) -> tuple[yamlfile.Node, M] | None:
         if not path.exists():
@@ -149,29 +163,9 @@ def _strangers(folder: Path) -> Iterator[Invalid]:
             yield Invalid(path, 1, f"“{path.name}” is not read; a therapy's file ends in .yaml")
 
 
-def _try(formulary: Formulary, name: str, example: Example) -> str | None:
-    """What is wrong with an example, or None."""
-    came = _outcome(formulary, name, example)
-    return None if came == example.expect else f"expected “{example.expect}”, came “{came}”"
-
-
-def _outcome(formulary: Formulary, name: str, example: Example) -> str:
-    codes = to_codes(example.codes)
-    whose = formulary.recognize(codes, example.text)
-    if whose.unclear:
-        return "unclear"
-    if whose.therapy is None or whose.therapy.name != name:
-        return "other"
-    if example.amount is None:
-        return "this"
-    said = example.amount
-    came = formulary.measure(
-        whose.therapy,
-        codes,
-        Amount(said.value, said.unit, code=said.code, text=said.text),
-        example.on,
-        context=example.context,
-        ref=Ref("example", "Example", name),
-        at="amount",
-    )
-    return came.reason if isinstance(came, Problem) else str(came.mass)
+def _product_codes(file: TherapyFile) -> Iterator[tuple[yamlfile.Where, Code]]:
+    for number, product in enumerate(file.products):
+        for place, code in enumerate(product.codes):
+            yield ("products", number, "codes", place), code.to_core()
+    for number, billing in enumerate(file.billing):
+        yield ("billing", number), billing.to_core().code

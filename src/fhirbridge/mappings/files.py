@@ -1,4 +1,4 @@
-"""The shapes of the mapping files: strict models, and how each becomes a shape of the core.
+"""The shape of a therapy's file: strict models, and how they become a shape of the core.
 
 Every code and rule carries `source` and `verified` (somebody looked it up there). What a key
 means for a reader of the files is said in docs/how-to/add-a-therapy.md.
@@ -6,74 +6,54 @@ means for a reader of the files is said in docs/how-to/add-a-therapy.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from fhirbridge.core import therapy as core
-from fhirbridge.core.codes import keys
 from fhirbridge.core.facts import Code, Span
-from fhirbridge.core.quantity import Quantity
-from fhirbridge.core.visits import Visits
 from fhirbridge.yamlfile import Strict
 
-SYSTEMS: Mapping[str, str] = {
-    "rxnorm": "http://www.nlm.nih.gov/research/umls/rxnorm",
-    "ndc": "http://hl7.org/fhir/sid/ndc",
-    "hcpcs": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
-    "cpt": "http://www.ama-assn.org/go/cpt",
-    "snomed": "http://snomed.info/sct",
-    "service-type": "http://terminology.hl7.org/CodeSystem/service-type",
-}
+from .codes import EMPTY, SYSTEMS, AnyCode, Known, KnownCode, Number, lower, to_codes
+from .lists import NamedClass
+from .regimen import (
+    Believed,
+    Benefit,
+    Minimum,
+    Observation,
+    Phase,
+    Premedication,
+    Prerequisite,
+    Rems,
+    Waste,
+)
 
-Number = Annotated[
-    Decimal,
-    BeforeValidator(
-        lambda value: Decimal(value) if isinstance(value, int) and value is not True else value
-    ),
-    Field(gt=0),
-]
-_EMPTY: Any = Field(default_factory=list)
-
-
-class Known(Strict):
-    """Where a fact comes from, and whether somebody looked it up there."""
-
-    source: str
-    verified: bool
-
-
-class AnyCode(Strict):
-    system: Literal["rxnorm", "ndc", "hcpcs", "cpt", "snomed", "service-type"]
-    code: str
-    display: str = ""
-
-    def to_core(self) -> Code:
-        return Code(SYSTEMS[self.system], self.code, self.display)
-
-
-class KnownCode(AnyCode, Known):
-    @field_validator("code")
-    @classmethod
-    def _unmistakable(cls, code: str, info: ValidationInfo) -> str:
-        if info.data.get("system") == "ndc" and len(keys(Code(SYSTEMS["ndc"], code))) != 1:
-            raise ValueError("an NDC is written with hyphens, or with 11 digits")
-        return code
+Route = Literal["intravenous", "subcutaneous"]
 
 
 class Product(Strict):
+    """A package that can be handed out; `per_kit` of them are in what the codes name."""
+
     name: str
     package: Literal["vial", "pen", "syringe", "kit"] = "vial"
     mg_per_ml: Number | None = None
     mg_per_package: Number | None = None
+    per_kit: int = Field(1, gt=0)
+    route: Route | None = None
     codes: list[KnownCode]
 
-    def to_core(self) -> core.Product:
+    def to_core(self, route: str) -> core.Product:
         return core.Product(
-            self.name, to_codes(self.codes), self.mg_per_ml, self.mg_per_package, self.package
+            self.name,
+            to_codes(self.codes),
+            self.mg_per_ml,
+            self.mg_per_package,
+            self.package,
+            self.per_kit,
+            self.route or route,
         )
 
 
@@ -92,60 +72,14 @@ class Billing(Known):
 
 
 class Service(Known):
+    """A procedure that a payer authorizes apart from the drug."""
+
     code: str
     display: str = ""
     covers: Literal["administration", "home-nursing"]
 
     def to_core(self) -> core.Service:
         return core.Service(Code(SYSTEMS["hcpcs"], self.code, self.display), self.covers)
-
-
-class Dose(Strict):
-    mg: Number
-    visits: int = Field(1, gt=0)
-    spacing_days: int | None = Field(None, gt=0)
-
-    def to_core(self) -> core.Dose:
-        return core.Dose(Quantity(self.mg, "mg"), self.visits, self.spacing_days)
-
-
-class Phase(Known):
-    name: Literal["initial", "maintenance"]
-    doses: list[Dose] = Field(min_length=1)
-    every_weeks: int | None = Field(None, gt=0)
-    every_months: int | None = Field(None, gt=0)
-
-    def to_core(self) -> core.Phase:
-        doses = tuple(dose.to_core() for dose in self.doses)
-        return core.Phase(self.name, doses, self.every_weeks, self.every_months)
-
-
-class Premedication(Known):
-    """A class of `premedications.yaml` that a therapy asks for."""
-
-    name: str
-    required: bool
-
-    def to_core(self, drugs: DrugClass) -> core.Premedication:
-        aliases = tuple(word.lower() for word in drugs.words)
-        return core.Premedication(self.name, self.required, to_codes(drugs.codes), aliases)
-
-
-class DrugClass(Strict):
-    """How an order for a drug of this class is recognized."""
-
-    words: list[str] = _EMPTY
-    codes: list[KnownCode] = _EMPTY
-
-
-class PremedicationsFile(Strict):
-    """`premedications.yaml`: classes of drugs by name."""
-
-    classes: dict[str, DrugClass]
-
-
-class Minimum(Known):
-    days: int = Field(gt=0)
 
 
 class Said(Strict):
@@ -164,77 +98,73 @@ class Example(Strict):
     `this`, `other` (another therapy, a trap, or none that we know) or `unclear`.
     """
 
-    codes: list[AnyCode] = _EMPTY
+    codes: list[AnyCode] = EMPTY
     text: str = ""
     amount: Said | None = None
     on: date | None = None
-    context: Literal["dose", "dispense", "authorization", "given"] = "dose"
+    context: Literal["dose", "dispense", "authorization", "limit", "given"] = "dose"
     expect: str = Field(
         pattern=r"^([0-9.]+ mg|this|other|unclear|unit-ambiguous|implausible|not-a-number)$"
     )
 
 
 class TherapyFile(Strict):
-    """One file of `therapies/`."""
+    """One file of `therapies/`: one drug in one form."""
 
     title: str
     ingredient: str
-    route: Literal["intravenous", "subcutaneous"]
+    route: Route
     aliases: list[str] = Field(min_length=1)
     infusion: bool = True
-    ingredients: list[KnownCode] = _EMPTY
-    products: list[Product] = _EMPTY
-    billing: list[Billing] = _EMPTY
-    services: list[Service] = _EMPTY
-    phases: list[Phase] = _EMPTY
+    benefit: Benefit | None = None
+    ingredients: list[KnownCode] = EMPTY
+    products: list[Product] = EMPTY
+    billing: list[Billing] = EMPTY
+    services: list[Service] = EMPTY
+    phases: list[Phase] = EMPTY
     minimum: Minimum | None = None
-    premedications: list[Premedication] = _EMPTY
-    traps: list[KnownCode] = _EMPTY
-    trap_words: list[str] = _EMPTY
+    believed: Believed | None = None
+    waste: Waste | None = None
+    observation: list[Observation] = EMPTY
+    premedications: list[Premedication] = EMPTY
+    prerequisites: list[Prerequisite] = EMPTY
+    rems: Rems | None = None
+    traps: list[KnownCode] = EMPTY
+    trap_words: list[str] = EMPTY
     examples: list[Example] = Field(min_length=1)
 
-    def to_core(self, name: str, classes: Mapping[str, DrugClass]) -> core.Therapy:
+    @model_validator(mode="after")
+    def _bounded(self) -> TherapyFile:
+        by_weight = any(dose.mg_per_kg for phase in self.phases for dose in phase.doses)
+        if by_weight and self.believed is None:
+            raise PydanticCustomError("unbounded", "doses by weight (mg_per_kg) need “believed”")
+        return self
+
+    def to_core(
+        self, name: str, drugs: Mapping[str, NamedClass], results: Mapping[str, NamedClass]
+    ) -> core.Therapy:
+        """The therapy; `drugs` and `results` are the classes that it may ask for."""
         return core.Therapy(
             name=name,
             title=self.title,
             ingredient=self.ingredient.lower(),
             route=self.route,
-            aliases=tuple(alias.lower() for alias in self.aliases),
+            aliases=lower(self.aliases),
             ingredients=to_codes(self.ingredients),
-            products=tuple(each.to_core() for each in self.products),
+            products=tuple(each.to_core(self.route) for each in self.products),
             billing=tuple(each.to_core() for each in self.billing),
             services=tuple(each.to_core() for each in self.services),
             phases=tuple(each.to_core() for each in self.phases),
-            premedications=tuple(each.to_core(classes[each.name]) for each in self.premedications),
+            premedications=tuple(each.to_core(drugs[each.name]) for each in self.premedications),
             infusion=self.infusion,
             minimum_days=self.minimum.days if self.minimum else None,
             traps=to_codes(self.traps),
-            trap_words=tuple(word.lower() for word in self.trap_words),
+            trap_words=lower(self.trap_words),
+            minimum_months=self.minimum.months if self.minimum else None,
+            observations=tuple(each.to_core() for each in self.observation),
+            prerequisites=tuple(each.to_core(results[each.name]) for each in self.prerequisites),
+            rems=self.rems.to_core() if self.rems else None,
+            waste=self.waste is not None and self.waste.allowed,
+            believed=self.believed.to_core() if self.believed else None,
+            channel=self.benefit.channel if self.benefit else "unknown",
         )
-
-
-class VisitList(Strict):
-    words: list[str] = _EMPTY
-    codes: list[KnownCode] = _EMPTY
-
-
-class VisitsFile(Strict):
-    """`visits.yaml`."""
-
-    infusion: VisitList = VisitList()
-    other: VisitList = VisitList()
-
-
-def to_visits(files: Iterable[VisitsFile]) -> Visits:
-    """The lists of several files, joined."""
-    listed = list(files)
-    return Visits(
-        yes_codes=to_codes(code for file in listed for code in file.infusion.codes),
-        no_codes=to_codes(code for file in listed for code in file.other.codes),
-        yes_words=tuple(word for file in listed for word in file.infusion.words),
-        no_words=tuple(word for file in listed for word in file.other.words),
-    )
-
-
-def to_codes(codes: Iterable[AnyCode]) -> tuple[Code, ...]:
-    return tuple(code.to_core() for code in codes)
