@@ -225,18 +225,20 @@ def _numbers(page: Page, line: Line) -> frozenset[str]:
 def _links(page: Page, line: Line) -> tuple[Link, ...]:
     """The order that the item asks to be authorized (requestedService: tier 0)."""
     parts = []
-    for part in page.rows(line.asked, "extension"):
-        if tail(part) == "requestedService":
-            parts.append(part)
+    if "extension" in line.asked:
+        for part in page.rows(line.asked, "extension"):
+            if tail(part) == "requestedService":
+                parts.append(part)
     if "requestedService" in line.parts:
         parts.append(line.parts["requestedService"])
     if "authorizedService" in line.detail:
         parts.append(line.detail["authorizedService"])
-    found: dict[Link, None] = {}  # in the order in which they stand, each once
+    found = []
     for part in parts:
-        for name, tier in page.names_of(page.one(part, "valueReference")):
-            found[Link(name, tier, "requested service")] = None
-    return tuple(found)
+        for name in page.names_of(page.one(part, "valueReference")):
+            if name not in found:
+                found.append(name)
+    return tuple([Link(name, tier, "requested service") for name, tier in found])
 
 
 def _provider(page: Page, line: Line) -> Party | None:

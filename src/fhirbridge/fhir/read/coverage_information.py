@@ -135,7 +135,7 @@ def _allowed(page: Page, details: list[Json]) -> tuple[Amount | None, Span | Non
     amount: Amount | None = None
     period: Span | None = None
     for detail in details:
-        parts = {tail(part): part for part in page.rows(detail, "extension")}
+        parts = page.parts(detail)
         value = parts.get("value", {})
         name = page.code_in(parts.get("code", {}), "valueCodeableConcept")
         if name == "allowed-quantity":

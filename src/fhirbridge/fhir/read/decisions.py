@@ -7,6 +7,7 @@ of Da Vinci PAS for "not certified" and "pended" both carry `complete`.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from fhirbridge.core.facts import Decision
 
@@ -101,20 +102,20 @@ def decision_in(text: str) -> Decision:
     return decision
 
 
-def review_of(page: Page, item: Json) -> Json | None:
+def review_of(page: Page, item: Json) -> Mapping[str, Json] | None:
     """The parts of an item's review action by name (code, number, reasonCode), or None.
 
     The guide has it on `adjudication`; older drafts on the item itself.
     """
-    holders = [*page.rows(item, "adjudication"), item]
-    for holder in holders:
-        for extension in page.rows(holder, "extension"):
-            if tail(extension) == "reviewAction":
-                return {tail(part): part for part in page.rows(extension, "extension")}
+    for holder in (*page.rows(item, "adjudication"), item):
+        if "extension" in holder:
+            for extension in page.rows(holder, "extension"):
+                if tail(extension) == "reviewAction":
+                    return page.parts(extension)
     return None
 
 
-def reviewed(page: Page, review: Json) -> Decision:
+def reviewed(page: Page, review: Mapping[str, Json]) -> Decision:
     """The decision of a review action; an unknown code is UNKNOWN and said so."""
     part = review.get("reviewActionCode") or review.get("code") or {}
     codes = [code.code for code in page.codes(part, "valueCodeableConcept")]
@@ -128,8 +129,9 @@ def reviewed(page: Page, review: Json) -> Decision:
     return Decision.UNKNOWN
 
 
-def grounds(page: Page, review: Json) -> str:
+def grounds(page: Page, review: Mapping[str, Json]) -> str:
     """The reason code of a review action, in the payer's words where it has them."""
-    concept = page.one(review.get("reasonCode") or {}, "valueCodeableConcept")
-    codes, words = page.concept(concept)
+    if "reasonCode" not in review:
+        return ""
+    codes, words = page.concept(page.one(review["reasonCode"], "valueCodeableConcept"))
     return words or " ".join(code.display or code.code for code in codes)

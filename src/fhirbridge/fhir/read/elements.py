@@ -196,19 +196,24 @@ class Elements:
         try:
             if type(text) is str and len(text) == 10:
                 return datetime.combine(day_in(text), time(), self.zone or UTC)
-            return self._aware(text, at or key)
+            moment = moment_in(text)
         except ValueError:
             self.doubt("bad-date", at or key, text)
             return None
+        if moment.tzinfo is None:
+            # R4 requires an offset with a time of day; the site's own clock is what was meant.
+            self.doubt("no-time-zone", at or key, text)
+            return moment.replace(tzinfo=self.zone or UTC)
+        return moment
 
     def day(self, node: Json, key: str, at: str = "") -> date | None:
         """A date, or the local day of a dateTime. A month or year alone is no day: a Problem."""
         text = node.get(key)
         if text is None:
             return None
+        if type(text) is not str or len(text) > 10:
+            return self.local(self.moment(node, key, at))
         try:
-            if type(text) is not str or len(text) > 10:
-                return self.local(self._aware(text, at or key))
             if len(text) == 10:
                 return day_in(text)
             first_day(text)
@@ -253,11 +258,3 @@ class Elements:
                 self.doubt("bad-date", f"{at}.{key}", text)
                 return None
         return self.day(period, key, f"{at}.{key}")
-
-    def _aware(self, text: object, at: str) -> datetime:
-        moment = moment_in(text)
-        if moment.tzinfo is None:
-            # R4 requires an offset with a time of day; the site's own clock is what was meant.
-            self.doubt("no-time-zone", at, text)
-            return moment.replace(tzinfo=self.zone or UTC)
-        return moment

@@ -7,7 +7,8 @@ weighed as a whole before any line is believed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from fhirbridge.core.facts import Code, Decision, Problem
@@ -27,14 +28,14 @@ class Line:
     asked: Json  # the item of the Claim; empty when there is none
     sequences: frozenset[int]
     added: bool
-    review: Json | None
+    review: Mapping[str, Json] | None  # the parts of its review action by name
     decision: Decision
+    parts: Mapping[str, Json]  # its extensions by name
+    detail: Mapping[str, Json]  # those of its itemAuthorizedDetail
     loose: bool = False  # no item of the Claim is named by its sequence
     codes: tuple[Code, ...] = ()
     parent: Line | None = None  # the item that an addItem answers
     problems: tuple[Problem, ...] = ()
-    parts: dict[str, Json] = field(default_factory=dict)  # extensions by name
-    detail: dict[str, Json] = field(default_factory=dict)  # of itemAuthorizedDetail
 
     def part(self, name: str) -> Json:
         """An extension by its name; empty when the line has none of that name."""
@@ -87,9 +88,7 @@ def _sequences(page: Page, row: Json) -> set[Any]:
 def _line(page: Page, row: Json, asked: Json, sequences: set[Any], *, added: bool) -> Line:
     known = len(page.problems)
     review = review_of(page, row)
-    parts = {tail(part): part for part in page.rows(row, "extension")}
-    granted = parts.get("itemAuthorizedDetail", NOTHING)
-    detail = {tail(part): part for part in page.rows(granted, "extension")}
+    parts = page.parts(row)
     line = Line(
         row=row,
         asked=asked,
@@ -98,7 +97,7 @@ def _line(page: Page, row: Json, asked: Json, sequences: set[Any], *, added: boo
         review=review,
         decision=reviewed(page, review) if review is not None else Decision.UNKNOWN,
         parts=parts,
-        detail=detail,
+        detail=page.parts(parts.get("itemAuthorizedDetail", NOTHING)),
     )
     line.codes = _codes(page, line)
     line.problems = tuple(page.problems[known:])
@@ -110,18 +109,21 @@ def _line(page: Page, row: Json, asked: Json, sequences: set[Any], *, added: boo
 def _codes(page: Page, line: Line) -> tuple[Code, ...]:
     """What the line is about: what was granted where it says so, else what was asked."""
     codes = page.codes(line.row, "productOrService")
-    part = line.detail.get("productOrServiceCode", NOTHING)
-    codes += page.codes(part, "valueCodeableConcept")
+    if "productOrServiceCode" in line.detail:
+        codes += page.codes(line.detail["productOrServiceCode"], "valueCodeableConcept")
     if codes:
         return codes
     codes = page.codes(line.asked, "productOrService")
-    for row in page.rows(line.asked, "detail"):
-        codes += page.codes(row, "productOrService")
+    if "detail" in line.asked:
+        for row in page.rows(line.asked, "detail"):
+            codes += page.codes(row, "productOrService")
     return codes
 
 
 def _cancelled(page: Page, asked: Json) -> bool:
     """An updated Claim takes an item back: infoCancelled, or certification type 3 (PAS)."""
+    if "modifierExtension" not in asked and "extension" not in asked:
+        return False
     for part in (*page.rows(asked, "modifierExtension"), *page.rows(asked, "extension")):
         name = tail(part).removeprefix("modifierextension-")
         if name in ("infoCancelled", "infoCancelledFlag") and part.get("valueBoolean") is True:

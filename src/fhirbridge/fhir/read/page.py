@@ -9,6 +9,7 @@ from fhirbridge.core.facts import Code, Link, Party, Ref, State
 
 from .elements import NOTHING, Elements
 from .snapshot import Book, Json, identifier_name, is_id
+from .values import tail
 
 #: The name by which an authorization number is known, whoever wrote it (preAuthRef,
 #: authorizationNumber, reviewAction.number, satisfied-pa-id: all one key to join on).
@@ -144,6 +145,12 @@ class Page(Elements):
             if party := self.party_of(reference):
                 return party
         return None
+
+    def parts(self, node: Json) -> Mapping[str, Json]:
+        """The extensions of an element by their names; of several of one name the last."""
+        if "extension" not in node:
+            return NOTHING
+        return {tail(part): part for part in self.rows(node, "extension")}
 
     # -- the record ------------------------------------------------------------------------
 

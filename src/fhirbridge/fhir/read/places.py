@@ -56,8 +56,9 @@ def _is_place_of_service(system: str) -> bool:
 
 def site_of(page: Page, codes: Sequence[Json], references: Sequence[Json]) -> Site:
     """A site from its codes (place of service) and from the Location that is referred to."""
-    kind, party = kind_of(page, codes), page.first_party(references)
-    for reference in references:
+    kind = kind_of(page, codes) if codes else "unknown"
+    party = page.first_party(references)
+    for reference in references if kind == "unknown" else ():
         location = page.target(reference)
         if kind == "unknown" and location is not None:
             concepts = [*page.rows(location, "type"), page.one(location, "physicalType")]

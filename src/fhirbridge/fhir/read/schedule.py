@@ -46,13 +46,7 @@ def appointment(page: Page) -> list[Fact]:
     body = page.body
     places, performers = _participants(page)
     _point(page)
-    codes: tuple[Code, ...] = ()
-    words = [page.word(body, "description"), page.word(body, "comment")]
-    concepts = [row for key in CONCEPTS for row in page.rows(body, key)]
-    for concept in (*concepts, page.one(body, "appointmentType")):
-        own, text = page.concept(concept)
-        codes += own
-        words.append(text)
+    codes, words = _about(page)
     start, end = page.moment(body, "start"), page.moment(body, "end")
     if start and end and end < start:
         page.doubt("bad-period", "end", f"{start.isoformat()} – {end.isoformat()}")
@@ -68,7 +62,7 @@ def appointment(page: Page) -> list[Fact]:
         updated=page.updated,
         start=start,
         end=end,
-        day=page.local(start, zone_of(page, places)),
+        day=page.local(start, zone_of(page, places) if places else None),
         status=page.word(body, "status"),
         site=site_of(page, (), places) if places else SOMEWHERE,
         performer=performers[0] if performers else None,
@@ -77,6 +71,21 @@ def appointment(page: Page) -> list[Fact]:
         problems=tuple(page.problems),
     )
     return [visit, *coverage_information(page, (), state)]
+
+
+def _about(page: Page) -> tuple[tuple[Code, ...], list[str]]:
+    """What the visit is for, in codes and in words."""
+    body = page.body
+    codes: tuple[Code, ...] = ()
+    words = [page.word(body, "description"), page.word(body, "comment")]
+    concepts = [row for key in CONCEPTS if key in body for row in page.rows(body, key)]
+    if "appointmentType" in body:
+        concepts.append(page.one(body, "appointmentType"))
+    for concept in concepts:
+        own, text = page.concept(concept)
+        codes += own
+        words.append(text)
+    return codes, words
 
 
 def _participants(page: Page) -> tuple[list[Json], list[Party]]:
@@ -110,8 +119,9 @@ def _kind(page: Page, actor: Json) -> str:
 def _point(page: Page) -> None:
     page.point_to_all("basedOn", "based on")
     for reference in page.rows(page.body, "basedOn"):
-        for extension in page.rows(reference, "extension"):
-            if extension.get("url") == ALTERNATE:
-                page.point([page.one(extension, "valueReference")], "based on")
+        if "extension" in reference:
+            for extension in page.rows(reference, "extension"):
+                if extension.get("url") == ALTERNATE:
+                    page.point([page.one(extension, "valueReference")], "based on")
     page.point_to_all("supportingInformation", "supporting information")
     page.point_to_all("reasonReference", "reason")

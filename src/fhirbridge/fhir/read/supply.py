@@ -6,7 +6,7 @@ a promise. A part fill (FFP, RFP: v3 ActPharmacySupplyType) says so itself.
 
 from __future__ import annotations
 
-from fhirbridge.core.facts import Administration, Fact, State, Supply
+from fhirbridge.core.facts import SOMEWHERE, Administration, Fact, Site, State, Supply
 
 from .page import Page
 from .places import site_of
@@ -48,9 +48,8 @@ def medication_dispense(page: Page) -> list[Fact]:
     page.person("subject")
     codes, drug = page.medication()
     page.point_to_all("authorizingPrescription", "authorizing prescription")
-    performers = [page.one(row, "actor") for row in page.rows(body, "performer")]
     handed = page.day(body, "whenHandedOver")
-    destination = page.one(body, "destination")
+    status = page.word(body, "status")
     reason = page.one(body, "statusReasonCodeableConcept")
     instructions = page.rows(body, "dosageInstruction")
     supply = Supply(
@@ -62,16 +61,21 @@ def medication_dispense(page: Page) -> list[Fact]:
         state=page.state(STATES),
         updated=page.updated,
         amount=page.amount(body, "quantity"),
-        stage=STAGES.get(page.word(body, "status"), (State.UNKNOWN, "none"))[1],
-        partial=any(code.code in PARTIAL for code in page.codes(body, "type")),
+        stage=STAGES.get(status, (State.UNKNOWN, "none"))[1],
+        partial=not PARTIAL.isdisjoint([code.code for code in page.codes(body, "type")]),
         day=handed or page.day(body, "whenPrepared"),
-        pharmacy=page.first_party(performers),
-        destination=site_of(page, (), [destination] if destination else []),
-        reason=page.code_of(reason) or page.words_of(reason),
+        pharmacy=page.first_party([page.one(row, "actor") for row in page.rows(body, "performer")]),
+        destination=_destination(page) if "destination" in body else SOMEWHERE,
+        reason=(page.code_of(reason) or page.words_of(reason)) if reason else "",
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
     return [supply]
+
+
+def _destination(page: Page) -> Site:
+    reference = page.one(page.body, "destination")
+    return site_of(page, (), [reference] if reference else [])
 
 
 def medication_administration(page: Page) -> list[Fact]:
