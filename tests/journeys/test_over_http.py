@@ -50,7 +50,8 @@ def test_a_person_who_closes_a_task_is_believed(estate: Hospital) -> None:
     task = next(each for each in estate.tasks(status="requested") if "partOf" in each)
     estate.put("ehr", {**task, "status": "completed"})
     estate.settle()
-    estate.bridge.sweep(full=True)
+    person = f"ehr:Patient/p-{estate.u}"
+    estate.bridge.store.raise_(person, estate.bridge.clock(), why="test")
     estate.settle()
     same = [each for each in estate.tasks() if each["identifier"] == task["identifier"]]
     assert [each["status"] for each in same] == ["completed"]
