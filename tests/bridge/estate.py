@@ -11,7 +11,7 @@ No sockets: the client's transport calls the embedded server's pure half.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,8 +52,14 @@ class Clock:
         return self.now
 
 
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
 class Fake(httpx.BaseTransport):
-    """The embedded server as a transport. `down`: the status that it answers instead."""
+    """The embedded server as a transport. `down`: the status that it answers instead.
+
+    `around` may do something before or after an answer is made, or instead of it.
+    """
 
     def __init__(self, name: str, clock: Clock) -> None:
         ids = itertools.count(1)
@@ -63,8 +69,12 @@ class Fake(httpx.BaseTransport):
         self.down: int | None = None
         self.headers: dict[str, str] = {}
         self.requests: list[tuple[str, str]] = []
+        self.around: Callable[[httpx.Request, Answer], httpx.Response] = lambda ask, go: go(ask)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self.around(request, self._answer)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
         target = str(request.url).removeprefix(self.base_url).strip("/")
         self.requests.append((request.method, target))
         if self.down is not None:

@@ -3,6 +3,10 @@
 The anchor (a patient record that we know) is read first, by id; its identifiers then find the
 person on the other sources, which are read at the same time. What a source could not tell is
 noted in `Gathered.sight`, never taken for absence (decision 10).
+
+Read by id, the anchor shows no second record of its own source with the same identifiers. So
+before a join is believed that was not known before, the anchor's source is searched by
+identifier too: one more request, only then. What could be either of two is joined to neither.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fhirbridge.core.facts import Fact, Problem, Ref
-from fhirbridge.core.identity import PatientRecord, join
+from fhirbridge.core.identity import Ambiguity, PatientRecord, join
 from fhirbridge.fhir.chart import Chart
 from fhirbridge.fhir.errors import FhirError
 from fhirbridge.fhir.kinds import kind_of
@@ -41,8 +45,13 @@ class Gathered:
     problems: tuple[Problem, ...] = ()
     sight: Mapping[tuple[str, str], str] = field(default_factory=dict)
     failed: Mapping[str, FhirError] = field(default_factory=dict)
+    doubts: tuple[Ambiguity, ...] = ()  # records that may be either of two, and so are neither
     treated: bool = True  # False for a person who died or whose records are all inactive
     requests: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def record_names(self) -> frozenset[str]:
+        return frozenset(ref.name for ref in self.records)
 
 
 class Gatherer:
@@ -74,7 +83,12 @@ class Gatherer:
             if failed:
                 raise next(iter(failed.values()))
             return Gathered(requests=requests)
+        by_id = [name for name in charts if charts[name].of("Patient")]
         self._read_others(records, charts, failed, requests)
+        gathered = self._joined(known, charts, failed, requests)
+        if gathered.record_names <= {ref.name for ref in known}:
+            return gathered
+        self._read_rivals(by_id, charts, requests)
         return self._joined(known, charts, failed, requests)
 
     def _read_others(
@@ -102,6 +116,22 @@ class Gatherer:
         for name in self._sources:
             if name not in charts and name not in failed:  # nothing to search by: nobody there
                 charts[name] = _EMPTY
+
+    def _read_rivals(
+        self, by_id: Sequence[str], charts: dict[str, Chart], requests: dict[str, int]
+    ) -> None:
+        """The sources that were read by id, by identifier too. Raises what they raise: a join
+        that could not be checked is not made."""
+        shared = self._shared(self._records(charts))
+        failed: dict[str, FhirError] = {}
+        found: dict[str, Chart] = {}
+        if shared:
+            query = {"identifier": ",".join(sorted(shared))}
+            self._read(dict.fromkeys(by_id, query), found, failed, requests)
+        for error in failed.values():
+            raise error
+        for name, chart in found.items():
+            charts[name] = _together(charts[name], chart)
 
     def _read(
         self,
@@ -164,6 +194,7 @@ class Gatherer:
         # The best anchor that was read decides who is meant.
         group = next((found for ref in known if (found := joined.group_of(ref.name))), ())
         mine = {record.ref.name for record in group}
+        near = mine | {ref.name for ref in known}
         facts, others = [], set()  # records of relatives who share an identifier are not kept
         for fact in (fact for reading in readings.values() for fact in reading.facts):
             if fact.patient is None or fact.patient.name in mine:
@@ -186,6 +217,11 @@ class Gatherer:
                 if problem.ref.name not in others
             ),
             sight=self._sight(charts, failed),
+            doubts=tuple(
+                doubt
+                for doubt in joined.ambiguous
+                if near & {ref.name for ref in (doubt.record, *doubt.candidates)}
+            ),
             failed=dict(failed),
             treated=any(each.active for each in group) and not any(each.deceased for each in group),
             requests=dict(requests),
@@ -213,6 +249,15 @@ class Gatherer:
 
 
 _EMPTY = Chart((), frozenset(), datetime.min.replace(tzinfo=UTC))
+
+
+def _together(one: Chart, other: Chart) -> Chart:
+    """Two reads of one source, each record once."""
+    found = {
+        (each.get("resourceType"), each.get("id")): each
+        for each in (*other.resources, *one.resources)
+    }
+    return Chart(tuple(found.values()), one.cut | other.cut, min(one.read_at, other.read_at))
 
 
 def _by_source(records: Iterable[Ref]) -> dict[str, list[str]]:

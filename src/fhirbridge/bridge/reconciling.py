@@ -121,17 +121,35 @@ class Reconciler:
     def _remember(self, lease: Lease, decision: Decision, known: Sequence[Ref]) -> None:
         """Who is who, as it was read now; records that do not belong to the person part."""
         person, watched, now = decision.person.name, decision.watched, self._clock()
-        names = {ref.name for ref in decision.gathered.records}
+        names = decision.gathered.record_names
         as_before = {ref.name for ref in known} == names
         if not (as_before and lease.subject == person and watched):
             self._store.link(person, sorted(names), watched, now)
         for ref in known:
             if ref.name not in names and ref.source not in decision.gathered.failed:
-                self._store.link(ref.name, [ref.name], True, now)
-                self._store.raise_(ref.name, now, why="records parted")
+                self._part(ref.name)
+        self._part_the_doubtful(decision)
         if lease.subject != person:
             self._store.raise_(person, now, why="records joined")
             raise LostLease(f"{lease.subject} belongs to {person}")
+
+    def _part_the_doubtful(self, decision: Decision) -> None:
+        """A record that may be either of two was joined when only one of them was known."""
+        for doubt in decision.gathered.doubts:
+            person = self._store.person_of(doubt.record.name)
+            if person is None:
+                continue
+            joined = set(self._store.records_of(person))
+            wrong = joined & {ref.name for ref in doubt.candidates}
+            for name in sorted(wrong | {doubt.record.name} if wrong else wrong):
+                if name != person:
+                    self._part(name)
+
+    def _part(self, record: str) -> None:
+        """A record is a person of its own again, to be looked at."""
+        now = self._clock()
+        self._store.link(record, [record], True, now)
+        self._store.raise_(record, now, why="records parted")
 
     def _write(self, lease: Lease, decision: Decision) -> Outcome:
         allowed = decision.allowed
