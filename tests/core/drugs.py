@@ -15,7 +15,9 @@ from fhirbridge.core.therapy import (
     PerKg,
     Phase,
     Premedication,
+    Prerequisite,
     Product,
+    Rems,
     Service,
     Therapy,
 )
@@ -25,6 +27,7 @@ HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 CPT = "http://www.ama-assn.org/go/cpt"
 NDC = "http://hl7.org/fhir/sid/ndc"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+LOINC = "http://loinc.org"
 UCUM = "http://unitsofmeasure.org"
 
 OCRELIZUMAB = Therapy(
@@ -121,6 +124,11 @@ BY_WEIGHT = Therapy(
             "maintenance", (Dose(None, 1, per_kg=PerKg(Decimal(3), Decimal(10))),), every_weeks=8
         ),
     ),
+    prerequisites=(
+        Prerequisite("tuberculosis", (), ("tb test", "quantiferon")),
+        Prerequisite("hepatitis-b", (Code(LOINC, "5195-3"),), ("hbsag",), within_days=365),
+    ),
+    rems=Rems("Weight REMS", ("prescriber", "patient"), ("weightumab rems",)),
     waste=True,
     believed=Believed(Decimal(100), Decimal(2500)),
 )

@@ -12,7 +12,7 @@ from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.quantity import mg
 from fhirbridge.core.visits import AtSite
 
-from .drugs import CPT, FORMULARY, HCPCS, NDC, OCRELIZUMAB, PEN, RITUXIMAB, RXNORM, ZUNOVO
+from .drugs import CPT, FORMULARY, HCPCS, LOINC, NDC, OCRELIZUMAB, PEN, RITUXIMAB, RXNORM, ZUNOVO
 
 LOCAL = "http://clinic.example/drugs"
 
@@ -36,6 +36,12 @@ def whose(*codes: Code, text: str = "", formulary: Formulary = FORMULARY) -> str
         Code(HCPCS.replace("http:", "https:"), "j2350 "),
         Code("urn:oid:2.16.840.1.113883.6.285", "J2350"),
         Code(CPT, "J2350"),
+        Code("HCPCS", "J2350"),
+        Code("urn:oid:2.16.840.1.113883.6.14", "J2350"),
+        Code(HCPCS, "J2350-JZ"),
+        Code(HCPCS, "J2350 JW JZ"),
+        Code("", "J2350"),
+        Code("", "50242-150-01"),
         Code(NDC, "50242-150-01"),
         Code(NDC, "50242-0150-01"),
         Code(NDC, "50242015001"),
@@ -60,10 +66,18 @@ def test_a_product_is_recognized_by_its_code_however_it_is_written(code: Code) -
         Code(NDC, "9876543210"),
         Code(RXNORM, "1191", "low-ocrevuse tablets"),
         Code(HCPCS, "J2930"),
+        Code(HCPCS, "J2350X"),
     ],
 )
 def test_a_drug_that_is_none_of_ours(code: Code) -> None:
     assert whose(code) == "other"
+
+
+def test_a_code_without_a_system_must_be_unmistakable() -> None:
+    assert whose(Code("", "1876380")) == "unclear"
+    assert whose(Code("", "5024215001")) == "unclear"
+    assert keys(Code("", "96413")) == (("", "96413"),)
+    assert keys(Code("", "J1745")) == (("procedure", "J1745"),)
 
 
 def test_a_number_that_fits_two_products_names_neither() -> None:
@@ -168,6 +182,26 @@ def test_services_and_premedications() -> None:
     both = "premedicate with methylprednisolone and an antihistamine"
     assert FORMULARY.premedication([], both) == {"steroid", "antihistamine"}
     assert FORMULARY.premedication([], "Ocrevus 600 mg") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("codes", "text", "names"),
+    [
+        ([Code(LOINC, "5195-3")], "", {"hepatitis-b"}),
+        ([Code(LOCAL, "1", "HBsAg, serum")], "", {"hepatitis-b"}),
+        ([Code(LOINC, "5195-3")], "QuantiFERON gold, HBsAg", {"hepatitis-b", "tuberculosis"}),
+        ([Code(LOINC, "2093-3", "Cholesterol")], "lipids", set()),
+        ([], "", set()),
+    ],
+)
+def test_the_results_that_a_record_is_about(codes: list[Code], text: str, names: set[str]) -> None:
+    assert FORMULARY.prerequisite(codes, text) == names
+
+
+def test_the_safety_programs_that_a_record_names() -> None:
+    assert FORMULARY.rems([], "Enrollment, Weight REMS") == {"Weight REMS"}
+    assert FORMULARY.rems([Code(LOCAL, "1", "Weightumab REMS form")], "") == {"Weight REMS"}
+    assert FORMULARY.rems([], "enrollment") == frozenset()
 
 
 @pytest.mark.parametrize(

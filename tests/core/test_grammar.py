@@ -61,6 +61,17 @@ def dose(value: str, unit: str = "mg", **rest: object) -> Spoken:
         ("35 g every day for 2 consecutive days", dose("35", "g", visits=2, spacing_days=1)),
         ("400 mg at weeks 0, 2, and 6", dose("400", visits=3, days=(1, 15, 43))),
         ("600 mg IVPB", dose("600")),
+        ("300 mg IV every 2 weeks x 2 doses", dose("300", visits=2, spacing_days=14)),
+        ("20 mg SC weekly x 3 doses", dose("20", visits=3, spacing_days=7)),
+        ("300 mg at week 0 and week 2", dose("300", visits=2, days=(1, 15))),
+        ("600 mg IV twice yearly", dose("600", spacing_days=182)),
+        ("600 mg twice a year", dose("600", spacing_days=182)),
+        ("20 mg SC once a month", dose("20", spacing_days=30)),
+        ("600 mg q 6 mos", dose("600", spacing_days=180)),
+        ("Maintenance: 600 mg IV every 6 months", dose("600", spacing_days=180)),
+        ("600 mg in 500 mL 0.9% sodium chloride IV over 3.5 hours", dose("600")),
+        ("600 mg IV diluted in 500 mL of normal saline, over approximately 3.5-4 hrs", dose("600")),
+        ("600 mg IV in 500 mL NS every 24 weeks", dose("600", spacing_days=168)),
     ],
 )
 def test_what_is_understood(text: str, means: Spoken) -> None:
@@ -86,6 +97,8 @@ def test_what_is_understood(text: str, means: Spoken) -> None:
         "600 mg (with food)",
         "40 mg every week for 5 days",
         "35 g over 2 days",
+        "600 mg in 500 mL",  # of what?
+        "300 mg x 2 every 2 weeks x 3",
         "300 mg x 2 vials",
         "2 x 300 mg x 3",
         "300 mg x 0",
@@ -114,6 +127,11 @@ def test_what_is_not_understood(text: str) -> None:
         ("300 mg x 2, 14 days apart", False),
         ("300 mg x 2 visits", False),
         ("300 mg on day 1 and day 15", False),
+        ("300 mg x 2 every 24 weeks", True),
+        ("300 mg every 2 weeks x 2 doses", False),
+        ("300 mg q2w x 2", False),
+        ("600 mg twice yearly", False),
+        ("600 mg two times a year", False),
         ("", False),
     ],
 )

@@ -82,6 +82,9 @@ def n(value: str, unit: str = "", code: str = "", system: str = "") -> Amount:
         (n("2", "vials", "1", UCUM), [], "2 vials × 300 mg = 600 mg"),
         (n("2", "EA"), [], "2 vials × 300 mg = 600 mg"),
         (n("2", "", "C64933"), [], "2 vials × 300 mg = 600 mg"),
+        (n("2", "vial", "C64933"), [], "2 vials × 300 mg = 600 mg"),
+        (n("2", "EA", "{vial}", UCUM), [VIAL], "2 vials × 300 mg = 600 mg"),
+        (n("600", "Units", "UN"), [J2350], "600 units of J2350 × 1 mg = 600 mg"),
         (n("600"), [J2350], "600 units of J2350 × 1 mg = 600 mg"),
         (n("600", "UN"), [J2350], "600 units of J2350 × 1 mg = 600 mg"),
         (n("600", "units"), [J2350, VIAL], "600 units of J2350 × 1 mg = 600 mg"),
@@ -113,6 +116,8 @@ def test_what_becomes_milligrams(amount: Amount, codes: list[Code], step: str) -
         (n("1", "kit"), [VIAL]),
         (n("600", "mg/mL"), []),
         (n("20", "mL", "mg", UCUM), [VIAL]),  # two units that disagree
+        (n("2", "pen", "C64933"), []),
+        (n("2", "vial", "{pen}"), []),
         (n("600", "", "foo"), []),
         (n("600", "foo"), [J2350]),
         (Amount(text="300 mg x 2"), []),

@@ -21,15 +21,27 @@ Key = tuple[str, str]
 _SYSTEMS = {
     "www.cms.gov/medicare/coding/hcpcsreleasecodesets": "procedure",
     "urn:oid:2.16.840.1.113883.6.285": "procedure",
+    "urn:oid:2.16.840.1.113883.6.14": "procedure",
+    "hcpcs": "procedure",
+    "cpt": "procedure",
     "www.ama-assn.org/go/cpt": "procedure",
     "urn:oid:2.16.840.1.113883.6.12": "procedure",
     "hl7.org/fhir/sid/ndc": "ndc",
     "urn:oid:2.16.840.1.113883.6.69": "ndc",
+    "ndc": "ndc",
     "www.nlm.nih.gov/research/umls/rxnorm": "rxnorm",
     "urn:oid:2.16.840.1.113883.6.88": "rxnorm",
+    "rxnorm": "rxnorm",
 }
 #: Systems whose codes say which drug is meant, whether we know the code or not.
 DRUG_SYSTEMS = frozenset({"procedure", "ndc", "rxnorm"})
+#: A HCPCS code with its modifiers behind it, as claims write it: "J2350-JZ", "J2350 JW".
+_WITH_MODIFIERS = re.compile(r"([A-Z]\d{4}|\d{5})(?:[ :-][A-Z0-9]{2}){1,4}")
+#: Codes that cannot be mistaken where their sender left out the system.
+_UNMISTAKABLE = (
+    ("procedure", re.compile(r"[A-Z]\d{4}")),
+    ("ndc", re.compile(r"\d{5}-\d{4}-\d{2}|\d{5}-\d{3}-\d{2}|\d{4}-\d{4}-\d{2}|\d{5}-\d{4}-\d")),
+)
 #: Sizes of the three segments (labeler, product, package) in which NDCs are written.
 _NDC_SEGMENTS = (5, 4, 2)
 
@@ -37,11 +49,20 @@ _NDC_SEGMENTS = (5, 4, 2)
 @lru_cache(maxsize=4096)
 def keys(code: Code) -> tuple[Key, ...]:
     """The comparable forms of a coding; an NDC of ten digits without hyphens has three."""
-    system = namespace(code.system)
     value = code.code.strip()
+    system = namespace(code.system) or _by_shape(value)
     if system == "ndc":
         return tuple((system, form) for form in _ndc(value))
-    return ((system, value.upper() if system in DRUG_SYSTEMS else value),)
+    if system in DRUG_SYSTEMS:
+        value = value.upper()
+    if system == "procedure" and (modified := _WITH_MODIFIERS.fullmatch(value)):
+        value = modified[1]
+    return ((system, value),)
+
+
+def _by_shape(value: str) -> str:
+    """The system of a code without one, where only one writes its codes so; else none."""
+    return next((system for system, shape in _UNMISTAKABLE if shape.fullmatch(value)), "")
 
 
 def namespace(system: str) -> str:

@@ -36,24 +36,27 @@ _TIMES = r"(?:times|doses?|visits?|infusions?)"
 _SOME_AMOUNT = re.compile(rf"\d\s*(?:{_UNIT})\b")
 _OFTEN = r"(?:daily|weekly|monthly)"
 _COUNT = (
-    rf"(?P<once>once(?! (?:every|{_OFTEN}))|single dose|one time"
+    rf"(?P<once>once(?! (?:every|a|per|{_OFTEN})\b)|single dose|one time"
     r"|(?:as )?(?:a|one|1) (?:single )?(?:dose|infusion|visit))"
-    rf"|(?P<twice>twice)"
+    r"|(?P<twice>twice(?! (?:a|per|yearly)\b))"
     rf"|[x×]\s*(?P<x>{_NUMBER})(?:\s*{_TIMES})?"
     rf"|(?:for |at |in )?(?:each of )?(?P<times>{_NUMBER}) {_TIMES}"
 )
-_PERIOD = r"(?P<period>days?|weeks?|wks?|months?|d|w|wk|mo|years?)"
+_PERIOD = r"(?P<period>days?|weeks?|wks?|months?|d|w|mos?|years?)"
 _TIMING = (
     rf"(?:once )?(?:every|q|each)\s*(?P<every>{_NUMBER})\s*{_PERIOD}"
     rf"|(?:once )?(?:every (?P<other>other )?(?P<one>day|week|month)|(?P<often>{_OFTEN}))"
     rf"(?: (?:for |[x×]\s*)(?P<row>{_NUMBER})(?: consecutive)? days)?"
-    r"|(?:at |on |in )?weeks? (?P<weeks>\d+(?: (?:(?:and|&) )?\d+)+)"
+    r"|(?:once )?(?:a|per) (?P<a>day|week|month|year)|(?P<half>twice (?:a year|per year|yearly))"
+    r"|(?:at |on |in )?weeks? (?P<weeks>\d+(?: (?:(?:and|&) )?(?:week )?\d+)+)"
     rf"|(?:on )?days?\s*(?P<first>\d+)\s*(?:(?:and|&)\s*)?(?:day\s*)?(?P<second>\d+)"
 )
 _APART = rf"(?P<apart>{_NUMBER}) (?P<unit_apart>days?|weeks?|wks?) apart"
-_SENTENCE = re.compile(
-    rf"(?:(?P<before>{_NUMBER})\s*[x×]\s*)?{_AMOUNT}(?:{_ALSO})?"
-    rf"(?: ?(?:{_COUNT}))?(?: (?:{_APART}))?(?: (?:{_TIMING}))?"
+_HOW_MUCH = rf"(?:(?P<before>{_NUMBER})\s*[x×]\s*)?{_AMOUNT}(?:{_ALSO})?"
+#: "300 mg x 2 every 2 weeks" and "300 mg every 2 weeks x 2".
+_SENTENCES = (
+    re.compile(rf"{_HOW_MUCH}(?: ?(?:{_COUNT}))?(?: (?:{_APART}))?(?: (?:{_TIMING}))?"),
+    re.compile(rf"{_HOW_MUCH} (?:{_TIMING}) ?(?:{_COUNT})"),
 )
 _SKIP = Words(
     (
@@ -62,9 +65,19 @@ _SKIP = Words(
         *("sc", "subcut", "subcutaneous", "subcutaneously"),
         *("ivpb", "iv piggyback", "subq", "sub-q", "under the skin", "by subcutaneous injection"),
         *("give", "administer", "infuse", "inject", "take", "total dose", "a dose of"),
+        *("maintenance dose", "maintenance", "initial dose", "loading dose", "per protocol"),
+        *("for multiple sclerosis", "for relapsing multiple sclerosis", "for ms", "for rrms"),
     )
 )
-_DURATION = re.compile(r"\bover (?:at least )?\d+(?:\.\d+)? ?(?:hours?|hrs?|h|minutes?|min)\b")
+_DURATION = re.compile(
+    r"\bover (?:at least |about |approximately |~ ?)?\d+(?:\.\d+)?(?: ?(?:-|to) ?\d+(?:\.\d+)?)?"
+    r" ?(?:hours?|hrs?|h|minutes?|mins?)\b"
+)
+#: What the drug is diluted in, which is no dose: "in 500 mL 0.9% sodium chloride".
+_DILUTED = re.compile(
+    r"\b(?:diluted )?in \d+ ?ml (?:of )?(?:0\.9 ?% )?"
+    r"(?:normal saline|sodium chloride|nacl|nss?|d5w|saline)(?: 0\.9 ?%)?(?![\w.])"
+)
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}  # by the first letter of a period
 
 _BOTH = re.compile(
@@ -76,11 +89,13 @@ _BOTH = re.compile(
 )
 #: "300 mg x 2" may mean two vials at one visit or two visits, unless something says which.
 _COUNTED = re.compile(
-    r"[x×]\s*(?:2|two)\b|\b(?:2|two)\s*[x×]|\b(?:2|two) (?:doses|times)\b|\btwice\b"
+    r"[x×]\s*(?:2|two)\b|\b(?:2|two)\s*[x×]"
+    r"|(?:\b(?:2|two) (?:doses|times)|\btwice)\b(?! (?:a|per|each|every|yearly)\b)"
 )
 _DECIDED = re.compile(
     rf"\bdays?\b|\bapart\b|\bvisits?\b|\binfusions?\b|\bsplit\b|\bweeks?\b.{{0,12}}\bafter\b"
-    rf"|\b(?:{_NUMBER}) weeks? later\b"
+    rf"|\b(?:{_NUMBER}) weeks? later\b|\bweekly\b"
+    r"|\b(?:every|q) ?(?:other|[1-3]|one|two|three)[ -]?(?:weeks?|wks?|w)\b"
 )
 
 
@@ -104,8 +119,10 @@ def spoken(text: str, names: Collection[str] = ()) -> Spoken | None:
     if not any(map(str.isdigit, text)):
         return None
     rest = _strip(text, tuple(names))
-    match = _SENTENCE.fullmatch(rest)
-    return _read(match.groupdict()) if match else None
+    for sentence in _SENTENCES:
+        if match := sentence.fullmatch(rest):
+            return _read(match.groupdict())
+    return None
 
 
 def has_amount(text: str) -> bool:
@@ -132,7 +149,9 @@ def _strip(text: str, names: tuple[str, ...]) -> str:
     for words in (_names(names), _SKIP):
         text = words.without(text)
     low = " ".join(re.sub(r"[,;:.](?=\s|$)", " ", text.lower()).split())
-    return " ".join(_DURATION.sub(" ", low).split())
+    for said in (_DILUTED, _DURATION):
+        low = said.sub(" ", low)
+    return " ".join(low.split())
 
 
 def _read(said: dict[str, str | None]) -> Spoken | None:
@@ -164,10 +183,13 @@ def _days(said: dict[str, str | None]) -> tuple[int, ...]:
 
 
 def _spacing(said: dict[str, str | None]) -> int | None:
-    every, period = said["every"] or said["apart"], said["period"] or said["unit_apart"]
+    apart, between = said.get("apart"), said.get("unit_apart")  # of the first sentence only
+    every, period = said["every"] or apart, said["period"] or between
     if every and period:
         return _number(every) * _DAYS[period[0]]
-    if often := said["one"] or said["often"]:
+    if said["half"]:
+        return 182
+    if often := said["one"] or said["often"] or said["a"]:
         return _DAYS[often[0]] * (2 if said["other"] else 1)
     return None
 

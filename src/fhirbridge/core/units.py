@@ -74,8 +74,9 @@ def read(amount: Amount) -> Unit | None:
     """The unit of an amount; kind "none" where there is none.
 
     The coded unit counts where it is known, else the written one. Where both are known and are
-    not the same, neither is believed (domain.md §1.2: a unit that conflicts). A dimensionless
-    code ("1", Unspecified) says nothing, so the written word counts: 2 "vials".
+    not the same, neither is believed (domain.md §1.2: a unit that conflicts), unless one only
+    names the other more closely: 2 "vials" coded as EA. A dimensionless code ("1", Unspecified)
+    says nothing, so the written word counts.
     """
     coded, written = word(amount.code), word(amount.unit)
     if coded is None or written is None:
@@ -86,7 +87,13 @@ def read(amount: Amount) -> Unit | None:
         return written
     if written.kind == "none" or coded == written:
         return coded
-    return None
+    return _named(coded, written) or _named(written, coded)
+
+
+def _named(wide: Unit, narrow: Unit) -> Unit | None:
+    """The narrower of two units that fit: EA names no package, "vial" does; UN is a unit."""
+    fits = wide.kind == "count" and narrow.kind in ("package", "kit")
+    return narrow if fits or (wide.kind == narrow.kind == "billing" and narrow.word) else None
 
 
 def word(text: str) -> Unit | None:
