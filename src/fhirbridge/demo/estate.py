@@ -80,7 +80,7 @@ def embedded(
             if not (name == "ehr" and ehr)
         }
         urls = {name: boxes[name].base_url if name in boxes else str(ehr) for name in HOLDS}
-        made = settings(urls, store or f"sqlite:///{folder}/bridge.db", broker)
+        made = settings(f"demo{suffix}", urls, store or f"sqlite:///{folder}/bridge.db", broker)
         clock = Clock(start)
         bridge = wiring.wire(made, clock=clock, watcher=watcher, pace=PACE, retries=0)
         service = stack.enter_context(
@@ -92,6 +92,8 @@ def embedded(
                 tick=_TICK,
             )
         )
+        if ehr and service.supervisor:  # the server outlives us
+            stack.callback(service.supervisor.remove)
         _subscribed(service, patience=max(patience, 30.0))
         hosts = {
             name: Host(
@@ -115,14 +117,16 @@ def embedded(
         yield Running(estate, bridge, service, made, count, time.monotonic() - began)
 
 
-def settings(urls: dict[str, str], store: str, broker: str | None = None) -> Settings:
+def settings(
+    instance: str, urls: dict[str, str], store: str, broker: str | None = None
+) -> Settings:
     """The configuration of the demo: it writes, unlike every other installation's default."""
     servers: dict[str, dict[str, Any]] = {
         name: {"base_url": url, "holds": HOLDS[name]} for name, url in urls.items()
     }
     servers["ehr"]["owners"] = OWNERS
     data: dict[str, Any] = {
-        "instance": "demo",
+        "instance": instance,
         "write": "on",
         "timezone": "America/New_York",
         "holidays": "US",

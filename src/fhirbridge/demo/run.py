@@ -13,12 +13,19 @@ from .estate import HOLDS, embedded
 from .narrator import Narrator, Printer, Recorder
 
 
-def run(stream: TextIO, *, machine: bool = False, keep_open: bool = False) -> bool:
+def run(
+    stream: TextIO,
+    *,
+    machine: bool = False,
+    keep_open: bool = False,
+    folder: Path | None = None,
+) -> bool:
     """Play all journeys and tell them on `stream`; answers whether all ended as expected.
 
     `machine`: NDJSON instead of text. `keep_open`: stay up afterwards until interrupted.
+    `folder`: other journeys than those that are shipped.
     """
-    folder = fixtures()
+    folder = folder or fixtures()
     found = journeys(folder)
     output = Recorder(stream) if machine else Printer(stream)
     narrator = Narrator(output, len(found))

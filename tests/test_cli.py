@@ -1,0 +1,164 @@
+"""The command line: help, exit codes, and errors that say what to do."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from fhirbridge.cli.main import app, main
+from fhirbridge.fhir import jsonio
+
+COMMANDS = sorted(getattr(get_command(app), "commands", {}))
+HEAVY = {"celery", "fastapi", "fhir", "httpx", "pydantic", "sqlalchemy", "uvicorn", "yaml"}
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Done]
+
+
+@pytest.fixture
+def fhirbridge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Call]:
+    """The command in an empty folder, as its entry point runs it."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["fhirbridge", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Done(int(ended.value.code or 0), said.out, said.err)
+
+    yield call
+    root.handlers[:], root.level = before, level
+
+
+def in_a_process(*arguments: str, cwd: Path) -> Done:
+    """The same where connections are tried, which this suite does not allow."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from fhirbridge.cli import main; main()", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def test_all_commands_are_there() -> None:
+    promised = (
+        "audit demo doctor mappings parked reconcile sandbox serve subscriptions sweep worker"
+    )
+    assert set(COMMANDS) >= set(promised.split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_shows_an_example(command: str) -> None:
+    from typer.testing import CliRunner
+
+    shown = CliRunner().invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert f"Example: fhirbridge {command}" in " ".join(shown.output.split())
+
+
+def test_help_imports_nothing_that_is_slow() -> None:
+    program = "import sys, fhirbridge.cli.main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not HEAVY & set(done.stdout.split())
+
+
+def test_without_servers_a_command_says_what_to_do(fhirbridge: Call) -> None:
+    done = fhirbridge("reconcile", "p-1")
+    assert done.code == 2
+    assert "no servers are configured" in done.err
+    assert "fhirbridge demo" in done.err
+
+
+def test_a_mistake_in_the_configuration_is_named_with_its_line(
+    fhirbridge: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "fhirbridge.yaml").write_text("instance: here\nwrit: on\n")
+    done = fhirbridge("sweep")
+    assert done.code == 2
+    assert "fhirbridge.yaml:2: unknown key “writ”; did you mean “write”?" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_configuration_that_is_not_there_is_named(fhirbridge: Call) -> None:
+    done = fhirbridge("serve", "--config", "nowhere.yaml")
+    assert done.code == 2
+    assert "nowhere.yaml: there is no such file" in done.err
+
+
+def test_a_server_that_does_not_answer_is_named_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "fhirbridge.yaml").write_text(
+        "servers:\n  ehr: {base_url: 'http://127.0.0.1:9/fhir', holds: [orders, worklist]}\n"
+    )
+    done = in_a_process("reconcile", "p-1", "--dry-run", cwd=tmp_path)
+    assert done.code == 2
+    assert done.err.startswith("fhirbridge: ehr: ")
+    assert "Traceback" not in done.err
+
+
+def test_debugging_lets_the_error_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FHIRBRIDGE_DEBUG", "1")
+    monkeypatch.setattr(sys, "argv", ["fhirbridge", "reconcile", "p-1"])
+    with pytest.raises(ValueError, match="no servers are configured"):
+        main()
+
+
+def test_doctor_and_mappings_are_well_without_a_configuration(
+    fhirbridge: Call, tmp_path: Path
+) -> None:
+    for command in (("doctor",), ("mappings", "check")):
+        done = fhirbridge(*command)
+        assert done.code == 0, done.out + done.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_doctor_finds_what_cannot_work(tmp_path: Path) -> None:
+    (tmp_path / "fhirbridge.yaml").write_text(
+        "servers:\n"
+        "  ehr: {base_url: 'http://127.0.0.1:9/fhir', holds: [orders, worklist]}\n"
+        "  far: {base_url: 'http://far.invalid/fhir', holds: [dispenses]}\n"
+        "store: sqlite:///no/such/folder/x.db\n"
+    )
+    done = in_a_process("doctor", "--format", "json", cwd=tmp_path)
+    assert done.code == 1, done.err
+    failing = {each["check"] for each in jsonio.loads(done.out) if each["state"] == "fails"}
+    assert failing == {"store", "public_url", "ehr", "far"}
+
+
+def test_a_broken_mapping_is_named_with_file_and_line(fhirbridge: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "ours" / "therapies"
+    folder.mkdir(parents=True)
+    (folder / "x.yaml").write_text("title: X\nroutes: oral\n")
+    (tmp_path / "fhirbridge.yaml").write_text("mappings: [ours]\n")
+    done = fhirbridge("mappings", "check")
+    assert done.code == 1
+    assert "ours/therapies/x.yaml:2: unknown key “routes”; did you mean “route”?" in done.out
+
+
+def test_parked_names_what_is_not_known(fhirbridge: Call) -> None:
+    assert fhirbridge("parked").out == "nothing is set aside\n"
+    done = fhirbridge("parked", "show", "ehr:Patient/x")
+    assert done.code == 2
+    assert "nothing is known of it" in done.err
