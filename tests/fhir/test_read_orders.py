@@ -350,3 +350,24 @@ def test_rhythms_that_are_no_number() -> None:
 def test_the_first_fill_stands_in_for_the_fill() -> None:
     fact = order(request(dispenseRequest={"initialFill": {"quantity": quantity(4, "{each}")}}))
     assert (fact.per_fill, fact.fills) == (Amount(Decimal(4), "{each}"), None)
+
+
+def test_what_is_damaged_is_said_once() -> None:
+    body = request(intent=["order"], dosageInstruction=[{"text": "x", "timing": "q2w"}])
+    problems = facts(body)[0].problems
+    assert [(problem.reason, problem.at) for problem in problems] == [
+        ("wrong-shape", "MedicationRequest.timing"),
+        ("wrong-shape", "MedicationRequest.intent"),
+        ("missing", "MedicationRequest.intent"),
+    ]
+
+
+def test_codings_of_which_not_all_is_text() -> None:
+    codings = [
+        {"system": 3, "code": " J2350 ", "display": None},
+        {"system": "urn:s", "code": " ", "display": "no code"},
+        {"system": " urn:s ", "code": "1 "},
+    ]
+    fact = order(request(medicationCodeableConcept={"coding": codings}))
+    assert fact.codes == (Code("", "J2350"), Code("urn:s", "1"))
+    assert reasons(fact) == ["wrong-shape"]

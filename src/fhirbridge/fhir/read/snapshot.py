@@ -15,6 +15,10 @@ from typing import Any
 
 from fhirbridge.core.facts import Ref
 
+#: How many values of one kind a process keeps: codings, days, URLs and references recur in every
+#: record, and what recurs is looked up instead of being checked and made again.
+KEPT = 1024
+
 #: One JSON object as `fhir.jsonio` parses it.
 Json = dict[str, Any]
 
@@ -155,7 +159,7 @@ class Book:
         return self.resources.get(place[1])
 
 
-@lru_cache(4096)
+@lru_cache(KEPT)
 def _is_relative(reference: str) -> bool:
     """Whether it is "Type/id": those of practitioners and pharmacies recur in many records."""
     kind, _, number = reference.partition("/")

@@ -13,11 +13,7 @@ from functools import lru_cache
 
 from fhirbridge.core.facts import Code
 
-from .snapshot import Json
-
-#: How many values of one kind are kept: codings, days and URLs recur in every record, and what
-#: recurs is looked up instead of being checked and made again.
-KEPT = 4096
+from .snapshot import KEPT, Json
 
 #: Years outside are typing errors (0026, 20226), not history or plans.
 FIRST_YEAR, LAST_YEAR = 1900, 2199
