@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from fhirbridge.demo.estate import Running, embedded
+from fhirbridge.journeys.estate import Clock
 from fhirbridge.journeys.play import play, prepare
 from fhirbridge.journeys.script import Journey, fixtures, journeys
 from tests.servers import hapi_server
@@ -20,14 +21,14 @@ JOURNEYS = journeys(fixtures())
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One estate for all journeys: they are played in the order of their dates."""
-    folder, start = tmp_path_factory.mktemp("estate"), JOURNEYS[0].script.as_of
+    folder, clock = tmp_path_factory.mktemp("estate"), Clock(JOURNEYS[0].script.as_of)
     with ExitStack() as stack:
         if os.environ.get("SERVER") == "hapi":
             url = stack.enter_context(hapi_server())
             unique = f"-{uuid.uuid4().hex[:6]}"
-            made = embedded(folder, start=start, ehr=url, suffix=unique, patience=60)
+            made = embedded(folder, clock=clock, ehr=url, suffix=unique, patience=60)
         else:
-            made = embedded(folder, start=start)
+            made = embedded(folder, clock=clock)
         estate = stack.enter_context(made)
         prepare(fixtures(), estate.estate)
         yield estate

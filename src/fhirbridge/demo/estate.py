@@ -1,6 +1,6 @@
 """An estate in this process: embedded FHIR servers and a bridge on free ports of 127.0.0.1.
 
-    with embedded(folder, start=…) as running:
+    with embedded(folder, clock=Clock(…)) as running:
         play(journey, running.estate, tell)
 
 With `ehr=` the EHR is a real server at that address instead, and only payer and pharmacy are
@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from fhirbridge import wiring
 from fhirbridge.bridge.bridge import Bridge, Pace
+from fhirbridge.bridge.sources import Source
 from fhirbridge.bridge.story import Watcher, nobody
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.kinds import types_of
@@ -61,7 +62,7 @@ class Running:
 def embedded(
     folder: Path,
     *,
-    start: datetime,
+    clock: Clock,
     watcher: Watcher = nobody,
     ehr: str | None = None,
     store: str | None = None,
@@ -81,8 +82,9 @@ def embedded(
         }
         urls = {name: boxes[name].base_url if name in boxes else str(ehr) for name in HOLDS}
         made = settings(f"demo{suffix}", urls, store or f"sqlite:///{folder}/bridge.db", broker)
-        clock = Clock(start)
         bridge = wiring.wire(made, clock=clock, watcher=watcher, pace=PACE, retries=0)
+        if ehr:
+            _begin_now(bridge.sources["ehr"], bridge)
         service = stack.enter_context(
             Service(
                 bridge,
@@ -112,7 +114,8 @@ def embedded(
             bridge.wake()
 
         estate = Estate(hosts, bridge.store, clock, notice, home="ehr", patience=patience)
-        estate.rest()
+        if workers:
+            estate.rest()
         count = len(bridge.store.subscriptions())
         yield Running(estate, bridge, service, made, count, time.monotonic() - began)
 
@@ -137,6 +140,13 @@ def settings(
     if broker:
         data["broker"] = broker
     return validate(Node(Path("the demo"), data), Settings)
+
+
+def _begin_now(source: Source, bridge: Bridge) -> None:
+    """What stands on a real server already is none of ours: sweep from now on."""
+    source.server.get("Patient", "none")  # its answer tells what time it is there
+    for type_ in ("Patient", *source.types):
+        bridge.store.advance(source.name, type_, source.server.now())
 
 
 def _subscribed(service: Service, patience: float) -> None:

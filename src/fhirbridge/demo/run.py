@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import TextIO
 
+from fhirbridge.journeys.estate import Clock
 from fhirbridge.journeys.play import play, prepare
 from fhirbridge.journeys.script import fixtures, journeys
 
@@ -29,9 +30,10 @@ def run(
     found = journeys(folder)
     output = Recorder(stream) if machine else Printer(stream)
     narrator = Narrator(output, len(found))
+    clock = Clock(found[0].script.as_of)
     with (
         tempfile.TemporaryDirectory(prefix="fhirbridge-demo-") as here,
-        embedded(Path(here), start=found[0].script.as_of, watcher=narrator.watch) as running,
+        embedded(Path(here), clock=clock, watcher=narrator.watch) as running,
     ):
         urls = {name: running.estate.hosts[name].base_url for name in HOLDS}
         output.began(urls, running.service.url, running.subscriptions)
