@@ -106,6 +106,29 @@ def test_the_doses_of_a_phase_are_those_of_all_its_alternatives() -> None:
 
 
 @pytest.mark.parametrize(
+    ("masses", "course"),
+    [
+        (["300", "300"], True),
+        (["300"], True),
+        (["300", "300", "300"], False),
+        (["600"], True),
+        (["600", "600"], False),
+        (["300", "600"], False),  # of two phases
+        (["450"], False),
+    ],
+)
+def test_doses_that_are_one_course(masses: list[str], course: bool) -> None:
+    assert OCRELIZUMAB.is_course([mg(mass) for mass in masses]) is course
+
+
+def test_the_doses_of_a_course_may_differ() -> None:
+    phase = Phase("initial", (Dose(mg(150), 1, 14), Dose(mg(450), 1)))
+    assert phase.holds([mg(450), mg(150)])
+    assert not phase.holds([mg(450), mg(450)])
+    assert INFLIXIMAB.is_course([mg(400), mg(400), mg(400)])
+
+
+@pytest.mark.parametrize(
     ("therapy", "days"),
     [
         (OCRELIZUMAB, 21),  # 14 days between the halves, a week of slack

@@ -8,7 +8,7 @@ amounts: `formulary.Formulary`. No dose is ever computed here: the order's own i
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -96,6 +96,16 @@ class Phase:
         weeks = [day + timedelta(weeks=self.every_weeks)] if self.every_weeks else []
         months = [_months_after(day, self.every_months)] if self.every_months else []
         return max(weeks + months, default=None)
+
+    def holds(self, masses: Iterable[Quantity]) -> bool:
+        """Whether these doses can all be of one course (150 mg and 450 mg, in any order)."""
+        left = [dose for dose in self.doses for _ in range(dose.visits)]
+        for mass in masses:
+            mine = next((dose for dose in left if dose.fits(mass) is not False), None)
+            if mine is None:
+                return False
+            left.remove(mine)
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +214,10 @@ class Therapy:
         inner = [dose.spacing_days for dose in self.doses if dose.spacing_days]
         within = max(inner, default=0) + _COURSE_SLACK
         return min(within, self.spacing_days // 2) if self.spacing_days else within
+
+    def is_course(self, masses: Collection[Quantity]) -> bool:
+        """Whether these doses may be one course of a phase, each at its own visit."""
+        return any(phase.holds(masses) for phase in self.phases)
 
     def due_after(self, day: date) -> date | None:
         """When the course after one that began on `day` is due at the latest (rule 30)."""
