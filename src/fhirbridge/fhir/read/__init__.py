@@ -76,7 +76,8 @@ def read(snapshot: Snapshot, zone: tzinfo | None) -> Reading:
     for place in sorted(book.resources):
         body = book.resources[place]
         kind = body["resourceType"]
-        if "meta" in body and _is_ours(body["meta"]):
+        meta = body.get("meta")
+        if type(meta) is dict and "tag" in meta and _is_ours(meta["tag"]):
             ours.append(body)
         elif kind in READERS:
             page = Page(book, body, zone)
@@ -100,8 +101,7 @@ def _look_over(page: Page, known: frozenset[str]) -> None:
         page.doubt("unknown-modifier", "modifierExtension")
 
 
-def _is_ours(meta: Any) -> bool:
-    tags: Any = meta.get("tag") if isinstance(meta, dict) else None
+def _is_ours(tags: Any) -> bool:
     if not isinstance(tags, list):
         return False
     system, code = OUR_TAG

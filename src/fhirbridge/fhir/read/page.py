@@ -50,8 +50,11 @@ class Page(Elements):
         value = node.get(key)
         if value is None:
             return []
-        rows = (value,) if type(value) is dict else self.rows(node, key)
-        return [name for row in rows if (name := identifier_name(row))]
+        names = []
+        for row in (value,) if type(value) is dict else self.rows(node, key):
+            if name := identifier_name(row):
+                names.append(name)
+        return names
 
     def target(self, reference: Json) -> Json | None:
         """The resource that a Reference means: contained, elsewhere in the snapshot, or the one
@@ -120,6 +123,16 @@ class Page(Elements):
 
     def party_of(self, reference: Json) -> Party | None:
         """Who a Reference names: on this server by reference, elsewhere by identifier."""
+        text, display = reference.get("reference"), reference.get("display", "")
+        if type(text) is str and type(display) is str and "identifier" not in reference:
+            name = text, display
+            if text[:1] != "#":  # what is contained is another one in each record
+                if name not in self.book.parties:
+                    self.book.parties[name] = self._party_of(reference)
+                return self.book.parties[name]
+        return self._party_of(reference)
+
+    def _party_of(self, reference: Json) -> Party | None:
         text = reference.get("reference")
         place = resource = None
         if type(text) is str:

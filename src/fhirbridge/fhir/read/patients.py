@@ -19,10 +19,10 @@ COVERAGE_STATES = {
 def patient(page: Page) -> PatientRecord:
     """What a Patient says that matters for joining records of one person."""
     body = page.body
-    identifiers = tuple(
+    identifiers = [
         (page.word(row, "system"), page.word(row, "value"), page.word(row, "use"))
         for row in page.rows(body, "identifier")
-    )
+    ]
     links = []
     for row in page.rows(body, "link"):
         for name, tier in page.names_of(page.one(row, "other")):
@@ -30,7 +30,7 @@ def patient(page: Page) -> PatientRecord:
                 links.append((name, page.word(row, "type")))
     return PatientRecord(
         ref=page.ref,
-        identifiers=identifiers,
+        identifiers=tuple(identifiers),
         birth_date=_birth_date(page),
         links=tuple(links),
         active=page.flag(body, "active") is not False,

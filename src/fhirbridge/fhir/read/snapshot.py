@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from fhirbridge.core.facts import Ref
+from fhirbridge.core.facts import Party, Ref
 
 #: How many values of one kind a process keeps: codings, days, URLs and references recur in every
 #: record, and what recurs is looked up instead of being checked and made again.
@@ -49,6 +49,7 @@ class Book:
         "full_urls",
         "identified",
         "names",
+        "parties",
         "persons",
         "places",
         "resources",
@@ -64,6 +65,7 @@ class Book:
         self.unnamed: list[tuple[str, str]] = []  # (type, what is wrong) of the unusable
         self.identified: dict[str, set[str]] | None = None  # on demand
         self.persons: dict[str, Ref | None] = {}  # one Ref for the many records of a patient
+        self.parties: dict[tuple[str, str], Party | None] = {}  # by (reference, display)
         self.places: dict[str, tuple[str, str] | None] = {}
         self.names: dict[str, str] = {}
         self.answers: dict[str, tuple[float, float]] | None = None  # of answers.py, on demand

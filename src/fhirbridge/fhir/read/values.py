@@ -56,7 +56,7 @@ def moment_in(text: object) -> datetime:
 
     A leap second is read as the second before it.
     """
-    if type(text) is not str or text[10:11] != "T" or text[4:5] != "-":
+    if type(text) is not str or text[10:11] != "T":
         raise ValueError(text)
     moment = datetime.fromisoformat(text.replace(":60", ":59", 1) if ":60" in text else text)
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
