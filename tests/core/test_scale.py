@@ -341,6 +341,19 @@ def test_a_problem_shows_its_readings_and_chooses_none() -> None:
     assert came.readings == ("2 mg", "2 pens × 20 mg = 40 mg", "2 visits")
 
 
+@pytest.mark.parametrize(
+    ("amount", "reading"),
+    [
+        (n("5", "mg/kg"), "5 mg for each kg of body weight"),
+        (n("2", "g/kg", "g/kg", UCUM), "2000 mg for each kg of body weight"),
+    ],
+)
+def test_a_dose_for_each_kg_is_no_dose(amount: Amount, reading: str) -> None:
+    came = measure(amount, therapy=BY_WEIGHT)
+    assert isinstance(came, Problem)
+    assert (came.reason, came.readings) == ("unit-ambiguous", (reading,))
+
+
 def test_a_problem_repeats_what_was_said() -> None:
     came = measure(n("20", "mL", "mg"), VIAL)
     assert isinstance(came, Problem)

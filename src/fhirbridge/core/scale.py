@@ -13,6 +13,7 @@ that reason. The rules are domain.md §2.3; the bounds of belief §3.5 (44).
 | EA | as a vial, unless it may also mean a kit of several |
 | "units" or no unit | as billing units of a HCPCS code of the therapy, valid on the day |
 | UN beside an NDC alone | as EA (beside a HCPCS code: as billing units) |
+| mg/kg, g/kg | never: no dose is computed, and a weight in a chart may be an old one |
 | IU, U, visits, days, doses, anything else | never |
 
 A benefit limit (context "limit") has no unit by its nature, whatever its code is: a bare number
@@ -87,6 +88,9 @@ class Scale:
         measured = None if limit else self._convert(value, unit, found, on)
         if measured and self._believed(measured.mass.value, context):
             return measured
+        if unit is not None and unit.kind == "by-weight":
+            each = f"{plain(value * unit.factor)} mg for each kg of body weight"
+            return Problem(ref, "unit-ambiguous", at, _as_said(amount), (each,))
         reason = "implausible" if measured else "unit-ambiguous"
         return Problem(ref, reason, at, _as_said(amount), self._readings(value, found, on, context))
 

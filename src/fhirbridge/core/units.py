@@ -26,12 +26,13 @@ from .quantity import Amount
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`kind`: mass · volume · package · kit · count · billing · activity · visit · none.
+    """`kind`: mass · volume · package · kit · count · billing · activity · by-weight ·
+    visit · none.
 
-    `factor` leads to mg (mass) or mL (volume). `word` is the package (vial, pen …) of kind
-    package. `kit` is a box of packages or a kit; `count` is EA, which may be either. `billing`
-    is a word such as "units", whose meaning only a code gives; its `word` is "un" where it may
-    also count packages.
+    `factor` leads to mg (mass; by weight, for each kg) or mL (volume). `word` is the package
+    (vial, pen …) of kind package. `kit` is a box of packages or a kit; `count` is EA, which may
+    be either. `billing` is a word such as "units", whose meaning only a code gives; its `word`
+    is "un" where it may also count packages.
     """
 
     kind: str
@@ -58,6 +59,8 @@ def _table() -> dict[str, Unit]:
         (Unit("billing", word="un"), "un"),
         (Unit("activity"), "iu ius i.u u [iu] [u] f2 international-unit international-units"),
         (Unit("activity"), "[usp'u] usp-unit usp-units"),
+        (Unit("by-weight"), "mg/kg mgs/kg mg/kg/dose mg/kg/{dose} milligram/kilogram"),
+        (Unit("by-weight", Decimal(1000)), "g/kg gm/kg grams/kg g/kg/dose"),
         (Unit("visit"), "visit visits vs"),
         (Unit("none"), "1 c38046 unspecified"),
     )
