@@ -210,9 +210,7 @@ def shifted(fact: f.Fact, days: int) -> f.Fact:
 
     match fact:
         case f.Visit():
-            return replace(
-                fact, start=move(fact.start), end=move(fact.end), day=move(fact.day)
-            )
+            return replace(fact, start=move(fact.start), end=move(fact.end), day=move(fact.day))
         case f.Supply() | f.Administration():
             return replace(fact, day=move(fact.day))
         case f.Authorization() | f.Coverage() | f.Requirement():

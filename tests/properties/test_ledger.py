@@ -160,9 +160,12 @@ def test_every_figure_of_a_scenario_is_recorded_or_one_step_away(scenario: s.Sce
 
 
 def _explained(finding: Finding) -> None:
-    """Each amount in the sentences stands in the figures, the evidence words, or is a difference."""
+    """Each amount in the sentences stands in the figures or steps, or is a difference of them."""
     recorded = _numbers(finding.figures) | _numbers(
-        [finding.say.get(name) for name in ("steps", "said", "readings", "each", "reference")]
+        [
+            finding.say.get(name)
+            for name in ("steps", "said", "readings", "each", "usual", "other_order")
+        ]
     )
     near = recorded | {abs(a - b) for a, b in product(recorded, repeat=2)}
     near |= {a + b for a, b in product(recorded, repeat=2)}

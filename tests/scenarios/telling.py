@@ -211,6 +211,7 @@ def _required(teller: Teller, told: Told, says: dict[str, Any]) -> f.Requirement
         span=_span(says),
         in_force=force,
         limit=says.pop("amount", None),
+        used=says.pop("used", None),
         **teller.common(told, says),
     )
 

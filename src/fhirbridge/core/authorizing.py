@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from .facts import Authorization, Decision, Ref, State
 from .ledger import Column, Item, Occasion
 from .linking import Web
-from .occasions import COURSE
+from .occasions import course_of
 from .quantity import Quantity
 from .therapy import Therapy
 
@@ -90,7 +90,7 @@ def _column(items: Sequence[Item], dose: Occasion) -> Column:
     want = dose.ordered.per_visit
     fitting = [i for i in valid if want and i.per_visit and i.per_visit.same(want)]
     waived = [i for i in valid if i.fact.decision is Decision.NOT_REQUIRED]
-    used = fitting or waived or _whole(valid, items, dose.day)
+    used = fitting or waived or _whole(valid, items, dose)
     each = {i.per_visit for i in used}
     visits = [i.visits for i in used if i.visits is not None]
     totals = [i.total for i in used if i.total is not None]
@@ -109,7 +109,7 @@ def _column(items: Sequence[Item], dose: Occasion) -> Column:
     )
 
 
-def _whole(valid: list[Item], items: Sequence[Item], day: date | None) -> list[Item]:
+def _whole(valid: list[Item], items: Sequence[Item], dose: Occasion) -> list[Item]:
     """Answers in force, with the items of the same answer for other days of the same course.
 
     A payer may split one dose into items with a date each (E6): together they are what it
@@ -122,9 +122,9 @@ def _whole(valid: list[Item], items: Sequence[Item], day: date | None) -> list[I
         if item not in valid
         and item.fact.decision in IN_FORCE
         and item.fact.document in documents
-        and day is not None
+        and dose.day is not None
         and item.fact.span.start is not None
-        and abs(item.fact.span.start - day) <= COURSE
+        and abs(item.fact.span.start - dose.day) <= course_of(dose.therapy)
     ]
 
 

@@ -8,12 +8,14 @@ look at the clock. The steps are those of `ledger`'s first paragraph, in that or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import cached_property
 
+from .attaching import add_called_off, add_foreign
 from .authorizing import authorize
 from .calendar import Calendar
-from .dispensing import dispense
+from .dispensing import NOTHING, dispense
 from .facts import (
     Administration,
     Fact,
@@ -26,9 +28,9 @@ from .facts import (
     Visit,
 )
 from .formulary import Formulary
-from .ledger import Column, Ledger, Occasion
+from .ledger import Column, Dose, Ledger, Occasion
 from .linking import Tie, Web, without_mirrors
-from .occasions import Chain, Event, Slot, chains, events, lay_out
+from .occasions import OFF, Asked, Chain, Event, Slot, chains, events, lay_out
 from .quantity import Amount, Measured, Quantity
 from .sorting import Sorted, sort
 from .therapy import Therapy
@@ -36,7 +38,7 @@ from .therapy import Therapy
 
 def book(facts: Iterable[Fact], formulary: Formulary, calendar: Calendar) -> Ledger:
     """Book the facts of one person. The order and repetition of facts make no difference."""
-    unique, mirrors = without_mirrors(tuple(dict.fromkeys(facts)))
+    unique, mirrors = without_mirrors(facts)
     sorted_ = sort(unique, formulary)
     web = Web(unique)
     occasions: list[Occasion] = []
@@ -65,26 +67,36 @@ class Desk:
         self.orders = {
             f.ref: f for f in own if isinstance(f, Order) and f.state is not State.PLANNED
         }
+        self.ties: dict[Ref, tuple[Tie, ...]] = {}
         # A record that names no drug belongs here when a link ties it to one of these orders.
-        own += [f for f in sorted_.unclear if web.ties(f, self.orders) and f.ref not in self.orders]
+        own += [f for f in sorted_.unclear if f.ref not in self.orders and self._tied(f)]
         self.supplies = [f for f in own if isinstance(f, Supply)]
         self.given = [
             f for f in own if isinstance(f, Administration) and f.state is not State.WITHDRAWN
         ]
-        self.ties: dict[Ref, tuple[Tie, ...]] = {}
+        self.words = {
+            ref: formulary.spoken(therapy, order.text) if order.text else None
+            for ref, order in self.orders.items()
+        }
         self.loose: list[Fact] = []
 
     def occasions(self) -> list[Occasion]:
-        self.asked = {ref: self._visits_asked(order) for ref, order in self.orders.items()}
+        self.asked = {ref: self._asked(order) for ref, order in self.orders.items()}
         laid, child_of = chains(list(self.orders.values()), self.asked)
         visits = [v for kind, named, v in self.sorted.visits if self._mine(kind, named, v)]
         for fact in (*visits, *self.given, *self.supplies):
-            self.ties[fact.ref] = self.web.ties(fact, self.orders)
-        left = lay_out(self.therapy, laid, events(visits, self.given, self.ties), child_of)
+            self._tied(fact)
+        happening = events(visits, self.given, self.ties)
+        self.history = tuple(
+            Dose(event.day, self._sum(event.given).total) for event in happening if event.done
+        )
+        left = lay_out(self.therapy, laid, happening, child_of)
         for event in left:
             if event.visit is None:
                 self.loose += event.given
         alone = [_without_order(event, event.visit) for event in left if event.visit]
+        for chain in laid:
+            chain.slots += [extra for slot in chain.slots if (extra := self._too_much(slot))]
         made = [
             self._occasion(chain, number, slot)
             for chain in (*laid, *alone)
@@ -94,25 +106,55 @@ class Desk:
         home |= {child: home[parent] for child, parent in child_of.items() if parent in home}
         made, spare = dispense(made, self.supplies, self._measure_supply, self.ties, home.get)
         self.loose += spare
+        made = add_called_off(made, [v for v in visits if v.status in OFF], self.ties, home.get)
+        made = add_foreign(made, self._foreign(), self.ties, home.get)
         return authorize(made, self.sorted.items, self.web, self.therapy)
+
+    def _too_much(self, slot: Slot) -> Slot | None:
+        """The visits that are still booked after the dose was given: of a dose of their own."""
+        given = [fact for event in slot.events for fact in event.given]
+        if not given or slot.order is None:
+            return None
+        if not _whole(given, self._sum(given), self._ordered(slot.order)):
+            return None
+        last = max(event.day for event in slot.events if event.given)
+        after = [e for e in slot.events if e.day > last and not e.given and not e.done]
+        slot.events = [event for event in slot.events if event not in after]
+        return Slot(slot.order, after[0].day, events=after) if after else None
+
+    def _tied(self, fact: Fact) -> tuple[Tie, ...]:
+        """The orders of this drug that a record belongs to; followed once for each record."""
+        if fact.ref not in self.ties:
+            self.ties[fact.ref] = self.web.ties(fact, self.orders)
+        return self.ties[fact.ref]
 
     def _mine(self, kind: str, named: Therapy | None, visit: Visit) -> bool:
         """Whether an appointment is for this therapy: by link, by name, or as the only one."""
         if named is not None:
             return named is self.therapy
-        if self.web.ties(visit, self.orders):
+        if self._tied(visit):
             return True
         infused = [therapy for therapy in self.sorted.therapies if therapy.infusion]
         return kind == "yes" and infused == [self.therapy]
+
+    def _foreign(self) -> list[Supply]:
+        """What was handed out for orders of this drug and is another product."""
+        others = [fact for drug, fact in self.sorted.drugs if drug is not self.therapy]
+        others += [fact for trap, fact in self.sorted.traps if trap is self.therapy]
+        return [
+            fact
+            for fact in others
+            if isinstance(fact, Supply) and fact.stage not in NOTHING and self._tied(fact)
+        ]
 
     # --- ordered, scheduled, administered
 
     def _occasion(self, chain: Chain, number: int, slot: Slot) -> Occasion:
         visits = tuple(event.visit for event in slot.events if event.visit)
-        coming = [v for v in visits if v.status != "fulfilled"]
         given = tuple(fact for event in slot.events for fact in event.given)
         order = slot.order
         ordered = self._ordered(order) if order else Column()
+        administered = self._sum(given) if given else Column()
         return Occasion(
             key=f"{chain.key}#{number}" if order else chain.key,
             chain=chain.key,
@@ -120,22 +162,26 @@ class Desk:
             ordinal=number,
             due=slot.due,
             order=order,
-            visit=coming[0] if coming and not _complete(given) else (visits[-1:] or (None,))[0],
+            visit=_visit(slot, given, _whole(given, administered, ordered)),
             visits=visits,
+            history=self.history,
             ordered=ordered,
             scheduled=Column(visits=len(visits), refs=tuple(v.ref for v in visits)),
-            administered=self._sum(given) if given else Column(),
+            administered=administered,
             administrations=given,
             premedications=self._premedications(order, slot) if order else (),
             services=self._services(order) if order else (),
-            requirements=self._requirements(),
-            ties={ref: ties[0] for ref, ties in self.ties.items() if ties},
+            requirements=self._requirements,
+            ties=self._first_ties,
         )
 
+    @cached_property
+    def _first_ties(self) -> Mapping[Ref, Tie]:
+        return {ref: ties[0] for ref, ties in self.ties.items() if ties}
+
     def _ordered(self, order: Order) -> Column:
-        visits = self.asked[order.ref]
-        amount = order.per_visit
-        words = self.formulary.spoken(self.therapy, order.text) if order.text else None
+        visits = self.asked[order.ref].visits
+        amount, words = order.per_visit, self.words[order.ref]
         if amount is None and words is not None:
             amount = words.per_visit
         if amount is None and order.per_fill is not None and (visits or 1) == 1:
@@ -154,14 +200,11 @@ class Desk:
             steps=(result.how,),
         )
 
-    def _visits_asked(self, order: Order) -> int | None:
-        """How many visits an order asks for; None when neither its timing nor its words say."""
-        if order.visits is not None:
-            return order.visits
-        if order.days:
-            return len(order.days)
-        words = self.formulary.spoken(self.therapy, order.text) if order.text else None
-        return words.visits if words else None
+    def _asked(self, order: Order) -> Asked:
+        """How many visits an order asks for: its timing, else its days, else its words say."""
+        words = self.words[order.ref]
+        visits = order.visits or len(order.days) or (words.visits if words else None)
+        return Asked(visits, order.spacing_days or (words.spacing_days if words else None))
 
     def _measure(self, fact: Fact, amount: Amount, context: str) -> Measured | Problem:
         codes = fact.codes
@@ -205,20 +248,21 @@ class Desk:
         for classes, fact in self.sorted.premedications:
             if fact.state is not State.ACTIVE:
                 continue
-            ties = self.web.ties(fact, self.orders)
+            ties = self._tied(fact)
             tied = any(tie.order == order.ref for tie in ties)
             standing = not ties and (day is None or _on(fact, day))
             if tied or standing:
-                found += [(name, fact) for name in sorted(classes)]
-        return tuple(found)
+                found += [(name, fact) for name in classes]
+        return tuple(sorted(found, key=lambda each: (each[0], each[1].ref)))
 
     def _services(self, order: Order) -> tuple[Order, ...]:
         return tuple(
             fact
             for fact in self.sorted.services
-            if any(tie.order == order.ref for tie in self.web.ties(fact, self.orders))
+            if any(tie.order == order.ref for tie in self._tied(fact))
         )
 
+    @cached_property
     def _requirements(self) -> tuple[tuple[str, Requirement], ...]:
         """What payers require, with the side it is about: by its codes, else by its order."""
         found = []
@@ -242,8 +286,24 @@ def _without_order(event: Event, visit: Visit) -> Chain:
     return Chain(visit.ref.name, [], {}, [Slot(None, event.day, events=[event])])
 
 
-def _complete(given: Sequence[Administration]) -> bool:
-    return bool(given) and all(fact.complete is not False for fact in given)
+def _whole(given: Sequence[Administration], administered: Column, ordered: Column) -> bool:
+    """Whether what was given is the dose, as far as anybody can tell."""
+    if not any(fact.complete is not False for fact in given):
+        return False
+    mass, dose = administered.total, ordered.per_visit
+    return mass is None or dose is None or not mass < dose
+
+
+def _visit(slot: Slot, given: Sequence[Administration], whole: bool) -> Visit | None:
+    """The appointment that counts: the one to come, else the last one.
+
+    Of a dose that was given in part, the one for the rest of it, or none.
+    """
+    coming = [event for event in slot.events if not event.given and not event.done]
+    visits = [event.visit for event in (slot.events if whole else coming) if event.visit]
+    if visits:
+        return visits[-1] if whole else visits[0]
+    return None if given else next((e.visit for e in reversed(slot.events) if e.visit), None)
 
 
 def _on(order: Order, day: date) -> bool:

@@ -41,30 +41,47 @@ def dispense(
     `chain_of` gives the chain that an order belongs to, as `Occasion.chain` names it.
     """
     by_chain: dict[str, list[Supply]] = {}
+    contested: list[tuple[Supply, set[str]]] = []
     loose = []
     for supply in sorted(supplies, key=lambda s: (s.day or date.max, s.ref)):
         if supply.stage in NOTHING:
             continue
         tied = [key for tie in ties.get(supply.ref, ()) if (key := chain_of(tie.order))]
-        key = tied[0] if tied else _meant_for(supply, doses)
-        if key is None:
-            loose.append(supply)
-        else:
-            by_chain.setdefault(key, []).append(supply)
+        keys = {tied[0]} if tied else _meant_for(supply, doses)
+        if len(keys) == 1:
+            by_chain.setdefault(keys.pop(), []).append(supply)
+            continue
+        loose.append(supply)
+        if keys:
+            contested.append((supply, keys))
     out: list[Occasion] = []
     for key in dict.fromkeys(dose.chain for dose in doses):
         mine = [dose for dose in doses if dose.chain == key]
-        out += _fill(mine, by_chain.get(key, []), measure)
-    return out, loose
+        out += _fill(mine, by_chain[key], measure) if key in by_chain else mine
+    return _add_contested(out, contested), loose
 
 
-def _meant_for(supply: Supply, doses: Sequence[Occasion]) -> str | None:
-    """The chain that a supply without any link is meant for: exactly one, or None."""
+def _meant_for(supply: Supply, doses: Sequence[Occasion]) -> set[str]:
+    """The chains that a supply without any link may be meant for."""
     if supply.day is None:
-        keys = {dose.chain for dose in doses if dose.order and not dose.given}
-    else:
-        keys = {dose.chain for dose in doses if dose.day and _precedes(supply.day, dose)}
-    return keys.pop() if len(keys) == 1 else None
+        return {dose.chain for dose in doses if dose.order and not dose.given}
+    return {dose.chain for dose in doses if dose.day and _precedes(supply.day, dose)}
+
+
+def _add_contested(
+    doses: list[Occasion], contested: Sequence[tuple[Supply, set[str]]]
+) -> list[Occasion]:
+    """Each supply that may be meant for doses of several orders, with all of those doses."""
+    for supply, keys in contested:
+        doses = [
+            replace(dose, contested=(*dose.contested, supply))
+            if dose.chain in keys
+            and not dose.given
+            and (supply.day is None or _precedes(supply.day, dose))
+            else dose
+            for dose in doses
+        ]
+    return doses
 
 
 def _precedes(day: date, dose: Occasion) -> bool:

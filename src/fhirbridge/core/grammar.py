@@ -16,13 +16,11 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 
-from .codes import Words
+from . import wording
 from .quantity import Amount
 
-_NUMBER_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6}
-_NUMBER = r"\d{1,2}|" + "|".join(_NUMBER_WORDS)
+_NUMBER = r"\d{1,2}|" + "|".join(wording.NUMBERS)
 _UNIT = (
     r"mgs?|milligrams?|g|gm|grams?|mcg|micrograms?|mls?|milliliters?"
     r"|vials?|pens?|syringes?|kits?|cartons?|units?"
@@ -36,8 +34,9 @@ _TIMES = r"(?:times|doses?|visits?|infusions?)"
 _SOME_AMOUNT = re.compile(rf"\d\s*(?:{_UNIT})\b")
 _OFTEN = r"(?:daily|weekly|monthly)"
 _COUNT = (
-    rf"(?P<once>once(?! (?:every|a|per|{_OFTEN})\b)|single dose|one time"
-    r"|(?:as )?(?:a|one|1) (?:single )?(?:dose|infusion|visit))"
+    rf"(?P<once>once(?! (?:every|a|per|{_OFTEN})\b)|one time"
+    r"|(?:as )?(?:a |one |1 )?single(?: (?:dose|infusion|visit))?"
+    r"|(?:as )?(?:a|one|1) (?:dose|infusion|visit))"
     r"|(?P<twice>twice(?! (?:a|per|yearly)\b))"
     rf"|[x×]\s*(?P<x>{_NUMBER})(?:\s*{_TIMES})?"
     rf"|(?:for |at |in )?(?:each of )?(?P<times>{_NUMBER}) {_TIMES}"
@@ -54,29 +53,16 @@ _TIMING = (
 _APART = rf"(?P<apart>{_NUMBER}) (?P<unit_apart>days?|weeks?|wks?) apart"
 _HOW_MUCH = rf"(?:(?P<before>{_NUMBER})\s*[x×]\s*)?{_AMOUNT}(?:{_ALSO})?"
 #: "300 mg x 2 every 2 weeks" and "300 mg every 2 weeks x 2".
+#: "300 mg on day 1, then 300 mg on day 15", "300 mg, repeat in 2 weeks".
+_AGAIN = re.compile(
+    rf"{_AMOUNT}(?: (?:on )?day (?P<first>\d+))? (?:then|followed by|and|repeat(?:ed)?)"
+    rf"(?: (?P<again_value>{_VALUE})\s*(?P<again_unit>{_UNIT}))?"
+    rf" (?:(?:on )?day (?P<second>\d+)"
+    rf"|(?:in |after )?(?P<later>{_NUMBER}) (?P<later_unit>days?|weeks?)(?: (?:later|after))?)"
+)
 _SENTENCES = (
     re.compile(rf"{_HOW_MUCH}(?: ?(?:{_COUNT}))?(?: (?:{_APART}))?(?: (?:{_TIMING}))?"),
     re.compile(rf"{_HOW_MUCH} (?:{_TIMING}) ?(?:{_COUNT})"),
-)
-_SKIP = Words(
-    (
-        *("intravenous infusion", "iv infusion", "by intravenous infusion", "by iv infusion"),
-        *("via iv", "as an iv infusion", "iv", "i.v", "intravenous", "intravenously"),
-        *("sc", "subcut", "subcutaneous", "subcutaneously"),
-        *("ivpb", "iv piggyback", "subq", "sub-q", "under the skin", "by subcutaneous injection"),
-        *("give", "administer", "infuse", "inject", "take", "total dose", "a dose of"),
-        *("maintenance dose", "maintenance", "initial dose", "loading dose", "per protocol"),
-        *("for multiple sclerosis", "for relapsing multiple sclerosis", "for ms", "for rrms"),
-    )
-)
-_DURATION = re.compile(
-    r"\bover (?:at least |about |approximately |~ ?)?\d+(?:\.\d+)?(?: ?(?:-|to) ?\d+(?:\.\d+)?)?"
-    r" ?(?:hours?|hrs?|h|minutes?|mins?)\b"
-)
-#: What the drug is diluted in, which is no dose: "in 500 mL 0.9% sodium chloride".
-_DILUTED = re.compile(
-    r"\b(?:diluted )?in \d+ ?ml (?:of )?(?:0\.9 ?% )?"
-    r"(?:normal saline|sodium chloride|nacl|nss?|d5w|saline)(?: 0\.9 ?%)?(?![\w.])"
 )
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}  # by the first letter of a period
 
@@ -118,11 +104,12 @@ def spoken(text: str, names: Collection[str] = ()) -> Spoken | None:
     """What a text says wholly, or None. `names`: names of the drug, which say no amount."""
     if not any(map(str.isdigit, text)):
         return None
-    rest = _strip(text, tuple(names))
+    rest = wording.dose_only(text, tuple(names))
     for sentence in _SENTENCES:
         if match := sentence.fullmatch(rest):
             return _read(match.groupdict())
-    return None
+    again = _AGAIN.fullmatch(rest)
+    return _read_again(again.groupdict()) if again else None
 
 
 def has_amount(text: str) -> bool:
@@ -137,21 +124,6 @@ def admits_both(text: str) -> bool:
     """
     low = " ".join(text.lower().split())
     return bool(_BOTH.search(low) or (_COUNTED.search(low) and not _DECIDED.search(low)))
-
-
-@lru_cache(maxsize=256)
-def _names(names: tuple[str, ...]) -> Words:
-    return Words(names)
-
-
-def _strip(text: str, names: tuple[str, ...]) -> str:
-    """The text without names, words of route, duration and marks, in lower case."""
-    for words in (_names(names), _SKIP):
-        text = words.without(text)
-    low = " ".join(re.sub(r"[,;:.](?=\s|$)", " ", text.lower()).split())
-    for said in (_DILUTED, _DURATION):
-        low = said.sub(" ", low)
-    return " ".join(low.split())
 
 
 def _read(said: dict[str, str | None]) -> Spoken | None:
@@ -169,6 +141,19 @@ def _read(said: dict[str, str | None]) -> Spoken | None:
         spacing_days=spacing,
         also=_amount(said["also_value"], said["also_unit"]),
     )
+
+
+def _read_again(said: dict[str, str | None]) -> Spoken | None:
+    """Two visits, where the second amount is the first again or not said at all."""
+    first = _amount(said["value"], said["unit"])
+    second = _amount(said["again_value"], said["again_unit"])
+    if first is None or second not in (None, first):
+        return None
+    days = _days(said | {"weeks": None})
+    spacing = None
+    if said["later"] and said["later_unit"]:
+        spacing = _number(said["later"]) * _DAYS[said["later_unit"][0]]
+    return Spoken(first, 2, days if len(days) == 2 else (), spacing)
 
 
 def _amount(value: str | None, unit: str | None) -> Amount | None:
@@ -195,4 +180,4 @@ def _spacing(said: dict[str, str | None]) -> int | None:
 
 
 def _number(word: str | None) -> int:
-    return _NUMBER_WORDS.get(word or "") or int(word or 0)
+    return wording.NUMBERS.get(word or "") or int(word or 0)

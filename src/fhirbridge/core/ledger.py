@@ -72,6 +72,14 @@ class Item:
     therapy: Therapy | None = None  # the product it names, where it names one
 
 
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """A dose that was given: its day, and how much (None: not recorded, or not measured)."""
+
+    day: date
+    mass: Quantity | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occasion:
     """One planned treatment event of one therapy.
@@ -89,7 +97,8 @@ class Occasion:
     order: Order | None
     visit: Visit | None = None
     visits: tuple[Visit, ...] = ()  # every appointment for it, in order of time
-    phase: str = "unknown"  # initial · maintenance · unknown
+    called_off: tuple[Visit, ...] = ()  # canceled, or the patient did not come
+    history: tuple[Dose, ...] = ()  # every dose of this drug that was given, whatever its order
     ordered: Column = Column()
     authorized_drug: Column = Column()
     authorized_admin: Column = Column()
@@ -100,6 +109,8 @@ class Occasion:
     admin_items: tuple[Item, ...] = ()
     unclear_items: tuple[Item, ...] = ()  # answers that do not say what they cover
     supplies: tuple[Supply, ...] = ()
+    foreign: tuple[Supply, ...] = ()  # of another product, handed out for this order
+    contested: tuple[Supply, ...] = ()  # may be meant for this dose or for one of another order
     promised: Quantity | None = None  # announced, not committed by the pharmacy
     administrations: tuple[Administration, ...] = ()
     premedications: tuple[tuple[str, Order], ...] = ()  # (class, active order)
@@ -126,6 +137,11 @@ class Occasion:
         return given is None or dose is None or not given < dose
 
     @property
+    def partly_given(self) -> bool:
+        """Some of the dose was given, and the rest is still to come."""
+        return bool(self.administrations) and not self.given
+
+    @property
     def actionable(self) -> bool:
         """The order can be carried out as it stands."""
         return self.order is not None and self.order.state is State.ACTIVE
@@ -148,6 +164,16 @@ class Ledger:
         today = self.calendar.day(as_of)
         return tuple(o for o in self.occasions if is_open(o, today))
 
+    def past(self, as_of: datetime) -> tuple[Occasion, ...]:
+        """The doses that were given not long ago: their records can still be wrong."""
+        today = self.calendar.day(as_of)
+        return tuple(
+            o for o in self.occasions if o.given and o.day and today - LOOK_BACK <= o.day <= today
+        )
+
+
+#: How long a dose that was given is looked at (domain §3.5, 42).
+LOOK_BACK = timedelta(days=180)
 
 #: An occasion that nobody gave, booked or touched for this long is history, not work.
 FORGOTTEN = timedelta(days=60)
@@ -162,8 +188,3 @@ def is_open(occasion: Occasion, today: date) -> bool:
     if occasion.order is None or occasion.order.state not in (State.ACTIVE, State.HELD):
         return False
     return occasion.due is None or occasion.due >= today - FORGOTTEN
-
-
-def lead(occasion: Occasion, as_of: datetime, calendar: Calendar) -> int | None:
-    """Local calendar days from today to the occasion; None when it has no day."""
-    return None if occasion.day is None else (occasion.day - calendar.day(as_of)).days

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from .facts import Coverage, Fact, Link, Order, Ref, State
 
@@ -92,7 +92,7 @@ def _requisition(fact: Fact) -> tuple[str, ...]:
     return ()
 
 
-def without_mirrors(facts: Sequence[Fact]) -> tuple[tuple[Fact, ...], Mapping[Ref, Ref]]:
+def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], Mapping[Ref, Ref]]:
     """Drop copies of one record that stand on several servers.
 
     Two records of one type on *different* sources that share a business identifier are one
@@ -100,9 +100,11 @@ def without_mirrors(facts: Sequence[Fact]) -> tuple[tuple[Fact, ...], Mapping[Re
     also shows counts twice). The copy that was updated last is kept, then the lower reference.
     Returns the facts that remain and which copy stands for which.
     """
+    facts = in_order(facts)
     stands_for: dict[Ref, Ref] = {}
     owner: dict[tuple[str, str], Fact] = {}
-    facts = in_order(facts)
+    if len({fact.ref.source for fact in facts}) < 2:
+        return tuple(facts), stands_for
     for fact in sorted(facts, key=_freshest_first):
         names = [(fact.ref.type, name) for name in sorted(fact.names) if name != fact.ref.name]
         twin = next((owner[name] for name in names if name in owner), None)
@@ -114,17 +116,29 @@ def without_mirrors(facts: Sequence[Fact]) -> tuple[tuple[Fact, ...], Mapping[Re
 
 
 def in_order(facts: Iterable[Fact]) -> list[Fact]:
-    """Facts by their reference, items of one record by their names: the same for any order.
+    """Facts by their reference, each once: the same for any order and repetition.
 
-    Two versions of one record should never meet here; they are told apart by all they say.
+    The items of one record are told apart by their names. Two versions of one record should
+    never meet here; they are told apart by all they say.
     """
-    found = sorted(facts, key=lambda fact: fact.ref)
-    for first, second in pairwise(found):
-        if first.ref == second.ref:
-            return sorted(found, key=lambda fact: (fact.ref, sorted(fact.names), repr(fact)))
-    return found
+    found = sorted(facts, key=_address)
+    if all(first.ref != second.ref for first, second in pairwise(found)):
+        return found
+    out: list[Fact] = []
+    for _, group in groupby(found, key=_address):
+        items = list(dict.fromkeys(group))
+        out += sorted(items, key=_exactly) if len(items) > 1 else items
+    return out
 
 
-def _freshest_first(fact: Fact) -> tuple[bool, float, Ref]:
+def _address(fact: Fact) -> tuple[str, str, str]:
+    return fact.ref.source, fact.ref.type, fact.ref.id
+
+
+def _exactly(fact: Fact) -> tuple[list[str], str]:
+    return sorted(fact.names), repr(fact)
+
+
+def _freshest_first(fact: Fact) -> tuple[bool, float, tuple[str, str, str]]:
     wrong = fact.state is State.WRONG
-    return wrong, -(fact.updated.timestamp() if fact.updated else 0.0), fact.ref
+    return wrong, -(fact.updated.timestamp() if fact.updated else 0.0), _address(fact)

@@ -22,8 +22,6 @@ OFF = frozenset({"cancelled", "noshow", "entered-in-error"})
 SAME_EVENT = timedelta(days=3)
 #: How far from an ordered day an appointment may lie and still be meant (upper bound).
 NEAR = timedelta(days=21)
-#: Infusions this close together are one course; spacing counts from its first (label, §2.2).
-COURSE = timedelta(days=21)
 
 
 @dataclass(slots=True)
@@ -56,13 +54,21 @@ class Slot:
     events: list[Event] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an order asks for: so many visits (None: not said), so many days apart."""
+
+    visits: int | None = None
+    spacing_days: int | None = None
+
+
 @dataclass(slots=True)
 class Chain:
     """An order with the orders that it renews or replaces. `key` names it for good."""
 
     key: str
     orders: list[Order]  # oldest first
-    asked: Mapping[Ref, int | None]  # visits that an order asks for; None: not said
+    asked: Mapping[Ref, Asked]
     slots: list[Slot] = field(default_factory=list)
 
     @property
@@ -73,7 +79,13 @@ class Chain:
 
     def wants(self, order: Order) -> int:
         """How many visits an order asks for; an order that does not say asks for one dose."""
-        return self.asked.get(order.ref) or 1
+        return self.asked[order.ref].visits or 1
+
+    @property
+    def goes_on(self) -> bool:
+        """The order in force says no number of visits, so that it may ask for one more."""
+        order = self.current
+        return order.state is State.ACTIVE and self.asked[order.ref].visits is None
 
     @property
     def refs(self) -> frozenset[Ref]:
@@ -81,7 +93,7 @@ class Chain:
 
 
 def chains(
-    orders: Sequence[Order], asked: Mapping[Ref, int | None]
+    orders: Sequence[Order], asked: Mapping[Ref, Asked]
 ) -> tuple[list[Chain], Mapping[Ref, Ref]]:
     """Group orders into chains, children with their parents.
 
@@ -159,32 +171,46 @@ def lay_out(
         if chain is None:
             loose.append(event)
         else:
-            _book(chain, _order_on(chain, event), event)
+            _book(therapy, chain, _order_on(chain, event), event)
     history = [event.day for event in happening if event.done]
+    alive = [chain for chain in laid if chain.current.state is State.ACTIVE]
     for chain in laid:
-        _open_slots(therapy, chain, history)
+        # An older order that nobody ended does not ask for the doses of a newer one.
+        _open_slots(therapy, chain, history, newest=chain in alive[-1:])
     left = _book_near(therapy, laid, loose)
-    return [event for event in left if not _book_extra(laid, event)]
+    left = [event for event in left if not _book_extra(therapy, laid, event)]
+    return [event for event in left if not _book_once_more(laid, event)]
 
 
-def _book(chain: Chain, order: Order, event: Event) -> None:
+def _book(therapy: Therapy, chain: Chain, order: Order, event: Event) -> None:
     """Book an event that a link ties to an order; one too many joins the dose beside it."""
     mine = [slot for slot in chain.slots if slot.order is order]
     if len(mine) >= chain.wants(order):
-        beside = [s for s in mine if abs(s.events[0].day - event.day) <= COURSE]
+        beside = [s for s in mine if abs(s.events[0].day - event.day) <= course_of(therapy)]
         if beside:
             beside[-1].events.append(event)
             return
     chain.slots.append(Slot(order, event.day, events=[event]))
 
 
-def _book_extra(laid: list[Chain], event: Event) -> bool:
+def _book_extra(therapy: Therapy, laid: list[Chain], event: Event) -> bool:
     """A visit that no order asks for, close to one that is booked, is one booking too many."""
     for chain in laid:
         for slot in chain.slots:
-            if slot.events and abs(slot.events[0].day - event.day) <= COURSE:
+            if slot.events and abs(slot.events[0].day - event.day) <= course_of(therapy):
                 slot.events.append(event)
                 return True
+    return False
+
+
+def _book_once_more(laid: list[Chain], event: Event) -> bool:
+    """A visit that fits no dose may be the next one of an order that says no number of visits."""
+    for chain in laid:
+        order = chain.current
+        free = any(not slot.events for slot in chain.slots)
+        if chain.goes_on and not free and order.window.covers(event.day) and _since(order, event):
+            chain.slots.append(Slot(order, event.day, events=[event]))
+            return True
     return False
 
 
@@ -194,11 +220,14 @@ def _order_on(chain: Chain, event: Event) -> Order:
     return named if named is not None and event.done else chain.current
 
 
-def _open_slots(therapy: Therapy, chain: Chain, history: Sequence[date]) -> None:
+def _open_slots(therapy: Therapy, chain: Chain, history: Sequence[date], *, newest: bool) -> None:
     """Add the slots that the current order still asks for, each with the day it is due."""
     order = chain.current
     booked = [slot for slot in chain.slots if slot.order is order]
     missing = chain.wants(order) - len(booked)
+    again = newest and chain.goes_on and chain.asked[order.ref].spacing_days
+    if again and all(event.done for slot in booked for event in slot.events):
+        missing = max(missing, 1)
     if missing <= 0 or order.state is State.DONE:
         return
     fixed = [day for day in order.days if not any(_near(s.due, day, NEAR) for s in booked)]
@@ -219,10 +248,10 @@ def _next_due(therapy: Therapy, chain: Chain, order: Order, history: Sequence[da
     begins = order.window.start or (order.authored.date() if order.authored else None)
     if mine:
         course = _dose_spacing(therapy, chain.wants(order))
-        step = order.spacing_days or course or therapy.spacing_days
+        step = chain.asked[order.ref].spacing_days or course or therapy.spacing_days
         return max(mine) + timedelta(days=step) if step else None
     if history and therapy.spacing_days:
-        regular = course_start(history) + timedelta(days=therapy.spacing_days)
+        regular = course_start(therapy, history) + timedelta(days=therapy.spacing_days)
         return max(regular, begins) if begins else regular
     return begins
 
@@ -232,12 +261,17 @@ def _dose_spacing(therapy: Therapy, visits: int) -> int | None:
     return next((dose.spacing_days for dose in therapy.doses if dose.visits == visits), None)
 
 
-def course_start(history: Sequence[date]) -> date:
-    """The first day of the last course: infusions within `COURSE` of one another are one."""
+def course_of(therapy: Therapy) -> timedelta:
+    """Infusions this close together are one course; spacing counts from its first (§2.2)."""
+    return timedelta(days=therapy.course_days)
+
+
+def course_start(therapy: Therapy, history: Sequence[date]) -> date:
+    """The first day of the last course."""
     days = sorted(history)
     start = days[-1]
     for day in reversed(days):
-        if start - day > COURSE:
+        if start - day > course_of(therapy):
             break
         start = day
     return start
@@ -267,11 +301,16 @@ def _active(slot: Slot) -> bool:
 
 def _fits(slot: Slot, event: Event, half: timedelta) -> bool:
     order = slot.order
-    if order is not None and order.authored and event.day < order.authored.date() - SAME_EVENT:
+    if order is not None and not _since(order, event):
         return False
     if slot.due is None:
         return True
     return _near(slot.due, event.day, min(NEAR, half) if slot.fixed else half)
+
+
+def _since(order: Order, event: Event) -> bool:
+    """Whether an event may have been meant by an order that was written when it was."""
+    return order.authored is None or event.day >= order.authored.date() - SAME_EVENT
 
 
 def _near(first: date | None, second: date, within: timedelta) -> bool:

@@ -101,12 +101,26 @@ class Scale:
         if said.also is None:
             return True
         found = [key for code in codes for key in keys(code)]
-        both = [
-            self._convert(each.value or Decimal(0), units.read(each), found, on)
-            for each in (said.per_visit, said.also)
-        ]
-        first, second = both
-        return first is not None and second is not None and first.mass.same(second.mass)
+        first = self._convert(
+            said.per_visit.value or Decimal(0), units.read(said.per_visit), found, on
+        )
+        if first is None:
+            return False
+        value, unit = said.also.value or Decimal(0), units.read(said.also)
+        second = self._convert(value, unit, found, on)
+        ways = [second] if second else self._ways(value, unit)
+        return any(way.mass.same(first.mass) for way in ways)
+
+    def _ways(self, value: Decimal, unit: units.Unit | None) -> list[Measured]:
+        """What an amount would be of each product, where no code says which product it is."""
+        products = self.therapy.products
+        if unit is not None and unit.kind == "volume":
+            strengths = (each.mg_per_ml for each in products if each.mg_per_ml)
+            return [_volume(value * unit.factor, strength) for strength in strengths]
+        if unit is not None and unit.kind == "package":
+            sizes = (p.mg_per_package for p in products if p.package == unit.word)
+            return [_packages(value, size, unit.word) for size in sizes if size]
+        return []
 
     def _convert(
         self, value: Decimal, unit: units.Unit | None, found: Sequence[Key], on: date | None

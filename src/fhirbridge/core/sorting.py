@@ -34,6 +34,7 @@ class Sorted:
 
     drugs: list[tuple[Therapy, Fact]] = field(default_factory=list)
     unclear: list[Fact] = field(default_factory=list)  # names no drug clearly
+    traps: list[tuple[Therapy, Fact]] = field(default_factory=list)  # what they resemble
     premedications: list[tuple[frozenset[str], Order]] = field(default_factory=list)
     services: list[Order] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
@@ -78,6 +79,9 @@ def _sort_drug(fact: Order | Supply | Administration, formulary: Formulary, out:
     recognition = formulary.recognize(fact.codes, fact.text)
     if recognition.therapy is not None:
         out.drugs.append((recognition.therapy, fact))
+        return
+    if recognition.trap is not None:
+        out.traps.append((recognition.trap, fact))
         return
     classes = formulary.premedication(fact.codes, fact.text)
     if classes and isinstance(fact, Order):

@@ -8,88 +8,142 @@ only the consequence of another is folded into it by the table `FOLDS`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Finding
-from fhirbridge.core.ledger import Ledger
+from fhirbridge.core.ledger import Ledger, Occasion
 
-from . import authorization, order, quality, supply
-from .base import CannotTell, Context, Judgement, Rule, Scene, Verdict
+from . import amounts, authorization, coverage, given, order, places, quality, schedule, supply
+from .base import CannotTell, Context, Judgement, Rule, Verdict
 from .figures import records_of
 from .looking import next_look
+from .scene import Scene
 
 __all__ = ["ALL_RULES", "RULES", "Context", "Judgement", "judge", "next_look"]
 
 #: Every rule that looks at an occasion, in the order in which `--explain` shows them.
 RULES: tuple[Rule, ...] = (
     *order.RULES,
+    *schedule.RULES,
+    *coverage.RULES,
     *authorization.RULES,
+    *amounts.RULES,
+    *places.RULES,
     *supply.RULES,
+    *given.RULES,
     *quality.RULES,
 )
 
 #: Every rule there is.
 ALL_RULES: tuple[Rule, ...] = (*RULES, quality.NO_OWNER)
 
-#: A trouble -> the troubles of the same occasion that cause it.
+CODES = tuple(rule.code for rule in RULES)
+_COMING = tuple(rule for rule in RULES if not rule.past)
+_PAST = tuple(rule for rule in RULES if rule.past)
+
+#: No answer of a payer lets the dose be given.
+_UNAUTHORIZED = (
+    "auth-missing-drug",
+    "auth-denied",
+    "auth-pended-near-appt",
+    "auth-expires-before-appt",
+    "auth-not-yet-effective",
+)
+#: A trouble -> the troubles of the same occasion that cause it (domain §3.5).
 FOLDS: Mapping[str, tuple[str, ...]] = {
-    # The pharmacy does not ship what the payer has not approved (domain §3.5, 33).
-    "dispense-missing": (
-        "auth-missing-drug",
-        "auth-denied",
-        "auth-pended-near-appt",
-        "auth-expires-before-appt",
-        "order-not-active",
+    # The pharmacy does not ship what the payer has not approved, or what is ordered no more.
+    "dispense-missing": ("coverage-lapsed", *_UNAUTHORIZED, "order-not-active"),
+    "dispense-late": ("dispense-missing", "dispense-short"),
+    "dispense-short": ("unplanned-split-balance",),
+    # Nobody authorizes anything for a person who is not insured.
+    "auth-missing-drug": ("coverage-lapsed",),
+    "auth-missing-admin": ("coverage-lapsed",),
+    "auth-expires-before-appt": ("coverage-lapsed",),
+    "auth-not-yet-effective": ("coverage-lapsed",),
+    "payer-changed": ("coverage-lapsed",),
+    # What is approved for another product says nothing about amounts of this one.
+    "auth-per-visit-mismatch": ("auth-wrong-product", "duplicate-order"),
+    "auth-short-total": ("auth-wrong-product", "duplicate-order"),
+    "auth-visits-short": ("unplanned-split-balance", "appt-count-mismatch", "duplicate-order"),
+    "home-admin-auth-missing": ("auth-missing-admin", "coverage-lapsed"),
+    # One visit to be booked, said by the rule that knows most about it.
+    "order-without-appt": (
+        "duplicate-order",
+        "unplanned-split-balance",
+        "admin-short",
+        "appt-cancelled-unreplaced",
+        "appt-count-mismatch",
+        "interval-overdue",
     ),
+    "appt-cancelled-unreplaced": ("duplicate-order", "unplanned-split-balance"),
+    "appt-count-mismatch": ("duplicate-order",),
+    "interval-overdue": ("duplicate-order", "unplanned-split-balance"),
+    "admin-short": ("unplanned-split-balance",),
 }
 
 
 def judge(ledger: Ledger, context: Context) -> Judgement:
-    """Look at every open occasion with every rule."""
+    """Look at every open occasion, and at the doses given lately, with every rule for them."""
     if not context.treated:
         return Judgement()
+    seen, today = context.seen(), context.calendar.day(context.as_of)
+    blind = frozenset(rule.code for rule in RULES if not rule.needs <= seen)
     findings: list[Finding] = []
-    verdicts: list[Verdict] = []
+    answers: dict[tuple[str, str], Verdict] = {}
     unsure: set[tuple[str, str]] = set()
     standing: dict[str, tuple[Ref, ...]] = {}
-    blind = frozenset(
-        rule.code for rule in RULES if not all(context.sees(kind) for kind in rule.needs)
-    )
-    if blind:
-        blind |= {quality.NO_OWNER.code}
-    for occasion in ledger.open(context.as_of):
+    looked = []
+    for occasion, rules in _to_look_at(ledger, context):
+        scene = Scene(occasion, ledger, context, today)
+        if rules is _COMING:
+            looked.append(occasion.key)
+            standing[scene.name] = records_of(occasion)
         here: list[Finding] = []
-        name = Scene(quality.NO_OWNER, occasion, ledger, context).name
-        standing[name] = records_of(occasion)
-        for rule in RULES:
-            scene = Scene(rule, occasion, ledger, context)
-            found, verdict = _look(scene, rule.code in blind)
-            verdicts.append(verdict)
-            here += found
-            if verdict.outcome == "cannot tell":
-                unsure |= {(name, rule.code), (name, quality.NO_OWNER.code)}
-        here = _fold(here)
-        lonely = Scene(quality.NO_OWNER, occasion, ledger, context)
-        open_ = [f for f in here if f.folded_into is None]
-        findings += here + list(quality.without_owner(open_, lonely))
-    return Judgement(tuple(findings), tuple(verdicts), frozenset(unsure), blind, standing)
+        for rule in rules:
+            scene.rule = rule
+            try:
+                if rule.code in blind:
+                    raise CannotTell(_unseen(rule, seen))
+                found = list(rule.check(scene))
+            except CannotTell as reason:
+                verdict = Verdict(rule.code, occasion.key, "cannot tell", str(reason))
+                unsure |= {(scene.name, rule.code), (scene.name, quality.NO_OWNER.code)}
+            else:
+                if not found:
+                    continue
+                verdict = Verdict(rule.code, occasion.key, "fires")
+                here += found
+            answers[occasion.key, rule.code] = verdict
+        if here:
+            here = _fold(here)
+            scene.rule = quality.NO_OWNER
+            findings += here
+            findings += quality.without_owner([f for f in here if not f.folded_into], scene)
+    return Judgement(
+        findings=tuple(findings),
+        unsure=frozenset(unsure),
+        blind=blind | {quality.NO_OWNER.code} if blind else blind,
+        standing=standing,
+        answers=answers,
+        looked=tuple(looked),
+        rules=CODES,
+    )
 
 
-def _look(scene: Scene, blind: bool) -> tuple[list[Finding], Verdict]:
-    code, key = scene.rule.code, scene.occasion.key
-    if blind:
-        unseen = sorted(kind for kind in scene.rule.needs if not scene.context.sees(kind))
-        return [], Verdict(code, key, "cannot tell", f"not seen completely: {', '.join(unseen)}")
-    try:
-        found = list(scene.rule.check(scene))
-    except CannotTell as reason:
-        return [], Verdict(code, key, "cannot tell", str(reason))
-    return found, Verdict(code, key, "fires" if found else "quiet")
+def _to_look_at(ledger: Ledger, context: Context) -> Iterator[tuple[Occasion, tuple[Rule, ...]]]:
+    for occasion in ledger.open(context.as_of):
+        yield occasion, _COMING
+    for occasion in ledger.past(context.as_of):
+        yield occasion, _PAST
 
 
-def _fold(found: Sequence[Finding]) -> list[Finding]:
+def _unseen(rule: Rule, seen: frozenset[str]) -> str:
+    return f"not seen completely: {', '.join(sorted(rule.needs - seen))}"
+
+
+def _fold(found: list[Finding]) -> list[Finding]:
     rules = {finding.rule for finding in found}
     return [
         replace(finding, folded_into=cause) if (cause := _cause(finding.rule, rules)) else finding

@@ -1,7 +1,8 @@
-"""Authorization: what the payer approved, compared with the dose that will be given.
+"""Authorization: did the payer answer for this dose, and does the answer hold on its day?
 
 The drug and its administration are authorized apart. Absence is not denial: a missing
-authorization is said only after a source that holds authorizations was read completely.
+authorization is said only after a source that holds authorizations was read completely. What an
+answer allows is compared with the dose in `amounts`, where it allows it in `places`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from fhirbridge.core.authorizing import IN_FORCE, speaks_of
 from fhirbridge.core.facts import Decision
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.ledger import Column, Item, Occasion
-from fhirbridge.core.quantity import Quantity
 
-from .base import CannotTell, Check, Rule, Scene
+from .amounts import used_up
+from .base import CannotTell, Rule
+from .rows import ADMINISTRATION, BOTH, DRUG, INFUSION_CENTER, ORDERED, PRESCRIBER, number_of
+from .scene import Check, Scene
 
 #: Without a known requirement, a missing authorization is said this close to the day.
 WATCH_DAYS = 21
@@ -25,10 +28,6 @@ PENDED_DAYS, EXPEDITED_DAYS = 7, 3
 SLIP_DAYS = 7
 #: An authorization that ended longer before the visit than this is history, not the reason.
 RECENT = timedelta(days=183)
-
-NEEDS = frozenset({"orders", "authorizations"})
-BOTH = (Role.PRESCRIBER, Role.INFUSION_CENTER)
-ALL = (Role.PAYER, Role.PRESCRIBER, Role.INFUSION_CENTER, Role.PHARMACY)
 
 
 def _missing_drug(scene: Scene) -> Iterable[Finding]:
@@ -43,9 +42,9 @@ def _missing_admin(scene: Scene) -> Iterable[Finding]:
 def _missing(scene: Scene, side: str, items: Sequence[Item]) -> Iterable[Finding]:
     """No answer of a payer speaks about this side of the dose."""
     occasion = scene.occasion
-    if not occasion.actionable or any(_explains(scene, item) for item in items):
+    if not scene.actionable or any(_explains(scene, item) for item in items):
         return
-    needed = _needed(scene, side)
+    needed = needed_for(scene, side)
     if needed == "no":
         return
     if occasion.unclear_items:
@@ -60,7 +59,7 @@ def _missing(scene: Scene, side: str, items: Sequence[Item]) -> Iterable[Finding
 
 def _explains(scene: Scene, item: Item) -> bool:
     """Whether an answer speaks about this dose, or another rule says what is wrong with it."""
-    fact, day = item.fact, scene.occasion.day
+    fact, day = item.fact, scene.day
     if fact.decision is Decision.CANCELED:
         return False
     if speaks_of(fact, day):
@@ -68,7 +67,7 @@ def _explains(scene: Scene, item: Item) -> bool:
     return fact.decision in IN_FORCE and (_lapsed(scene, item) or _early(item, day))
 
 
-def _needed(scene: Scene, side: str) -> str:
+def needed_for(scene: Scene, side: str) -> str:
     """yes · no · unknown: what eligibility answers and CRD say about this side.
 
     A requirement that names no service speaks about the drug.
@@ -76,27 +75,17 @@ def _needed(scene: Scene, side: str) -> str:
     said = {
         fact.needed
         for covers, fact in scene.occasion.requirements
-        if covers == side and (scene.occasion.day is None or fact.span.covers(scene.occasion.day))
+        if covers == side and (scene.day is None or fact.span.covers(scene.day))
     }
     return next((word for word in ("yes", "no") if word in said), "unknown")
 
 
 def _lapsed(scene: Scene, item: Item) -> bool:
     """It ended shortly before the dose, and was not used up by the doses given under it."""
-    end, day = item.fact.span.end, scene.occasion.day
+    end, day = item.fact.span.end, scene.day
     if end is None or day is None or not day - RECENT <= end < day:
         return False
-    return not _used_up(scene, item)
-
-
-def _used_up(scene: Scene, item: Item) -> bool:
-    given = [
-        o for o in scene.ledger.occasions if o.given and o.day and item.fact.span.covers(o.day)
-    ]
-    if item.visits is not None:
-        return len(given) >= item.visits
-    mass = _sum(o.administered.total for o in given)
-    return mass is not None and item.total is not None and not mass < item.total
+    return not used_up(scene, item)
 
 
 def _early(item: Item, day: date | None) -> bool:
@@ -105,165 +94,109 @@ def _early(item: Item, day: date | None) -> bool:
 
 
 def _pended(scene: Scene) -> Iterable[Finding]:
-    occasion = scene.occasion
-    if not occasion.actionable or scene.lead is None:
+    if not scene.actionable or scene.lead is None:
         return
-    for side, column, items in _sides(occasion):
-        item = _latest(items, Decision.PENDED, occasion.day)
+    for side, column, items in sides(scene.occasion):
+        item = _latest(items, Decision.PENDED, scene.day)
         if column.decision != Decision.PENDED or item is None:
             continue
         if scene.lead <= (EXPEDITED_DAYS if item.fact.priority == "stat" else PENDED_DAYS):
-            yield scene.finding(
-                focus=item.fact.ref,
-                part=side,
-                side=side,
-                reference=_number(item),
-                evidence=[item.fact.ref],
-            )
+            yield _about(scene, side, item)
 
 
 def _denied(scene: Scene) -> Iterable[Finding]:
-    occasion = scene.occasion
-    if not occasion.actionable:
+    yield from _standing(scene, Decision.DENIED)
+
+
+def _contact(scene: Scene) -> Iterable[Finding]:
+    yield from _standing(scene, Decision.CONTACT)
+    yield from _standing(scene, Decision.UNKNOWN)
+
+
+def _standing(scene: Scene, decision: Decision) -> Iterable[Finding]:
+    """The decision is what stands for a side of this dose: nothing is in force there."""
+    if not scene.actionable:
         return
-    for side, column, items in _sides(occasion):
-        item = _latest(items, Decision.DENIED, occasion.day)
-        if column.decision == Decision.DENIED and item is not None:
-            yield scene.finding(
-                focus=item.fact.ref,
-                part=side,
-                side=side,
-                reference=_number(item),
-                answer=item.fact.reason or None,
-                evidence=[item.fact.ref],
-            )
+    for side, column, items in sides(scene.occasion):
+        item = _latest(items, decision, scene.day)
+        if column.decision == decision and item is not None:
+            yield _about(scene, side, item, answer=item.fact.reason or None)
 
 
 def _expires(scene: Scene) -> Iterable[Finding]:
     """The authorization ends before the visit, or so shortly after that a delay would cost it."""
-    occasion = scene.occasion
-    if not occasion.actionable or occasion.day is None:
+    if not scene.actionable or scene.day is None:
         return
-    for side, column, items in _sides(occasion):
-        ends = [i for i in items if i.fact.decision in IN_FORCE and i.fact.span.end]
+    for side, column, items in sides(scene.occasion):
+        granted = [i for i in items if i.fact.decision in IN_FORCE]
         if column.decision in IN_FORCE:
-            inside = [i for i in ends if speaks_of(i.fact, occasion.day)]
-            last = max(inside, key=_end, default=None)
-            slack = (_end(last) - occasion.day).days if last else 0
-            open_end = any(
-                i.fact.span.end is None and speaks_of(i.fact, occasion.day)
-                for i in items
-                if i.fact.decision in IN_FORCE
-            )
-            if last and not open_end and occasion.visit and 1 <= slack <= SLIP_DAYS:
+            last = _last_day(granted, scene.day)
+            if last and scene.visit and 1 <= (_end(last) - scene.day).days <= SLIP_DAYS:
                 yield _ending(scene, side, last, "slip", Severity.S3)
-        else:
-            lapsed = [i for i in ends if _lapsed(scene, i)]
-            if lapsed and not column.decision:
-                yield _ending(scene, side, max(lapsed, key=_end), "before", Severity.S2)
+        elif (
+            not column.decision
+            and _coming(scene)
+            and (lapsed := [i for i in granted if _lapsed(scene, i)])
+        ):
+            yield _ending(scene, side, max(lapsed, key=_end), "before", Severity.S2)
+
+
+def _coming(scene: Scene) -> bool:
+    """A visit is booked, or the day is near: before that, the payer may still extend it."""
+    return scene.visit is not None or (scene.lead is not None and scene.lead <= WATCH_DAYS)
+
+
+def _last_day(granted: Sequence[Item], day: date) -> Item | None:
+    """The answer that holds longest of those that hold on a day; None when one never ends."""
+    inside = [item for item in granted if speaks_of(item.fact, day)]
+    if any(item.fact.span.end is None for item in inside):
+        return None
+    return max(inside, key=_end, default=None)
 
 
 def _ending(scene: Scene, side: str, item: Item, variant: str, severity: Severity) -> Finding:
+    until = item.fact.span.end
+    return _about(scene, side, item, variant=variant, severity=severity, until=until)
+
+
+def _not_yet(scene: Scene) -> Iterable[Finding]:
+    if not scene.actionable or scene.visit is None:
+        return
+    for side, column, items in sides(scene.occasion):
+        early = [i for i in items if i.fact.decision in IN_FORCE and _early(i, scene.day)]
+        if early and not column.decision:
+            item = min(early, key=lambda i: i.fact.span.start or date.max)
+            yield _about(scene, side, item, begins=item.fact.span.start)
+
+
+def _about(
+    scene: Scene,
+    side: str,
+    item: Item,
+    *,
+    variant: str = "",
+    severity: Severity | None = None,
+    until: date | None = None,
+    begins: date | None = None,
+    answer: str | None = None,
+) -> Finding:
+    """A finding about one answer of a payer."""
     return scene.finding(
         focus=item.fact.ref,
         part=side,
         side=side,
         variant=variant,
         severity=severity,
-        until=item.fact.span.end,
-        reference=_number(item),
+        reference=number_of(item),
         evidence=[item.fact.ref],
+        until=until,
+        begins=begins,
+        answer=answer,
     )
 
 
-def _not_yet(scene: Scene) -> Iterable[Finding]:
-    occasion = scene.occasion
-    if not occasion.actionable or occasion.visit is None:
-        return
-    for side, column, items in _sides(occasion):
-        early = [i for i in items if i.fact.decision in IN_FORCE and _early(i, occasion.day)]
-        if early and not column.decision:
-            item = min(early, key=lambda i: i.fact.span.start or date.max)
-            yield scene.finding(
-                focus=item.fact.ref,
-                part=side,
-                side=side,
-                begins=item.fact.span.start,
-                reference=_number(item),
-                evidence=[item.fact.ref],
-            )
-
-
-def _per_visit(scene: Scene) -> Iterable[Finding]:
-    """The total is enough, but no approved visit is the dose that was ordered (E6)."""
-    column, dose = _approved(scene)
-    if dose is None or (column.per_visit is None and not _differing(scene)):
-        return
-    if column.per_visit is not None and column.per_visit.same(dose):
-        return
-    if column.total is not None and column.total < dose:
-        return
-    each = sorted({str(i.per_visit) for i in _used(scene)})
-    yield scene.finding(focus=column.refs[0], reason=column.refs[0], each=tuple(each))
-
-
-def _short_total(scene: Scene) -> Iterable[Finding]:
-    """What is approved and not yet used is less than this dose, after the doses before it."""
-    column, dose = _approved(scene)
-    if dose is None or column.total is None:
-        return
-    left = column.total
-    for other in scene.ledger.occasions:
-        if other.therapy is not scene.occasion.therapy or other.key == scene.occasion.key:
-            continue
-        inside = other.day and any(i.fact.span.covers(other.day) for i in _used(scene))
-        spent = other.administered.total if other.given else None
-        if not other.given and _before(other, scene) and other.authorized_drug.refs == column.refs:
-            spent = other.ordered.per_visit
-        if inside and spent is not None:
-            left = left - spent
-    if left < dose:
-        left = max(left, left * 0, key=lambda q: q.value)
-        yield scene.finding(
-            focus=column.refs[0], reason=column.refs[0], available=left, short=dose - left
-        )
-
-
-def _before(other: Occasion, scene: Scene) -> bool:
-    day = scene.occasion.day
-    coming = other in scene.ledger.open(scene.context.as_of)
-    return coming and other.day is not None and day is not None and other.day < day
-
-
-def _approved(scene: Scene) -> tuple[Column, Quantity | None]:
-    """The approved drug column and the dose, or no dose where there is nothing to compare."""
-    occasion, column = scene.occasion, scene.occasion.authorized_drug
-    approved = column.decision in (Decision.APPROVED, Decision.MODIFIED)
-    if not approved or not occasion.actionable:
-        return column, None
-    if not column.known or not occasion.ordered.known:
-        raise CannotTell("an amount has no milligrams")
-    return column, occasion.ordered.per_visit
-
-
-def _used(scene: Scene) -> list[Item]:
-    refs = set(scene.occasion.authorized_drug.refs)
-    return [
-        i
-        for i in scene.occasion.drug_items
-        if i.fact.ref in refs
-        and i.fact.decision in IN_FORCE
-        and speaks_of(i.fact, scene.occasion.day)
-    ]
-
-
-def _differing(scene: Scene) -> bool:
-    """Every answer in force says an amount per visit, and not all say the same."""
-    used = _used(scene)
-    return bool(used) and all(item.per_visit for item in used)
-
-
-def _sides(occasion: Occasion) -> Iterable[tuple[str, Column, tuple[Item, ...]]]:
+def sides(occasion: Occasion) -> Iterable[tuple[str, Column, tuple[Item, ...]]]:
+    """What is authorized apart: the drug and, of an infusion, its administration."""
     yield "drug", occasion.authorized_drug, occasion.drug_items
     if occasion.therapy.infusion:
         yield "administration", occasion.authorized_admin, occasion.admin_items
@@ -278,119 +211,100 @@ def _latest(items: Sequence[Item], decision: Decision, day: date | None) -> Item
     )
 
 
-def _end(item: Item | None) -> date:
-    return item.fact.span.end or date.max if item else date.max
-
-
-def _number(item: Item) -> str | None:
-    return min(item.fact.numbers, default=None)
-
-
-def _sum(masses: Iterable[Quantity | None]) -> Quantity | None:
-    total: Quantity | None = None
-    for mass in masses:
-        if mass is not None:
-            total = mass if total is None else total + mass
-    return total
+def _end(item: Item) -> date:
+    return item.fact.span.end or date.max
 
 
 def _rule(
     code: str,
     title: str,
-    columns: tuple[str, ...],
-    owner: Role,
-    audience: tuple[Role, ...],
-    action: str,
+    why: str,
+    source: str,
+    *,
     check: Check,
+    columns: tuple[str, ...] = (ORDERED,),
+    owner: Role = PRESCRIBER,
+    severity: Severity = Severity.S2,
+    action: str = "change",
 ) -> Rule:
     return Rule(
         code=code,
         title=title,
-        needs=NEEDS,
+        why=why,
+        source=source,
+        needs=frozenset({"orders", "authorizations"}),
         columns=columns,
-        severity=Severity.S2,
+        severity=severity,
         owner=owner,
-        audience=audience,
+        audience=BOTH,
         action=action,
         deadline="authorization",
         check=check,
     )
 
 
-DRUG, ADMINISTRATION = "authorized drug", "authorized administration"
-PRESCRIBER, INFUSION_CENTER, PAYER = Role.PRESCRIBER, Role.INFUSION_CENTER, Role.PAYER
-
 RULES = (
     _rule(
         "auth-missing-drug",
         "No authorization for the drug",
-        ("ordered", DRUG),
-        PRESCRIBER,
-        BOTH,
-        "fulfill",
-        _missing_drug,
+        "The payer requires authorization of the drug, or nobody knows and the day is near, and "
+        "no answer of the payer speaks about this dose.",
+        "1 AUTH_MISSING_DRUG",
+        columns=(ORDERED, DRUG),
+        action="fulfill",
+        check=_missing_drug,
     ),
     _rule(
         "auth-missing-admin",
         "No authorization for the infusion itself",
-        ("ordered", ADMINISTRATION),
-        INFUSION_CENTER,
-        BOTH,
-        "fulfill",
-        _missing_admin,
+        "The same for the infusion visit, whatever the answer about the drug says.",
+        "2 AUTH_MISSING_ADMIN",
+        columns=(ORDERED, ADMINISTRATION),
+        owner=INFUSION_CENTER,
+        action="fulfill",
+        check=_missing_admin,
     ),
     _rule(
         "auth-pended-near-appt",
         "Authorization undecided shortly before the visit",
-        (DRUG, ADMINISTRATION),
-        PRESCRIBER,
-        BOTH,
-        "fulfill",
-        _pended,
+        "The payer waits for something a week before the visit (three days when expedited).",
+        "3 AUTH_PENDED_NEAR_APPT",
+        columns=(DRUG, ADMINISTRATION),
+        action="fulfill",
+        check=_pended,
     ),
     _rule(
         "auth-denied",
         "Authorization denied",
-        (DRUG, ADMINISTRATION),
-        PRESCRIBER,
-        BOTH,
-        "replace",
-        _denied,
+        "The payer's answer as a whole denies the drug or its infusion.",
+        "4 AUTH_DENIED",
+        columns=(DRUG, ADMINISTRATION),
+        action="replace",
+        check=_denied,
     ),
     _rule(
-        "auth-short-total",
-        "Less authorized than ordered",
-        ("ordered", DRUG),
-        PRESCRIBER,
-        (*BOTH, PAYER),
-        "change",
-        _short_total,
-    ),
-    _rule(
-        "auth-per-visit-mismatch",
-        "Authorized visits are not the ordered visits",
-        ("ordered", DRUG, "scheduled"),
-        PAYER,
-        ALL,
-        "change",
-        _per_visit,
+        "auth-contact-payer",
+        "The payer's answer is no decision",
+        "The payer asks to be called, or answers in a way that nobody can read as a decision.",
+        "5 AUTH_CONTACT_PAYER",
+        columns=(DRUG, ADMINISTRATION),
+        severity=Severity.S3,
+        check=_contact,
     ),
     _rule(
         "auth-expires-before-appt",
         "Authorization ends before the visit",
-        ("ordered",),
-        PRESCRIBER,
-        BOTH,
-        "change",
-        _expires,
+        "The last day of the authorization lies before the visit, or so soon after it that a "
+        "visit that slips is no longer covered.",
+        "9 AUTH_EXPIRES_BEFORE_APPT",
+        check=_expires,
     ),
     _rule(
         "auth-not-yet-effective",
         "Authorization begins after the visit",
-        ("ordered",),
-        INFUSION_CENTER,
-        BOTH,
-        "change",
-        _not_yet,
+        "The first day of the authorization lies after the visit.",
+        "10 AUTH_NOT_YET_EFFECTIVE",
+        owner=INFUSION_CENTER,
+        check=_not_yet,
     ),
 )

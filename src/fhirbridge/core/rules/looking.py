@@ -1,9 +1,9 @@
 """When to look again: the next moment at which time alone could change a finding.
 
-Every threshold of the rules lies at the beginning of a local day, counted from an occasion or
-from the end of an authorization; a severity or priority may also step with the hours before a
-visit. Between a look and the next look findings do not change (their advised deadline, which is
-counted from now, apart).
+Every threshold of the rules lies at the beginning of a local day, counted from an occasion, from
+the records of its order, visits and doses, or from the end of an authorization; a severity or
+priority may also step with the hours before a visit. Between a look and the next look findings
+do not change (their advised deadline, which is counted from now, apart).
 """
 
 from __future__ import annotations
@@ -11,36 +11,74 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 
-from fhirbridge.core.ledger import FORGOTTEN, Ledger, Occasion
+from fhirbridge.core.calendar import Calendar
+from fhirbridge.core.ledger import FORGOTTEN, LOOK_BACK, Ledger, Occasion
+
+from .given import CORRECTION, RECORDING, SPLIT
+from .schedule import GRACE, LATE, VERY_LATE, due_after_history
 
 #: Days before an occasion at which a rule, a severity or a priority steps.
-DAYS = (21, 14, 7, 3, 2, 1, 0, -1)
-#: The farthest threshold that is counted in business days.
-BUSINESS_DAYS = 5
+DAYS = (28, 21, 14, 7, 3, 2, 1, 0, -1)
+#: The farthest threshold that is counted in business days, and one more.
+BUSINESS_DAYS = 6
+DAY = timedelta(days=1)
 
 
 def next_look(ledger: Ledger, as_of: datetime) -> datetime | None:
     """The next moment at which to look again; None when time alone changes nothing."""
-    moments = (m for o in ledger.occasions if not o.given for m in _moments(o, ledger))
-    return min((moment for moment in moments if moment > as_of), default=None)
-
-
-def _moments(occasion: Occasion, ledger: Ledger) -> Iterator[datetime]:
     calendar = ledger.calendar
-    for day in _days(occasion, ledger):
-        yield calendar.begins(day)
+    today, hours = calendar.day(as_of), None
+    for moment in (m for o in ledger.occasions if not o.given for m in _hours(o)):
+        if moment > as_of and (hours is None or moment < hours):
+            hours = moment
+    days = (day for o in ledger.occasions for day in _days(o, calendar))
+    day = min((day for day in days if day > today), default=None)
+    begins = calendar.begins(day) if day else None
+    return min((moment for moment in (hours, begins) if moment), default=None)
+
+
+def _hours(occasion: Occasion) -> Iterator[datetime]:
+    """The moments that are counted from the hour of the visit: priorities step there."""
     if occasion.visit is not None and occasion.visit.start is not None:
         start = occasion.visit.start
         yield from (start - timedelta(days=days) for days in (14, 7, 3, 1))
         yield start + timedelta(microseconds=1)
 
 
-def _days(occasion: Occasion, ledger: Ledger) -> Iterator[date]:
+def _days(occasion: Occasion, calendar: Calendar) -> Iterator[date]:
     day = occasion.day
     if day is None:
         return
+    if occasion.given:
+        yield day + RECORDING + DAY
+        yield day + LOOK_BACK + DAY
+        return
     yield from (day - timedelta(days=days) for days in DAYS)
-    before = [ledger.calendar.business_days_before(day, n) for n in range(BUSINESS_DAYS + 2)]
-    yield from before
-    yield from (one + timedelta(days=1) for one in before)
-    yield day + FORGOTTEN + timedelta(days=1)
+    before = day
+    for _ in range(BUSINESS_DAYS):
+        yield before
+        yield before + DAY
+        before = calendar.business_days_before(before, 1)
+    yield before
+    yield before + DAY
+    yield day + FORGOTTEN + DAY
+    yield from _waiting(occasion, calendar)
+
+
+def _waiting(occasion: Occasion, calendar: Calendar) -> Iterator[date]:
+    """The days on which something that was waited for should have happened."""
+    order = occasion.order
+    written = [order.authored] if order and order.authored else []
+    for moment in (*written, *(v.updated for v in occasion.called_off if v.updated)):
+        yield calendar.business_days_after(calendar.day(moment), GRACE)
+    for visit in occasion.called_off:
+        if visit.day:
+            yield calendar.business_days_after(visit.day, GRACE)
+    for fact in occasion.administrations:
+        if fact.day:
+            yield from (fact.day + days + DAY for days in (CORRECTION, SPLIT))
+    if due := due_after_history(occasion):
+        yield from (due + days + DAY for days in (LATE, VERY_LATE))
+    for each in occasion.visits:
+        if each.day:
+            yield each.day + DAY

@@ -6,24 +6,28 @@ from collections.abc import Iterable
 
 from fhirbridge.core.facts import State
 from fhirbridge.core.findings import Finding, Role, Severity
+from fhirbridge.core.grammar import admits_both
+from fhirbridge.core.ledger import Occasion
+from fhirbridge.core.occasions import course_of
+from fhirbridge.core.quantity import Quantity
 
-from .base import Rule, Scene
+from .base import Rule
+from .rows import APPROVED, BOTH, ORDERED, PHARMACY, PRESCRIBER, SCHEDULED, booked
+from .scene import Check, Scene
 
-#: Appointment statuses in which a chair is held for the patient.
-BOOKED = frozenset({"booked", "arrived", "checked-in"})
 #: Premedication orders are looked for from this many days before the visit (domain 24).
 PREMEDICATION_DAYS = 7
 
 
 def _without_order(scene: Scene) -> Iterable[Finding]:
     visit = scene.visit
-    if scene.order is None and visit is not None and visit.status in BOOKED:
+    if scene.order is None and visit is not None and booked(scene.occasion):
         yield scene.finding(focus=visit.ref)
 
 
 def _not_active(scene: Scene) -> Iterable[Finding]:
     order, visit = scene.order, scene.visit
-    if order is None or visit is None or visit.status not in BOOKED:
+    if order is None or visit is None or not booked(scene.occasion):
         return
     end = order.window.end
     if order.state in (State.HELD, State.WITHDRAWN):
@@ -32,56 +36,227 @@ def _not_active(scene: Scene) -> Iterable[Finding]:
         yield scene.finding(variant="expired", until=end)
 
 
+def _duplicate(scene: Scene) -> Iterable[Finding]:
+    """Another active order asks for a dose of the same drug at the same time."""
+    occasion, order = scene.occasion, scene.order
+    if not scene.actionable or order is None or scene.day is None:
+        return
+    older = [
+        other
+        for other in scene.siblings
+        if other.order is not None
+        and other.actionable
+        and not other.given
+        and other.chain != occasion.chain
+        and _age(other) < _age(occasion)
+        and _at_once(other, occasion)
+    ]
+    if older and not _one_course(scene, older):
+        first = older[0].order
+        yield scene.finding(
+            focus=order.ref,
+            reason=first.ref if first else None,
+            other_order=older[0].ordered.per_visit,
+            evidence=[other.order.ref for other in older if other.order],
+        )
+
+
+def _age(occasion: Occasion) -> tuple[float, str]:
+    order = occasion.order
+    written = order.authored.timestamp() if order and order.authored else 0.0
+    return written, occasion.chain
+
+
+def _at_once(one: Occasion, other: Occasion) -> bool:
+    return _close(one, other) and not _copies(one, other)
+
+
+def _copies(one: Occasion, other: Occasion) -> bool:
+    """The same order on two servers that share no identifier: said alike, written on one day."""
+    first, second = one.order, other.order
+    if first is None or second is None or first.ref.source == second.ref.source:
+        return False
+    days = {order.authored.date() if order.authored else None for order in (first, second)}
+    return len(days) == 1 and one.ordered.per_visit == other.ordered.per_visit
+
+
+def _one_course(scene: Scene, others: list[Occasion]) -> bool:
+    """Orders for the halves of one course, each with an order of its own, are no duplicates."""
+    doses = [o.ordered.per_visit for o in (*others, scene.occasion)]
+    return any(
+        each.visits >= len(doses) and all(dose and each.fits(dose) for dose in doses)
+        for each in scene.occasion.therapy.doses
+    )
+
+
+def _outside_label(scene: Scene) -> Iterable[Finding]:
+    """The ordered dose is none that the regimen has, in this phase where it is known."""
+    therapy, dose = scene.occasion.therapy, scene.occasion.ordered.per_visit
+    if not scene.actionable or dose is None or not therapy.doses:
+        return
+    treated = bool(scene.occasion.history)
+    allowed = therapy.phase_doses("maintenance") if treated else ()
+    allowed = allowed or therapy.doses
+    if any(each.fits(dose) is not False for each in allowed) or _part_of_a_dose(scene, dose):
+        return
+    masses = sorted({each.per_visit.value for each in allowed if each.per_visit})
+    if not masses:
+        return
+    yield scene.finding(
+        variant="low" if dose.value < masses[0] else "high" if dose.value > masses[-1] else "",
+        usual=tuple(str(Quantity(mass, dose.unit)) for mass in masses),
+    )
+
+
+def _part_of_a_dose(scene: Scene, dose: Quantity) -> bool:
+    """A part of a course or of a dose that is given in several visits, as it is written."""
+    together = [o for o in scene.siblings if _close(o, scene.occasion) and o.order is not None]
+    total: Quantity | None = None
+    for other in together:
+        part = other.administered.total or other.ordered.per_visit
+        if part is not None:
+            total = part if total is None else total + part
+    if total is None or not dose < total:
+        return False
+    return any(
+        each.per_visit is not None and total.same(each.per_visit * each.visits)
+        for each in scene.occasion.therapy.doses
+    )
+
+
+def _close(one: Occasion, other: Occasion) -> bool:
+    if one.day is None or other.day is None:
+        return False
+    return abs(one.day - other.day) <= course_of(one.therapy)
+
+
+def _unclear(scene: Scene) -> Iterable[Finding]:
+    """Nobody can tell from the order whether the dose is one infusion or two (E6)."""
+    occasion, order = scene.occasion, scene.order
+    if not scene.actionable or order is None:
+        return
+    said = order.visits is not None or bool(order.days)
+    if not said and admits_both(order.text):
+        yield scene.finding(variant="text")
+        return
+    approved, dose = occasion.authorized_drug, occasion.ordered.per_visit
+    if approved.decision not in APPROVED or approved.visits is None or dose is None:
+        return
+    if approved.per_visit is None or not occasion.history or approved.per_visit.same(dose):
+        return
+    total = approved.total
+    if total is not None and total.same(dose) and approved.visits != (occasion.ordered.visits or 1):
+        yield scene.finding(variant="parties", reason=approved.refs[0], evidence=approved.refs)
+
+
 def _premedication(scene: Scene) -> Iterable[Finding]:
     """Every class that the regimen requires has an active order for this visit (E2)."""
-    occasion, visit = scene.occasion, scene.visit
-    if not occasion.actionable or visit is None or visit.status not in BOOKED:
+    occasion = scene.occasion
+    if not scene.actionable or not booked(occasion):
         return
     if scene.lead is None or scene.lead > PREMEDICATION_DAYS:
         return
     ordered = {name for name, _ in occasion.premedications}
-    missing = [
-        p.name for p in occasion.therapy.premedications if p.required and p.name not in ordered
-    ]
+    required = dict.fromkeys(p.name for p in occasion.therapy.premedications if p.required)
+    missing = tuple(name for name in required if name not in ordered)
     if missing:
         yield scene.finding(
-            classes=tuple(missing), evidence=[order.ref for _, order in occasion.premedications]
+            classes=missing, evidence=[order.ref for _, order in occasion.premedications]
         )
 
 
+def _rule(
+    code: str,
+    title: str,
+    why: str,
+    source: str,
+    *,
+    check: Check,
+    columns: tuple[str, ...] = (ORDERED,),
+    needs: tuple[str, ...] = ("orders",),
+    severity: Severity = Severity.S2,
+    audience: tuple[Role, ...] = BOTH,
+    action: str,
+    deadline: str = "clarification",
+) -> Rule:
+    return Rule(
+        code=code,
+        title=title,
+        why=why,
+        source=source,
+        needs=frozenset(needs),
+        columns=columns,
+        severity=severity,
+        owner=PRESCRIBER,
+        audience=audience,
+        action=action,
+        deadline=deadline,
+        check=check,
+    )
+
+
 RULES = (
-    Rule(
-        code="appt-without-order",
-        title="Infusion booked without an order",
-        needs=frozenset({"orders", "schedule"}),
-        columns=("scheduled",),
-        severity=Severity.S2,
-        owner=Role.PRESCRIBER,
-        audience=(Role.PRESCRIBER, Role.INFUSION_CENTER),
+    _rule(
+        "appt-without-order",
+        "Infusion booked without an order",
+        "An infusion is booked, and no order that is in force asks for it.",
+        "18 APPT_WITHOUT_ORDER",
+        needs=("orders", "schedule"),
+        columns=(SCHEDULED,),
         action="supply-order",
         deadline="authorization",
         check=_without_order,
     ),
-    Rule(
-        code="order-not-active",
-        title="Order cannot be carried out",
-        needs=frozenset({"orders", "schedule"}),
-        columns=("ordered",),
-        severity=Severity.S2,
-        owner=Role.PRESCRIBER,
-        audience=(Role.PRESCRIBER, Role.INFUSION_CENTER),
+    _rule(
+        "order-not-active",
+        "Order cannot be carried out",
+        "A visit is booked, and its order is on hold, was stopped, or ends before that day.",
+        "20 ORDER_NOT_ACTIVE",
+        needs=("orders", "schedule"),
         action="change",
         deadline="supply",
         check=_not_active,
     ),
-    Rule(
-        code="premed-order-missing",
-        title="Premedication not ordered",
-        needs=frozenset({"orders", "schedule"}),
+    _rule(
+        "duplicate-order",
+        "Two orders for one dose",
+        "Two active orders ask for the same drug at the same time, and neither renews or fills "
+        "the other.",
+        "21 DUPLICATE_ORDER",
+        severity=Severity.S1,
+        audience=(PRESCRIBER, PHARMACY),
+        action="abort",
+        check=_duplicate,
+    ),
+    _rule(
+        "dose-outside-label",
+        "Dose is not one of the regimen",
+        "The ordered dose is none that the regimen has; after a dose that was given, none of "
+        "maintenance. Parts of a dose that are written as such are exempt.",
+        "22 DOSE_OUTSIDE_LABEL",
+        needs=("orders", "administrations"),
+        severity=Severity.S1,
+        audience=(PRESCRIBER,),
+        action="change",
+        check=_outside_label,
+    ),
+    _rule(
+        "single-vs-split-unclear",
+        "One infusion or two?",
+        "The order's words admit one visit and two, or the payer approved the dose in another "
+        "number of visits than ordered (E6).",
+        "23 SINGLE_VS_SPLIT_UNCLEAR",
+        action="clarify-order",
+        check=_unclear,
+    ),
+    _rule(
+        "premed-order-missing",
+        "Premedication not ordered",
+        "A week before the visit, a class of premedication that the regimen requires has no "
+        "active order (E2).",
+        "24 PREMED_ORDER_MISSING",
+        needs=("orders", "schedule"),
         columns=(),
-        severity=Severity.S2,
-        owner=Role.PRESCRIBER,
-        audience=(Role.PRESCRIBER, Role.INFUSION_CENTER),
         action="fulfill",
         deadline="premedication",
         check=_premedication,

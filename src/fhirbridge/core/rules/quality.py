@@ -11,8 +11,9 @@ from collections.abc import Iterable, Sequence
 from fhirbridge.core.facts import Problem
 from fhirbridge.core.findings import Finding, Role, Severity
 
-from .base import Rule, Scene
+from .base import Rule
 from .figures import column_of
+from .scene import Scene
 
 #: A doubt blocks the dose when the visit is this close (domain 44).
 CLOSE_DAYS = 7
@@ -33,7 +34,7 @@ def _ambiguous(scene: Scene) -> Iterable[Finding]:
         for problem in column_of(scene.occasion, name).problems:
             yield _doubt(scene, name, writer, problem, close)
     order, ordered = scene.order, scene.occasion.ordered
-    if scene.occasion.actionable and order and ordered.known and ordered.per_visit is None:
+    if scene.actionable and order and ordered.known and ordered.per_visit is None:
         nothing = Problem(order.ref, "no-amount", "dosageInstruction")
         yield _doubt(scene, "ordered", Role.PRESCRIBER, nothing, close)
 
@@ -64,10 +65,24 @@ def without_owner(findings: Sequence[Finding], scene: Scene) -> Iterable[Finding
         )
 
 
+def _ambiguous_link(scene: Scene) -> Iterable[Finding]:
+    """A supply may be meant for this dose or for a dose of another order."""
+    contested = scene.occasion.contested
+    if contested and scene.actionable:
+        yield scene.finding(
+            focus=contested[0].ref,
+            record=f"{contested[0].ref.type}/{contested[0].ref.id}",
+            evidence=[supply.ref for supply in contested],
+        )
+
+
 RULES = (
     Rule(
         code="unit-ambiguous",
         title="Amount cannot be read",
+        why="An amount that a decision needs has no unit, a unit that contradicts, or a size that "
+        "nobody believes. Its readings are shown and none is chosen.",
+        source="44 UNIT_AMBIGUOUS",
         needs=frozenset({"orders"}),
         columns=(),
         severity=Severity.S3,
@@ -77,12 +92,28 @@ RULES = (
         deadline="clarification",
         check=_ambiguous,
     ),
+    Rule(
+        code="link-ambiguous",
+        title="Record may belong to two orders",
+        why="A supply names no order, and doses of several orders could be meant.",
+        source="45 LINK_AMBIGUOUS",
+        needs=frozenset({"orders", "dispenses"}),
+        severity=Severity.S3,
+        owner=Role.COORDINATOR,
+        audience=(Role.COORDINATOR, Role.PHARMACY),
+        action="change",
+        deadline="clarification",
+        check=_ambiguous_link,
+    ),
 )
 
 #: Judged after all others: it looks at their findings.
 NO_OWNER = Rule(
     code="no-owner",
     title="Nobody is named who can put it right",
+    why="An open trouble belongs to a role for which neither the records nor the configuration "
+    "name anybody (E4).",
+    source="47 NO_OWNER",
     needs=frozenset(),
     columns=(),
     severity=Severity.S3,

@@ -1,0 +1,144 @@
+"""Coverage: is the patient insured on the day, and by the payer that approved the dose?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+from fhirbridge.core import units
+from fhirbridge.core.authorizing import IN_FORCE, speaks_of
+from fhirbridge.core.facts import Coverage, Party, State
+from fhirbridge.core.findings import Finding, Severity
+from fhirbridge.core.quantity import Amount
+
+from .base import Rule
+from .rows import DRUG, INFUSION_CENTER, PAYER, PRESCRIBER
+from .scene import Scene
+
+
+def _lapsed(scene: Scene) -> Iterable[Finding]:
+    """Coverages are known, and none of them is active on the day of the dose."""
+    day = scene.day
+    if not scene.actionable or day is None:
+        return
+    known = scene.ledger.coverages
+    force = {
+        fact.in_force
+        for _, fact in scene.occasion.requirements
+        if fact.in_force is not None and fact.span.covers(day)
+    }
+    lapsed = bool(known) and not any(_covers(each, day) for each in known)
+    if not lapsed and force != {False}:
+        return
+    ends = [c.span.end for c in known if c.span.end and c.span.end < day]
+    last = max(known, key=lambda c: (c.span.end or date.min, c.ref), default=None)
+    yield scene.finding(
+        focus=last.ref if last else None,
+        until=max(ends, default=None) if lapsed else None,
+        evidence=[each.ref for each in known],
+    )
+
+
+def _covers(coverage: Coverage, day: date) -> bool:
+    return coverage.state is State.ACTIVE and coverage.span.covers(day)
+
+
+def _payer_changed(scene: Scene) -> Iterable[Finding]:
+    """The authorization in force is of a payer that no longer covers the patient."""
+    day = scene.day
+    if not scene.actionable or day is None:
+        return
+    current = [c.payor for c in scene.ledger.coverages if _covers(c, day) and c.payor]
+    valid = [
+        item
+        for item in scene.occasion.drug_items
+        if item.fact.decision in IN_FORCE and speaks_of(item.fact, day) and item.fact.insurer
+    ]
+    if not current or not valid:
+        return
+    if all(_other(item.fact.insurer, payor) for item in valid for payor in current):
+        insurer = valid[0].fact.insurer
+        yield scene.finding(
+            focus=valid[0].fact.ref,
+            former_payer=insurer.display if insurer else None,
+            present_payer=current[0].display,
+            evidence=[c.ref for c in scene.ledger.coverages],
+        )
+
+
+def _other(one: Party | None, other: Party) -> bool:
+    """Whether two payers are surely not the same: named in the same way, and differently."""
+    if one is None:
+        return False
+    if one.identifier and other.identifier:
+        same = one.identifier.partition("|")[0] == other.identifier.partition("|")[0]
+        return same and one.identifier != other.identifier
+    named = [party.reference or "" for party in (one, other) if party.source == one.source]
+    return len({name for name in named if name.startswith("Organization/")}) == 2
+
+
+def _limit(scene: Scene) -> Iterable[Finding]:
+    """The benefit allows a number of visits, and they are used up."""
+    if not scene.actionable or scene.day is None:
+        return
+    for _, fact in scene.occasion.requirements:
+        limit, used = _visits(fact.limit), _visits(fact.used)
+        if limit is None or not fact.span.covers(scene.day):
+            continue
+        left = limit - (used or 0)
+        if left < 1:
+            yield scene.finding(focus=fact.ref, allowed_visits=limit, used_visits=used or 0)
+            return
+
+
+def _visits(amount: Amount | None) -> int | None:
+    """A number of visits; None for any other benefit: most limits have no unit at all."""
+    if amount is None or amount.value is None:
+        return None
+    unit = units.read(amount)
+    return int(amount.value) if unit is not None and unit.kind == "visit" else None
+
+
+RULES = (
+    Rule(
+        code="coverage-lapsed",
+        title="Not insured on the day",
+        why="The patient's coverages are known, and none of them is active on the day.",
+        source="16 COVERAGE_LAPSED",
+        needs=frozenset({"orders", "coverage"}),
+        severity=Severity.S2,
+        owner=INFUSION_CENTER,
+        audience=(INFUSION_CENTER, PRESCRIBER),
+        action="verify-coverage",
+        deadline="authorization",
+        check=_lapsed,
+    ),
+    Rule(
+        code="payer-changed",
+        title="Authorization of a former payer",
+        why="The authorization in force was given by a payer that does not cover the patient on "
+        "the day.",
+        source="17 PAYER_CHANGED",
+        needs=frozenset({"orders", "coverage", "authorizations"}),
+        columns=(DRUG,),
+        severity=Severity.S2,
+        owner=PRESCRIBER,
+        audience=(PRESCRIBER, INFUSION_CENTER, PAYER),
+        action="replace",
+        deadline="authorization",
+        check=_payer_changed,
+    ),
+    Rule(
+        code="auth-benefit-limit",
+        title="Benefit limit reached",
+        why="The benefit allows a number of visits, said as visits, and they are used up.",
+        source="15 AUTH_BENEFIT_LIMIT",
+        needs=frozenset({"orders", "authorizations"}),
+        severity=Severity.S3,
+        owner=PRESCRIBER,
+        audience=(PRESCRIBER, INFUSION_CENTER),
+        action="change",
+        deadline="authorization",
+        check=_limit,
+    ),
+)

@@ -1,0 +1,183 @@
+"""One occasion as the rules look at it, and how they speak.
+
+A check gets a `Scene` and yields findings. Everything in a scene follows from the ledger and the
+moment; what several rules ask for is worked out once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+
+from fhirbridge.core.facts import Order, Party, Ref, Visit
+from fhirbridge.core.findings import Finding, Role, Severity, digest_of, key_of
+from fhirbridge.core.ledger import Ledger, Occasion
+
+from .base import Context, Rule
+from .figures import column_of, common_words, figures_for, figures_of
+
+#: A deadline lies at the end of the working day at the site.
+CLOSE_OF_BUSINESS = time(17)
+#: Nobody is asked to act in less than this (domain §3.1, due).
+AT_LEAST = timedelta(hours=4)
+#: Deadlines that are counted back from the visit, in business days (domain §3.1).
+BEFORE = {"authorization": 5, "supply": 2, "premedication": 2}
+
+
+class Scene:
+    """An occasion that rule after rule looks at; `rule` is the one that looks now."""
+
+    def __init__(self, occasion: Occasion, ledger: Ledger, context: Context, today: date) -> None:
+        self.occasion, self.ledger, self.context = occasion, ledger, context
+        self.today = today
+        self.order: Order | None = occasion.order
+        self.visit: Visit | None = occasion.visit
+        self.day = occasion.day
+        #: Local calendar days until the occasion.
+        self.lead = (self.day - today).days if self.day else None
+        self.actionable = occasion.actionable
+        self.rule: Rule
+
+    @cached_property
+    def business_days_left(self) -> int | None:
+        if self.day is None:
+            return None
+        return self.context.calendar.business_days_between(self.today, self.day)
+
+    @cached_property
+    def siblings(self) -> tuple[Occasion, ...]:
+        """All occasions of this therapy, this one too, in order of time."""
+        name = self.occasion.therapy.name
+        return tuple(o for o in self.ledger.occasions if o.therapy.name == name)
+
+    @cached_property
+    def name(self) -> str:
+        """The occasion's name in everything that is written."""
+        return key_of(self.context.person, self.occasion.therapy.name, self.occasion.key)
+
+    def finding(
+        self,
+        *,
+        focus: Ref | None = None,
+        reason: Ref | None = None,
+        variant: str = "",
+        severity: Severity | None = None,
+        owner: Role | None = None,
+        part: str = "",
+        evidence: Sequence[Ref] = (),
+        **say: object,
+    ) -> Finding:
+        """A finding of this rule about this occasion; what is not given follows the rule.
+
+        `part` tells several findings of one rule and occasion apart (it goes into the key).
+        """
+        occasion, rule = self.occasion, self.rule
+        figures = figures_of(occasion)
+        shown = {name: figures_for(figures, name) for name in rule.columns}
+        owner = owner or rule.owner
+        due = self.due(rule.deadline)
+        return Finding(
+            rule=rule.code,
+            severity=severity or rule.severity,
+            owner=owner,
+            audience=rule.audience,
+            therapy=occasion.therapy.name,
+            occasion=self.name,
+            day=occasion.day,
+            due=due,
+            action=rule.action,
+            variant=variant,
+            say={**common_words(occasion), **say, "due": due},
+            figures=figures,
+            evidence=self._evidence(evidence),
+            focus=focus or (occasion.order.ref if occasion.order else None),
+            based_on=occasion.order.ref if occasion.order else None,
+            reason=reason,
+            patient=_patient(occasion),
+            party=self.party(owner),
+            key=self.key(part),
+            digest=digest_of(
+                [
+                    rule.code,
+                    variant,
+                    part,
+                    occasion.day,
+                    shown,
+                    sorted((name, str(value)) for name, value in say.items()),
+                ]
+            ),
+            lead=self._until_visit,
+        )
+
+    def key(self, part: str = "") -> str:
+        """The key of a trouble: person, therapy, occasion, rule (and part)."""
+        parts = (self.context.person, self.occasion.therapy.name, self.occasion.key)
+        return key_of(*parts, self.rule.code, *([part] if part else []))
+
+    def _evidence(self, more: Sequence[Ref]) -> tuple[Ref, ...]:
+        occasion = self.occasion
+        refs = [ref for name in self.rule.columns for ref in column_of(occasion, name).refs]
+        if occasion.order is not None:
+            refs.insert(0, occasion.order.ref)
+        if occasion.visit is not None:
+            refs.append(occasion.visit.ref)
+        return tuple(dict.fromkeys((*refs, *more)))
+
+    @property
+    def _until_visit(self) -> timedelta | None:
+        start = self.starts
+        return start - self.context.as_of if start else None
+
+    @property
+    def starts(self) -> datetime | None:
+        """When the visit starts, else when its day begins."""
+        if self.visit is not None and self.visit.start is not None:
+            return self.visit.start
+        return self.context.calendar.begins(self.day) if self.day else None
+
+    def due(self, deadline: str) -> datetime:
+        """By when it matters (domain §3.1): counted back from the visit in business days.
+
+        At least four hours from now, but never after the visit starts.
+        """
+        calendar, now = self.context.calendar, self.context.as_of
+        before = BEFORE.get(deadline)
+        if before is None or self.day is None:
+            last = calendar.business_days_after(self.today, 1)
+        else:
+            last = calendar.business_days_before(self.day, before)
+        due = datetime.combine(last, CLOSE_OF_BUSINESS, calendar.zone)
+        due = max(due, now + AT_LEAST)
+        start = self.starts
+        return min(due, start) if start and start > now else due
+
+    def party(self, role: Role) -> Party | None:
+        """Who acts for a role: as the records say, else as the configuration says."""
+        return next(
+            (party for party in self._recorded(role) if party), self.context.owners.get(role)
+        )
+
+    def _recorded(self, role: Role) -> Iterator[Party | None]:
+        occasion, order, visit = self.occasion, self.order, self.visit
+        if role is Role.PRESCRIBER and order:
+            yield order.requester
+        if role is Role.PHARMACY:
+            yield order.dispenser if order else None
+            yield from (supply.pharmacy for supply in occasion.supplies)
+        if role is Role.INFUSION_CENTER:
+            yield visit.performer if visit else None
+            yield visit.site.party if visit else None
+            yield order.performer if order else None
+        if role is Role.PAYER:
+            yield from (item.fact.insurer for item in occasion.drug_items + occasion.admin_items)
+            yield from (coverage.payor for coverage in self.ledger.coverages)
+
+
+#: What a rule does: look at a scene and yield what is wrong.
+Check = Callable[[Scene], Iterable[Finding]]
+
+
+def _patient(occasion: Occasion) -> Ref | None:
+    facts = (occasion.order, occasion.visit)
+    return next((fact.patient for fact in facts if fact and fact.patient), None)
