@@ -1,0 +1,37 @@
+"""Documents say what is so: links lead somewhere, the policy is the one that the code walks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fhirbridge.core.plan import NEXT, Do, Told, Trouble
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+#: Made from the scenarios; a test of its own says whether it is current.
+GENERATED = {"docs/rules.md"}
+_LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    links = set(_LINK.findall(page.read_text("utf-8"))) - GENERATED
+    assert not [link for link in links if not (page.parent / link).exists()]
+
+
+def test_the_policy_is_printed_as_it_is() -> None:
+    lines = (ROOT / "docs" / "decisions.md").read_text("utf-8").splitlines()
+    table = [line.strip("|").split("|") for line in lines if line.startswith("|")]
+    rows = [[cell.strip() for cell in row] for row in table]
+    start = rows.index(["", *(told.value for told in Told)])
+    for row in rows[start + 2 : start + 2 + len(Trouble)]:
+        printed = [Do.NOTHING if cell == "–" else Do(cell) for cell in row[1:]]
+        assert printed == [NEXT[Trouble(row[0]), told] for told in Told]
+
+
+def test_the_readme_shows_the_configuration_that_is_there() -> None:
+    shown = (ROOT / "README.md").read_text("utf-8")
+    assert (ROOT / "docs" / "first-task" / "fhirbridge.yaml").read_text("utf-8") in shown
