@@ -83,14 +83,9 @@ def document(data: Any) -> None:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Aligned columns below their names."""
-    lines = [
-        tuple(head),
-        *(tuple("" if cell is None else str(cell) for cell in row) for row in rows),
-    ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        print("  ".join(cells).rstrip())
+    from fhirbridge.columns import aligned
+
+    print("\n".join(aligned([head, *rows])))
 
 
 def warn(text: str) -> None:

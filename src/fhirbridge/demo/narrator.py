@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from fhirbridge.bridge.story import Arrived, Decided, Link, Read, Story, Wrote
+from fhirbridge.columns import aligned
 from fhirbridge.fhir import jsonio
 from fhirbridge.journeys.play import Opened, Result, Stepped, Told
 from fhirbridge.journeys.script import Journey
@@ -62,6 +62,22 @@ class Tally:
             self.transactions += 1
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How all journeys ended. `tallies` are theirs, one each; `decisions` is the number of all,
+    also of those that time made due between two journeys; `reads` counts the requests by which
+    patients were read, as the servers themselves count, by server."""
+
+    results: Sequence[Result]
+    tallies: Sequence[Tally]
+    decisions: int
+    reads: Mapping[str, int]
+
+    @property
+    def ok(self) -> bool:
+        return all(result.ok for result in self.results)
+
+
 class Output(Protocol):
     """Where lines go."""
 
@@ -69,7 +85,7 @@ class Output(Protocol):
     def opened(self, journey: Journey, number: int, of: int) -> None: ...
     def stepped(self, step: Stepped) -> None: ...
     def line(self, line: Line) -> None: ...
-    def ended(self, results: Sequence[Result], tallies: Sequence[Tally]) -> None: ...
+    def ended(self, ending: Ending) -> None: ...
 
 
 class Narrator:
@@ -77,6 +93,7 @@ class Narrator:
 
     def __init__(self, output: Output, of: int) -> None:
         self.output, self.tallies = output, [Tally() for _ in range(of)]
+        self.decisions = 0
         self._of, self._number = of, 0
         self._lock = threading.Lock()
         self._cast: set[str] = set()
@@ -86,6 +103,7 @@ class Narrator:
     def watch(self, story: Story) -> None:
         """The bridge's watcher."""
         with self._lock:
+            self.decisions += isinstance(story, Read)
             if self._number and not isinstance(story, Link) and self._concerns(story):
                 self._story(story)
 
@@ -158,18 +176,18 @@ class Printer:
         self._console = Console(file=stream, width=width, highlight=False, emoji=False)
 
     def began(self, servers: Mapping[str, str], console: str, subscriptions: int) -> None:
-        table = Table.grid(padding=(0, 2))
-        for name, url in servers.items():
-            table.add_row(Text(name, style="bold"), url, "embedded FHIR R4 server")
-        table.add_row(Text("bridge", style="bold"), console, "console, health and metrics")
-        self._console.print(table)
+        rows = [(name, url, "an embedded FHIR R4 server") for name, url in servers.items()]
+        rows.append(("bridge", console, "the console, also /metrics and /readyz"))
+        for line in aligned(rows):
+            self._console.print(line)
         self._console.print(f"{subscriptions} Subscriptions are active. All patients are made up.")
 
     def opened(self, journey: Journey, number: int, of: int) -> None:
         self._console.print()
         title = Text(f"{number}/{of}  {journey.script.title}", style="bold")
         self._console.print(Rule(title, align="left", style="bright_black"))
-        self._console.print(Text(" ".join(journey.script.story.split()), style="italic"))
+        for line in wrap(" ".join(journey.script.story.split()), self._console.width):
+            self._console.print(Text(line, style="italic"))
 
     def stepped(self, step: Stepped) -> None:
         at = step.at.astimezone(_ZONE)
@@ -180,24 +198,28 @@ class Printer:
         where = f"{line.where}: " if line.where else ""
         self._row(line.kind, where + line.text, _STYLES.get(line.kind, ""))
 
-    def ended(self, results: Sequence[Result], tallies: Sequence[Tally]) -> None:
-        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for name in ("journey", "", "Tasks", "messages", "decisions", "transactions"):
-            table.add_column(name, justify="left" if name in ("journey", "") else "right")
-        servers = sorted({server for tally in tallies for server in tally.requests})
-        for server in servers:
-            table.add_column(f"read at {server}", justify="right")
-        for result, tally in zip(results, tallies, strict=True):
-            table.add_row(
-                result.journey.script.title,
-                Text("ok", style="green") if result.ok else Text("differs", style="bold red"),
-                *map(str, (result.tasks, result.messages, tally.decisions, tally.transactions)),
-                *(str(tally.requests.get(server, 0)) for server in servers),
-            )
+    def ended(self, ending: Ending) -> None:
+        servers = sorted(ending.reads)
+        counted = (
+            "Tasks",
+            "messages",
+            "decisions",
+            "transactions",
+            *(f"reads {s}" for s in servers),
+        )
+        rows: list[tuple[object, ...]] = [("", "journey", *counted)]
+        for result, tally in zip(ending.results, ending.tallies, strict=True):
+            verdict = "ok" if result.ok else "DIFFERS"
+            numbers = (result.tasks, result.messages, tally.decisions, tally.transactions)
+            asked = (tally.requests.get(server, 0) for server in servers)
+            rows.append((verdict, result.journey.script.title, *numbers, *asked))
         self._console.print()
         self._console.print(Rule(style="bright_black"))
-        self._console.print(table)
-        self._console.print(Text(_verdict(results, tallies)))
+        for line in aligned(rows):
+            style = "green" if line.startswith("ok ") else "bold"
+            self._console.print(Text(line, style=style), soft_wrap=True)
+        self._console.print()
+        self._console.print(Text(_verdict(ending)), soft_wrap=True)
 
     def _row(self, kind: str, text: str, style: str, *, bold: bool = False) -> None:
         """A kind in its column, and words that wrap beside it (rich would pad lines in a pipe)."""
@@ -232,7 +254,7 @@ class Recorder:
     def line(self, line: Line) -> None:
         self._write(line.kind.replace(" ", "-"), line.data)
 
-    def ended(self, results: Sequence[Result], tallies: Sequence[Tally]) -> None:
+    def ended(self, ending: Ending) -> None:
         self._journey = ""
         rows = [
             {
@@ -244,9 +266,10 @@ class Recorder:
                 "transactions": tally.transactions,
                 "requests": tally.requests,
             }
-            for result, tally in zip(results, tallies, strict=True)
+            for result, tally in zip(ending.results, ending.tallies, strict=True)
         ]
-        self._write("ended", {"ok": all(result.ok for result in results), "journeys": rows})
+        counted = {"decisions": ending.decisions, "reads": dict(ending.reads)}
+        self._write("ended", {"ok": ending.ok, "journeys": rows, **counted})
 
     def _write(self, event: str, data: Mapping[str, Any]) -> None:
         named = {"journey": self._journey} if self._journey else {}
@@ -254,13 +277,12 @@ class Recorder:
         self._stream.flush()
 
 
-def _verdict(results: Sequence[Result], tallies: Sequence[Tally]) -> str:
-    decisions = sum(tally.decisions for tally in tallies)
-    requests = sum(sum(tally.requests.values()) for tally in tallies)
-    each = f"{requests / decisions:.1f}" if decisions else "0"
-    seconds = sum(result.seconds for result in results)
-    good = sum(result.ok for result in results)
+def _verdict(ending: Ending) -> str:
+    reads, decisions = sum(ending.reads.values()), ending.decisions
+    each = f"{reads / decisions:.1f}" if decisions else "0"
+    seconds = sum(result.seconds for result in ending.results)
+    good = sum(result.ok for result in ending.results)
     return (
-        f"{good} of {len(results)} journeys ended as expected in {seconds:.1f} s;"
-        f" {each} read requests for each decision, one to each server."
+        f"{good} of {len(ending.results)} journeys ended as expected in {seconds:.1f} s."
+        f" For {decisions} decisions the servers counted {reads} reads: {each} each."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import TextIO
@@ -11,7 +12,7 @@ from fhirbridge.journeys.play import play, prepare
 from fhirbridge.journeys.script import fixtures, journeys
 
 from .estate import HOLDS, embedded
-from .narrator import Narrator, Printer, Recorder
+from .narrator import Ending, Narrator, Printer, Recorder
 
 
 def run(
@@ -40,7 +41,10 @@ def run(
         prepare(folder, running.estate)
         running.estate.rest()
         results = [play(each, running.estate, narrator.tell) for each in found]
-        output.ended(results, narrator.tallies)
+        reads = {name: count or 0 for name, count in running.estate.reads().items()}
+        ending = Ending(results, narrator.tallies, narrator.decisions, reads)
+        output.ended(ending)
         if keep_open:
+            print("Everything stays up until Ctrl-C.", file=sys.stderr)
             running.service.wait()
-    return all(result.ok for result in results)
+    return ending.ok
