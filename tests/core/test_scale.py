@@ -235,7 +235,9 @@ def test_units_of_activity_never_become_a_mass(unit: str) -> None:
     ("text", "step"),
     [
         ("600 mg (20 mL)", "600 mg"),
-        ("2 vials (600 mg) IV", "2 vials × 300 mg = 600 mg"),
+        ("2 vials (600 mg) IV", "600 mg"),
+        ("600 mg (2 x 300 mg vials)", "600 mg"),
+        ("600 mg (2 x 150 mg vials)", "unit-ambiguous"),
         ("600 mg (2 vials)", "600 mg"),
         ("600 mg (10 mL)", "unit-ambiguous"),  # says two different doses
         ("600 mg (600 units)", "unit-ambiguous"),  # units of what?
@@ -243,6 +245,23 @@ def test_units_of_activity_never_become_a_mass(unit: str) -> None:
 )
 def test_a_text_that_says_its_dose_twice_must_agree_with_itself(text: str, step: str) -> None:
     assert how(Amount(text=text)) == step
+
+
+@pytest.mark.parametrize(
+    ("text", "therapy", "step"),
+    [
+        # No code says which product: one of them must make the two amounts the same.
+        ("1000 mg (2 vials)", RITUXIMAB, "1000 mg"),
+        ("1000 mg (10 vials)", RITUXIMAB, "1000 mg"),
+        ("1000 mg (5 vials)", RITUXIMAB, "unit-ambiguous"),
+        ("1000 mg (2 pens)", RITUXIMAB, "unit-ambiguous"),
+        ("20 mg (0.4 mL)", PEN, "20 mg"),
+        ("20 mg (1 mL)", PEN, "unit-ambiguous"),
+        ("0.4 mL = 2 mL", PEN, "unit-ambiguous"),  # two volumes of neither strength
+    ],
+)
+def test_where_no_code_says_which_product_it_is(text: str, therapy: Therapy, step: str) -> None:
+    assert how(Amount(text=text), therapy=therapy) == step
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 
-from . import wording
+from . import units, wording
 from .quantity import Amount
 
 _NUMBER = r"\d{1,2}|" + "|".join(wording.NUMBERS)
@@ -122,7 +122,7 @@ def admits_both(text: str) -> bool:
 
     It is a reason to ask (`single-vs-split-unclear`), not a reading.
     """
-    low = " ".join(text.lower().split())
+    low = wording.said_once(" ".join(text.lower().split()))
     return bool(_BOTH.search(low) or (_COUNTED.search(low) and not _DECIDED.search(low)))
 
 
@@ -134,13 +134,22 @@ def _read(said: dict[str, str | None]) -> Spoken | None:
     spacing = _spacing(said)
     if len(set(counts)) > 1 or 0 in counts or (said["row"] and spacing != 1):
         return None
+    amount, also = _mass_first(
+        _amount(said["value"], said["unit"]), _amount(said["also_value"], said["also_unit"])
+    )
     return Spoken(
-        per_visit=_amount(said["value"], said["unit"]) or Amount(),
+        per_visit=amount or Amount(),
         visits=counts[0] if counts else None,
         days=days,
         spacing_days=spacing,
-        also=_amount(said["also_value"], said["also_unit"]),
+        also=also,
     )
+
+
+def _mass_first(amount: Amount | None, also: Amount | None) -> tuple[Amount | None, Amount | None]:
+    """ "1 pen (40 mg)" is an order for 40 mg: a mass needs no product to be understood."""
+    unit = units.word(also.unit) if also else None
+    return (also, amount) if unit and unit.kind == "mass" else (amount, also)
 
 
 def _read_again(said: dict[str, str | None]) -> Spoken | None:

@@ -1,6 +1,6 @@
 """Orders as people word them, reduced to the dose and its times, for `grammar`.
 
-    dose_only("Ocrevus 600 mg in 500 mL NS over 3.5 hours, every 24 weeks") -> "600 mg every 24 weeks"
+    dose_only("600 mg IV in 500 mL NS over 3.5 hours, every 24 weeks") -> "600 mg every 24 weeks"
 
 Taken away is what says nothing of the dose: names, routes, labels, rates, durations, diluents, the
 indication. Said once is what is said twice: "six (6)". Everything else stays, so that the grammar
@@ -16,9 +16,12 @@ from functools import lru_cache
 from .codes import Words
 from .quantity import plain
 
-NUMBERS = {
-    **{"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8},
-    **{"ten": 10, "twelve": 12, "fourteen": 14, "twenty-four": 24, "twenty-eight": 28},
+_FEW = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+NUMBERS = {word: number for number, word in enumerate(_FEW, start=1)} | {
+    "twelve": 12,
+    "fourteen": 14,
+    "twenty-four": 24,
+    "twenty-eight": 28,
 }
 _NOTHING = Words(
     (
@@ -62,14 +65,14 @@ def dose_only(text: str, names: tuple[str, ...] = ()) -> str:
     """The text in lower case without what says no dose. `names`: names of the drug."""
     for words in (_names(names), _NOTHING):
         text = words.without(text)
-    low = _said_once(" ".join(text.lower().split()))
+    low = said_once(" ".join(text.lower().split()))
     for pattern in _SAYS_NO_DOSE:
         low = pattern.sub(" ", low)
     low = _TIMES_IN_BRACKETS.sub(r"\1", low)
     return " ".join(re.sub(r"[,;:.](?=\s|$)", " ", low).split())
 
 
-def _said_once(low: str) -> str:
+def said_once(low: str) -> str:
     """Numbers and amounts that are written twice, once; what contradicts itself stays."""
     low = _WORD_AND_NUMBER.sub(lambda m: _agreed(m[0], m[1], m[2]), low)
     low = _NUMBER_AND_WORD.sub(lambda m: _agreed(m[0], m[2], m[1]), low)

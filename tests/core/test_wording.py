@@ -1,0 +1,34 @@
+"""What says nothing of the dose is taken away, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from fhirbridge.core.wording import dose_only
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("Give ocrelizumab (Ocrevus) 600 mg IV", "600 mg"),
+        ("600 mg in 500 mL NS over 3.5 hours, every 24 weeks", "600 mg every 24 weeks"),
+        ("600 mg diluted in 500 ml of 0.9 % sodium chloride", "600 mg"),
+        ("600 mg, at 171.4 mL/hr", "600 mg"),
+        ("600 mg over about 2 to 3 hrs", "600 mg"),
+        ("Dose: 600 mg. Route: IV. Frequency: every 6 months.", "600 mg every 6 months"),
+        ("600 mg. Premedicate per clinic protocol.", "600 mg"),
+        ("600 mg. Premedicate 30 minutes before.", "600 mg premedicate 30 minutes before"),
+        ("every six (6) months", "every 6 months"),
+        ("every 14 (fourteen) days", "every 14 days"),
+        ("every six (8) months", "every six (8) months"),  # which of the two?
+        ("600 mg (2 x 300 mg vials)", "600 mg (600 mg)"),
+        ("600 mg (2 × 150 mg vials)", "600 mg (300 mg)"),  # the grammar's user refuses it
+        ("2 vials (300 mg each)", "2 vials (600 mg)"),
+        ("300 mg x 2 (day 1 and day 15)", "300 mg x 2 day 1 and day 15"),
+        ("300 mg x 2 (see note)", "300 mg x 2 (see note)"),
+        ("600 mg once for 1 dose", "600 mg once"),
+        ("600 mg in 2 doses", "600 mg in 2 doses"),
+    ],
+)
+def test_what_is_left(text: str, left: str) -> None:
+    assert dose_only(text, ("ocrelizumab", "ocrevus")) == left
