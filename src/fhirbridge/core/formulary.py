@@ -44,6 +44,7 @@ class Formulary:
         self._programs = Named((r.program, (), (r.program, *r.aliases)) for r in programs)
         self._routes = {route: Words(words) for route, words in _ROUTES.items()}
         self._recognized = lru_cache(maxsize=8192)(self._recognize)
+        self._spoken = lru_cache(maxsize=8192)(self._speak)
 
     def recognize(self, codes: Sequence[Code], text: str) -> Recognition:
         """Whose drug a record with these codes and this text is about."""
@@ -87,17 +88,7 @@ class Formulary:
         the package: "Ocrevus 300 mg vial"); one about another drug does not count. Lines that
         differ, or one with an amount that is not understood, make nothing understood.
         """
-        named, bare = [], []
-        for line in filter(grammar.has_amount, text.splitlines()):
-            drugs = [each.therapies for each in self._index.of_text(line)]
-            if not drugs:
-                bare.append(line)
-            elif any(therapy.name in each for each in drugs):
-                named.append(line)
-        names = (therapy.ingredient, *therapy.aliases)
-        said = {grammar.spoken(line, names) for line in bare or named}
-        once = said.pop() if len(said) == 1 else None
-        return once if once and self._scales[therapy.name].agrees(once) else None
+        return self._spoken(therapy.name, text)
 
     def service(self, codes: Sequence[Code]) -> str | None:
         """`administration` or `home-nursing`, where a procedure code of any therapy says so."""
@@ -135,6 +126,19 @@ class Formulary:
         )
         infused = any(self.therapies[name].infusion for name in named)
         return self.visits.infusion(source, codes, text, location, infused=infused)
+
+    def _speak(self, name: str, text: str) -> grammar.Spoken | None:
+        named, bare = [], []
+        for line in filter(grammar.has_amount, text.splitlines()):
+            drugs = [each.therapies for each in self._index.of_text(line)]
+            if not drugs:
+                bare.append(line)
+            elif any(name in each for each in drugs):
+                named.append(line)
+        scale = self._scales[name]
+        said = {grammar.spoken(line, scale.names) for line in bare or named}
+        once = said.pop() if len(said) == 1 else None
+        return once if once and scale.agrees(once) else None
 
     def _recognize(self, codes: tuple[Code, ...], text: str) -> Recognition:
         found = self._index.of_codes(codes)

@@ -42,7 +42,7 @@ class Scale:
 
     def __init__(self, therapy: Therapy) -> None:
         self.therapy = therapy
-        self._names = (therapy.ingredient, *therapy.aliases)
+        self.names = (therapy.ingredient, *therapy.aliases)
         self._products: dict[Key, Product] = {}
         self._strengths: dict[Key, Decimal | None] = {}  # an NDC also without its package
         for product in therapy.products:
@@ -78,7 +78,7 @@ class Scale:
         """See `Formulary.measure`."""
         found: list[Key] = [key for code in codes for key in keys(code)]
         if amount.value is None:
-            spoken = grammar.spoken(amount.text, self._names)
+            spoken = grammar.spoken(amount.text, self.names)
             if spoken is None or (spoken.visits or 1) > 1 or not self.agrees(spoken, codes, on):
                 reason = "unit-ambiguous" if amount.text else "not-a-number"
                 return Problem(ref, reason, at, amount.text, _counts(spoken))

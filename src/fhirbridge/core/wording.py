@@ -60,7 +60,6 @@ _VIALS_OF = re.compile(rf"\b(\d+) (vial|pen|syringe)(s?) \(({_NUMBER}) ?mg each\
 _ONCE_FOR_ONE = re.compile(r"\bonce,? (?:for )?(?:1|one) dose\b")
 
 
-@lru_cache(maxsize=4096)
 def dose_only(text: str, names: tuple[str, ...] = ()) -> str:
     """The text in lower case without what says no dose. `names`: names of the drug."""
     for words in (_names(names), _NOTHING):
