@@ -27,6 +27,7 @@ def doctor(config: ConfigOption = None, format: FormatOption = Format.TEXT) -> N
     Every failure comes with its remedy; exit code 1 when there is one.
     """
     from fhirbridge import logs
+
     from .examination import State, examine
 
     logs.set_up("ERROR")

@@ -23,6 +23,10 @@ from fhirbridge.journeys.play import Compared, Stepped, Told
 
 NOTHING = "–"
 
+#: What we did last to a Task that a person works on, or refused: it got a note (`fhir.tasks`).
+_NOTED = ("changed", "looks-solved", "escalated")
+_ENDED = ("completed", "cancelled", "rejected", "failed", "entered-in-error")
+
 _OUTCOMES = {
     "journaled": "noted",
     "duplicate": "known already",
@@ -229,6 +233,10 @@ def _task(task: Mapping[str, Any], opened: bool) -> Line:
         reason = (task.get("statusReason") or {}).get("text")
         text = next((str(each) for each in (reason, *results) if each), stands.status)
         return Line("closed", f"{stands.rule} ({stands.status}): {text}", data=data)
+    noted = ours.code_of(task.get("businessStatus"), ours.STATUS) in _NOTED
+    if noted and (notes := list(ours.items(task, "note"))):
+        text = f"a note to the Task of {_owner(task)}: {notes[-1].get('text', '')}"
+        return Line("written", text, data=data)
     due = f" by {short(date.fromisoformat(stands.due))}" if stands.due else ""
     head = f"{'Task' if opened else 'Task changed'} for {_owner(task)}{due}: "
     return Line("written", f"{head}{stands.says}", data=data)
@@ -244,7 +252,7 @@ def _compared(event: Compared) -> Iterator[Line]:
         yield Line("differs", difference, data={"difference": difference})
     if not event.differences:
         tasks, messages = event.found.tasks, event.found.messages
-        open_ = sum(compare.stands(each).status == "requested" for each in tasks)
+        open_ = sum(compare.stands(each).status not in _ENDED for each in tasks)
         text = f"{len(tasks)} Tasks, {open_} open; {len(messages)} messages"
         data = {"tasks": len(tasks), "open": open_, "messages": len(messages)}
         yield Line("as expected", text, data=data)

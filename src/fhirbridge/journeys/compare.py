@@ -41,6 +41,8 @@ class Stands:
     says: str
     due: str
     patient: str
+    notes: str
+    evidence: tuple[str, ...]
 
     def __str__(self) -> str:
         return f"{self.rule} for {self.owner} ({self.status}, episode {self.episode})"
@@ -75,7 +77,15 @@ def stands(task: Record) -> Stands:
         says=str(task.get("description", "")),
         due=str((restriction.get("period") or {}).get("end", ""))[:10],
         patient=str((task.get("for") or {}).get("reference", "")).rpartition("/")[2],
+        notes=" ".join(str(each.get("text", "")) for each in ours.items(task, "note")),
+        evidence=tuple(_record(each) for each in ours.items(task, "output")),
     )
+
+
+def _record(output: Record) -> str:
+    """The record that an output names: `pharmacy:MedicationDispense/d-1/_history/1`."""
+    reference = output.get("valueReference") or {}
+    return str((reference.get("identifier") or {}).get("value", ""))
 
 
 def _tasks(expected: Sequence[ExpectedTask] | None, found: Sequence[Stands]) -> Iterable[str]:
@@ -107,6 +117,11 @@ def _unlike(wanted: ExpectedTask, found: Stands) -> Iterable[str]:
         yield f"Task {wanted.rule} is {found.status}, expected {wanted.status}"
     if wanted.says not in found.says:
         yield f"Task {wanted.rule} does not say “{wanted.says}” but “{found.says}”"
+    if wanted.note not in found.notes:
+        yield f"Task {wanted.rule} has no note “{wanted.note}” but “{found.notes}”"
+    for record in wanted.evidence:
+        if not any(each.startswith(record) for each in found.evidence):
+            yield f"Task {wanted.rule} does not name {record} as evidence"
     if wanted.due and wanted.due.isoformat() != found.due:
         yield f"Task {wanted.rule} is due {found.due}, expected {wanted.due.isoformat()}"
 

@@ -38,12 +38,15 @@ Server = Literal["ehr", "payer", "pharmacy"]
 
 
 class ExpectedTask(yamlfile.Strict):
-    """A Task of ours that must stand. `says`: a phrase of its description."""
+    """A Task of ours that must stand. `says`: a phrase of its description; `note`: of a note to
+    it; `evidence`: the records that it names as the proof that it is solved."""
 
     rule: str
     owner: str
     status: str = "requested"
     says: str = ""
+    note: str = ""
+    evidence: list[str] = Field(default=[])
     patient: str | None = None  # its id on the EHR, in a journey of several patients
     due: date | None = None
     episode: int = 1
