@@ -9,6 +9,7 @@ import pytest
 from fhirbridge.core.rules import ALL_RULES
 from fhirbridge.yamlfile import Invalid
 
+from . import render
 from . import scenario as s
 
 ALL = s.every()
@@ -76,3 +77,9 @@ def test_a_moment_that_nobody_knows_is_said_with_its_line(tmp_path: Path) -> Non
     path.write_text(STORY.format(line="").replace("15:00", "tea time"), encoding="utf-8")
     with pytest.raises(Invalid, match=r":2: .*is no moment"):
         s.load(path)
+
+
+def test_the_document_is_up_to_date() -> None:
+    assert render.DOCUMENT.read_text(encoding="utf-8") == render.document(), (
+        "run: python -m tests.scenarios.render"
+    )

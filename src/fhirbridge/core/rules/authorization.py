@@ -45,8 +45,8 @@ def _missing(scene: Scene, side: str, items: Sequence[Item]) -> Iterable[Finding
     if not scene.actionable or any(_explains(scene, item) for item in items):
         return
     needed = needed_for(scene, side)
-    if needed == "no":
-        return
+    if needed == "no" or (needed == "unknown" and occasion.therapy.channel == "pharmacy"):
+        return  # of the pharmacy benefit payers show nothing that could be read
     if occasion.unclear_items:
         raise CannotTell("an approval does not say whether it covers the drug or its infusion")
     near = scene.lead is not None and scene.lead <= WATCH_DAYS
