@@ -112,6 +112,7 @@ def test_what_is_understood(text: str, means: Spoken) -> None:
         "150 mg on day 1, then 450 mg on day 15",  # two doses, not one
         "300 mg, repeat in 2 weeks, then 600 mg every 24 weeks",
         "600 mg every six (8) months",
+        "600 mg on day 15",
         "300 mg x 2 every 2 weeks x 3",
         "300 mg x 2 vials",
         "2 x 300 mg x 3",
@@ -152,6 +153,20 @@ def test_what_is_not_understood(text: str) -> None:
 )
 def test_whether_a_text_admits_one_visit_and_two(text: str, both: bool) -> None:
     assert admits_both(text) is both
+
+
+def test_no_number_is_too_long() -> None:
+    """Python refuses to read a number of more than 4,300 digits: none is tried."""
+    long = "9" * 5000
+    for text in (
+        f"{long} mg",
+        f"600 mg on day 1 and day {long}",
+        f"600 mg at weeks 0 and {long}",
+        f"600 mg every six ({long}) months",
+        f"600 mg ({long} x 300 mg vials)",
+        f"600 mg in {long} mL NS",
+    ):
+        assert spoken(text, NAMES) is None
 
 
 @given(st.text())

@@ -25,8 +25,9 @@ _UNIT = (
     r"mgs?|milligrams?|g|gm|grams?|mcg|micrograms?|mls?|milliliters?"
     r"|vials?|pens?|syringes?|kits?|cartons?|units?"
 )
+_DAY = r"\d{1,3}"
 #: A comma before three digits parts thousands, as ISMP asks US prescribers to write them.
-_VALUE = r"(?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d+)?"
+_VALUE = r"(?:[1-9]\d{0,2}(?:,\d{3}){1,2}|\d{1,9})(?:\.\d{1,6})?"
 _AMOUNT = rf"(?P<value>{_VALUE})\s*(?P<unit>{_UNIT})"
 #: The same amount again in another unit: "(20 mL)" or "= 2 vials".
 _ALSO = rf"\s*(?:(?P<open>\()|=)\s*(?P<also_value>{_VALUE})\s*(?P<also_unit>{_UNIT})(?(open)\))"
@@ -47,17 +48,17 @@ _TIMING = (
     rf"|(?:once )?(?:every (?P<other>other )?(?P<one>day|week|month)|(?P<often>{_OFTEN}))"
     rf"(?: (?:for |[x×]\s*)(?P<row>{_NUMBER})(?: consecutive)? days)?"
     r"|(?:once )?(?:a|per) (?P<a>day|week|month|year)|(?P<half>twice (?:a year|per year|yearly))"
-    r"|(?:at |on |in )?weeks? (?P<weeks>\d+(?: (?:(?:and|&) )?(?:week )?\d+)+)"
-    rf"|(?:on )?days?\s*(?P<first>\d+)\s*(?:(?:and|&)\s*)?(?:day\s*)?(?P<second>\d+)"
+    r"|(?:at |on |in )?weeks? (?P<weeks>\d{1,2}(?: (?:(?:and|&) )?(?:week )?\d{1,2}){1,5})"
+    rf"|(?:on )?days? ?(?P<first>{_DAY})(?: ?(?:and|&))? (?:day ?)?(?P<second>{_DAY})"
 )
 _APART = rf"(?P<apart>{_NUMBER}) (?P<unit_apart>days?|weeks?|wks?) apart"
 _HOW_MUCH = rf"(?:(?P<before>{_NUMBER})\s*[x×]\s*)?{_AMOUNT}(?:{_ALSO})?"
 #: "300 mg x 2 every 2 weeks" and "300 mg every 2 weeks x 2".
 #: "300 mg on day 1, then 300 mg on day 15", "300 mg, repeat in 2 weeks".
 _AGAIN = re.compile(
-    rf"{_AMOUNT}(?: (?:on )?day (?P<first>\d+))? (?:then|followed by|and|repeat(?:ed)?)"
+    rf"{_AMOUNT}(?: (?:on )?day (?P<first>{_DAY}))? (?:then|followed by|and|repeat(?:ed)?)"
     rf"(?: (?P<again_value>{_VALUE})\s*(?P<again_unit>{_UNIT}))?"
-    rf" (?:(?:on )?day (?P<second>\d+)"
+    rf" (?:(?:on )?day (?P<second>{_DAY})"
     rf"|(?:in |after )?(?P<later>{_NUMBER}) (?P<later_unit>days?|weeks?)(?: (?:later|after))?)"
 )
 _SENTENCES = (

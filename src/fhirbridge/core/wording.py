@@ -34,11 +34,11 @@ _NOTHING = Words(
         *("for multiple sclerosis", "for relapsing multiple sclerosis", "for ms", "for rrms"),
     )
 )
-_NUMBER = r"\d+(?:\.\d+)?"
+_NUMBER = r"\d{1,9}(?:\.\d{1,6})?"
 _SAYS_NO_DOSE = (
     # what it is diluted in: "in 500 mL 0.9% sodium chloride"
     re.compile(
-        r"\b(?:diluted )?in \d+ ?ml (?:of )?(?:0\.9 ?% )?"
+        r"\b(?:diluted )?in \d{1,4} ?ml (?:of )?(?:0\.9 ?% )?"
         r"(?:normal saline|sodium chloride|nacl|nss?|d5w|saline)(?: 0\.9 ?%)?(?![\w.])"
     ),
     # how long it runs, and how fast: "over 3.5-4 hours", "at 171.4 mL/hr"
@@ -52,11 +52,11 @@ _SAYS_NO_DOSE = (
     re.compile(r"(?<=[.;]) (?:pre-?medicat\w+|monitor|observe|hold|see)\b[^.;\d]*(?=[.;]|$)"),
     re.compile(r"\(\s*\)"),
 )
-_WORD_AND_NUMBER = re.compile(rf"\b({'|'.join(NUMBERS)}) ?\((\d+)\)")
-_NUMBER_AND_WORD = re.compile(rf"\b(\d+) ?\(({'|'.join(NUMBERS)})\)")
+_WORD_AND_NUMBER = re.compile(rf"\b({'|'.join(NUMBERS)}) ?\((\d\d?)\)")
+_NUMBER_AND_WORD = re.compile(rf"\b(\d\d?) ?\(({'|'.join(NUMBERS)})\)")
 _TIMES_IN_BRACKETS = re.compile(r"\(((?:on |at )?(?:days?|weeks?|every|once)\b[^()]*)\)")
-_OF_VIALS = re.compile(rf"\((\d+) ?[x×] ?({_NUMBER}) ?mg (vial|pen|syringe)s?\)")
-_VIALS_OF = re.compile(rf"\b(\d+) (vial|pen|syringe)(s?) \(({_NUMBER}) ?mg each\)")
+_OF_VIALS = re.compile(rf"\((\d\d?) ?[x×] ?({_NUMBER}) ?mg (vial|pen|syringe)s?\)")
+_VIALS_OF = re.compile(rf"\b(\d\d?) (vial|pen|syringe)(s?) \(({_NUMBER}) ?mg each\)")
 _ONCE_FOR_ONE = re.compile(r"\bonce,? (?:for )?(?:1|one) dose\b")
 
 
