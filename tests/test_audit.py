@@ -292,18 +292,34 @@ def test_a_patient_named_by_identifier_alone(audit: Audit, tmp_path: Path) -> No
 
 
 def test_absolute_references(audit: Audit, tmp_path: Path) -> None:
-    """One source: its own address. Several: only an address that somebody named."""
+    """An address means the source that alone has the patients, or whom somebody named it for."""
     far = order(subject={"reference": "https://ehr.example/fhir/Patient/p-7"})
     resources = [patient(), far, service(), visit(), dispense("p-7")]
     as_ndjson(tmp_path / "one", resources)
     with over(audit, f"ehr={tmp_path / 'one'}") as result:
         assert "dispense-short" in rules(result)
+    as_ndjson(tmp_path / "one", resources[:-1])
     as_ndjson(tmp_path / "two", PHARMACY)
-    with over(audit, f"ehr={tmp_path / 'one'}", f"pharmacy={tmp_path / 'two'}") as result:
-        assert result.summary.unread["ehr", "no-patient"].count == 1
+    both = [f"ehr={tmp_path / 'one'}", f"pharmacy={tmp_path / 'two'}"]
+    with over(audit, *both) as result:
+        assert result.summary.addresses == {"https://ehr.example/fhir": "ehr"}
+        assert (result.summary.unread, "dispense-short" in rules(result)) == ({}, True)
+    as_ndjson(tmp_path / "two", [*PHARMACY, patient("p-7", mrn="M-8")])
+    with over(audit, *both) as result:  # either could be meant
+        assert result.summary.unread["ehr", "unknown-server"].count == 1
+        assert result.summary.unread["ehr", "unknown-server"].places == ["https://ehr.example/fhir"]
+        assert "dispense-short" not in rules(result)
     named = Audit(audit.decider, audit.texts, bases={"https://ehr.example/fhir": "ehr"})
-    with over(named, f"ehr={tmp_path / 'one'}", f"pharmacy={tmp_path / 'two'}") as result:
+    with over(named, *both) as result:
         assert result.summary.unread == {}
+
+
+def test_a_patient_that_is_only_pointed_at_is_said_so(audit: Audit, tmp_path: Path) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    as_ndjson(tmp_path / "pharmacy", PHARMACY[1:])
+    with over(audit, str(tmp_path)) as result:
+        assert result.summary.unnamed.places == ["pharmacy:Patient/q-7"]
+        assert "pharmacy:Patient/q-7" in result.summary.text
 
 
 # --- what cannot be read
@@ -314,6 +330,7 @@ def test_bad_lines_are_counted_with_their_place_and_the_rest_is_decided(
 ) -> None:
     bad = [
         b"<html>Sign in, Canary</html>",
+        b'<Patient xmlns="http://hl7.org/fhir"><id value="p"/></Patient>',
         b'{"resourceType": "MedicationRequest", "id": "x", ',
         b"[1, 2]",
         b'{"name": "Canary"}',
@@ -327,9 +344,10 @@ def test_bad_lines_are_counted_with_their_place_and_the_rest_is_decided(
         unread = {why: tally.places for (_, why), tally in result.summary.unread.items()}
         assert unread == {
             "html": [f"{path}:1"],
-            "not-json": [f"{path}:2", f"{path}:7"],
-            "not-a-resource": [f"{path}:3", f"{path}:4"],
-            "no-patient": [f"{path}:5"],
+            "xml": [f"{path}:2"],
+            "not-json": [f"{path}:3", f"{path}:8"],
+            "not-a-resource": [f"{path}:4", f"{path}:5"],
+            "no-patient": [f"{path}:6"],
         }
         assert result.summary.unused["ehr", "Observation"].count == 1
         assert "Canary" not in result.summary.text

@@ -4,14 +4,15 @@
     heads.of(line, "ehr") -> Head(type="Appointment", id="a-1", owner="ehr:Patient/p-7")
 
 `owner` is the name of a patient record ("ehr:Patient/p-7"), `?system|value` where the record
-names its patient by identifier alone, or None.
+names its patient by identifier alone, `@address|p-7` where the patient is on a server whose source
+is not known yet, or None.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.kinds import KINDS
@@ -65,10 +66,6 @@ class _Shape(jsonio.Struct):
     medicationReference: _Reference | None = None
 
 
-class _Bundle(jsonio.Struct):
-    entry: list[dict[str, jsonio.Raw]] | None = None
-
-
 class _Link(jsonio.Struct):
     other: _Reference
 
@@ -91,30 +88,30 @@ class Head(NamedTuple):
 
 
 class NotARecord(ValueError):
-    """A document that is no FHIR resource. `str()` is a fixed word: html · not-json ·
-    not-a-resource."""
+    """A document that is no FHIR resource. `str()` is a fixed word: html · xml · not-json ·
+    not-a-resource · not-a-bundle."""
 
 
-_shape = jsonio.shaped(_Shape)
-_bundle = jsonio.shaped(_Bundle)
+shape_of = jsonio.shaped(_Shape)
 _patient = jsonio.shaped(_Patient)
 
 
 class Heads:
     """Reads heads. `bases`: address of a server -> name of its source.
 
-    Where there is but one source, an address that nobody configured is taken for its own; where
-    there are several, it could be any of them, and the record has no owner.
+    Where there is but one source, an address that nobody configured is taken for its own. Where
+    there are several, it is `unknown` until all is read.
     """
 
     def __init__(self, sources: list[str], bases: Mapping[str, str]) -> None:
         self.bases = {base.rstrip("/"): source for base, source in bases.items()}
+        self.unknown: set[str] = set()
         self._only = sources[0] if len(sources) == 1 else None
 
     def of(self, data: bytes, source: str) -> Head:
         """The head of one record. Raises `NotARecord`."""
         try:
-            shape = _shape(data)
+            shape = shape_of(data)
         except jsonio.NotJson:
             shape = _from_any(data)
         if not shape.resourceType:
@@ -143,8 +140,12 @@ class Heads:
                 return None
             base = match[1]
             if base is not None:
-                source = self.bases.get(base) or self._learned(base) or ""
-            return f"{source}:Patient/{match[2]}" if source else None
+                known = self.bases.get(base) or self._learned(base)
+                if known is None:
+                    self.unknown.add(base)
+                    return f"@{base}|{match[2]}"
+                source = known
+            return f"{source}:Patient/{match[2]}"
         identifier = reference.identifier
         if identifier and identifier.value:
             return f"?{identifier.system}|{identifier.value}"
@@ -192,7 +193,7 @@ def _from_any(data: bytes) -> _Shape:
     try:
         body = jsonio.loads(data)
     except jsonio.NotJson:
-        raise NotARecord("html" if data.lstrip()[:1] == b"<" else "not-json") from None
+        raise NotARecord(_markup(data) or "not-json") from None
     if not isinstance(body, dict) or not isinstance(body.get("resourceType"), str):
         raise NotARecord("not-a-resource")
     rows = body.get("participant")
@@ -211,6 +212,13 @@ def _from_any(data: bytes) -> _Shape:
     )
 
 
+def _markup(data: bytes) -> str | None:
+    begins = data.lstrip()[:200].lower()
+    if not begins.startswith(b"<"):
+        return None
+    return "xml" if b"http://hl7.org/fhir" in begins or begins.startswith(b"<?xml") else "html"
+
+
 def _reference(value: object) -> _Reference | None:
     if not isinstance(value, dict):
         return None
@@ -225,78 +233,3 @@ def _reference(value: object) -> _Reference | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
-
-
-class Opened(NamedTuple):
-    """The records of a Bundle, and the addresses that its entries have of their own."""
-
-    records: list[bytes]
-    bases: frozenset[str]
-
-
-def opened(data: bytes) -> Opened:
-    """The records in a Bundle, each as it was sent.
-
-    References by `urn:` are the matter of the Bundle alone: they are replaced by the records'
-    names here, and a record that has only a `urn:uuid` gets that as its id.
-    Raises `NotARecord`.
-    """
-    try:
-        entries = _bundle(data).entry or []
-    except jsonio.NotJson:
-        raise NotARecord("not-a-bundle") from None
-    records: list[bytes] = []
-    urls: dict[str, str] = {}
-    bases: set[str] = set()
-    for entry in entries:
-        if "resource" not in entry:
-            continue
-        record = bytes(entry["resource"])
-        url = jsonio.loads(bytes(entry["fullUrl"])) if "fullUrl" in entry else None
-        if isinstance(url, str):
-            record, name, base = _named(record, url)
-            if name:
-                urls[url] = name
-            if base:
-                bases.add(base)
-        records.append(record)
-    if any(url.startswith("urn:") for url in urls):
-        records = [_renamed(each, urls) if b'"urn:' in each else each for each in records]
-    return Opened(records, frozenset(bases))
-
-
-def _named(record: bytes, url: str) -> tuple[bytes, str | None, str | None]:
-    """(record with an id, "Type/id", address of its server)."""
-    try:
-        shape = _shape(record)
-    except jsonio.NotJson:
-        return record, None, None
-    if shape.id is None and url.startswith("urn:uuid:"):
-        record = jsonio.dumps({**jsonio.loads(record), "id": url.removeprefix("urn:uuid:")})
-        shape.id = url.removeprefix("urn:uuid:")
-    name = f"{shape.resourceType}/{shape.id}" if shape.id else None
-    base = url.removesuffix(f"/{name}") if name and url.endswith(f"/{name}") else None
-    return record, name, base
-
-
-def _renamed(record: bytes, urls: Mapping[str, str]) -> bytes:
-    try:
-        body = jsonio.loads(record)
-    except jsonio.NotJson:
-        return record
-    for node in _objects(body):
-        if (name := urls.get(str(node.get("reference")))) is not None:
-            node["reference"] = name
-    return jsonio.dumps(body)
-
-
-def _objects(node: Any) -> Iterator[dict[str, Any]]:
-    """Every object in a JSON document."""
-    ahead = [node]
-    while ahead:
-        here = ahead.pop()
-        if isinstance(here, dict):
-            yield here
-            ahead += here.values()
-        elif isinstance(here, list):
-            ahead += here

@@ -56,12 +56,13 @@ class People:
         self._bases, self._sight = bases, sight
 
     def person(self, name: str) -> Person | None:
-        """The person of a patient record; None when an earlier watched record is hers, too."""
+        """The person of a patient record; None when she was seen by an earlier record."""
+        if self._shelf.is_done(name):
+            return None
         joined = join(self._patients(self._near(name)), self._systems)
         group = joined.group_of(name)
         names = tuple(record.ref.name for record in group)
-        if self._shelf.is_watched(names)[:1] != [name]:
-            return None
+        self._shelf.done(each for each in names if each != name)
         by_identifier, doubtful = self._by_identifier(group)
         readings = self._readings([*self._shelf.pieces(names), *by_identifier])
         return Person(
@@ -78,7 +79,8 @@ class People:
         seen, ahead = {name}, [name]
         while ahead and len(seen) <= CROWD:
             here = ahead.pop()
-            for tie in (*self._shelf.ties(here), f"={here}"):
+            joining = [tie for tie in self._shelf.ties(here) if not tie.startswith("#")]
+            for tie in (*joining, f"={here}"):
                 others = self._shelf.tied([tie])
                 if tie.startswith("="):
                     others.add(tie[1:])

@@ -17,7 +17,8 @@ from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.kinds import KINDS, kind_of
 from fhirbridge.texts import Texts
 
-from .heads import BESIDE, OWNED, Head, Heads, NotARecord, opened
+from .bundles import opened
+from .heads import BESIDE, OWNED, Head, Heads, NotARecord
 from .inputs import Document, Export, documents
 from .people import People, Person
 from .screen import Screen
@@ -68,6 +69,7 @@ class Audit:
                 taking.file(file, progress)
             cut |= taking.cut
         shelf.sort()
+        _settle(shelf, heads, [export.name for export in exports], summary)
         summary.patients = shelf.owners()
         people = People(
             shelf,
@@ -76,9 +78,6 @@ class Audit:
             bases=heads.bases,
             sight=_sight(exports, summary, cut),
         )
-        for source, type_, count in shelf.nobodys():
-            for _ in range(count):
-                summary.note(summary.unread, source, "nobody", type_)
         for name in shelf.watched():
             person = people.person(name)
             if person is not None:
@@ -228,6 +227,23 @@ class Taking:
         }
         kinds = {kind for each in types if (kind := kind_of(each))}
         self.cut |= {(name, kind) for kind in kinds or KINDS}
+
+
+def _settle(shelf: Shelf, heads: Heads, sources: Sequence[str], summary: Summary) -> None:
+    """Whose are the records whose patients were named by an address or an identifier alone?"""
+    for base in sorted(heads.unknown):
+        home = heads.bases.get(base) or shelf.lives(base, sources)
+        if home is not None:
+            heads.bases[base] = home
+            shelf.move(base, home)
+    shelf.watch()
+    summary.addresses = dict(sorted(heads.bases.items()))
+    for source, address, count in shelf.strangers():
+        summary.note(summary.unread, source, "unknown-server", address, count)
+    for source, type_, count in shelf.nobodys():
+        summary.note(summary.unread, source, "nobody", type_, count)
+    for name in shelf.unnamed():
+        summary.unnamed.add(name)
 
 
 def _with_id(data: bytes) -> bytes:

@@ -22,6 +22,7 @@ CREATE TABLE tie (name TEXT, record TEXT);
 CREATE TABLE hint (owner TEXT);
 CREATE TABLE asks (owner TEXT, medication TEXT);
 CREATE TABLE drug (name TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE done (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE finding (rank TEXT, body BLOB);
 """
 _INDEXES = """
@@ -30,12 +31,17 @@ CREATE INDEX beside_name ON beside (name);
 CREATE INDEX tie_name ON tie (name, record);
 CREATE INDEX tie_record ON tie (record, name);
 CREATE INDEX asks_medication ON asks (medication);
+"""
+_WATCHED = """
 INSERT INTO hint SELECT owner FROM asks JOIN drug ON asks.medication = drug.name;
 CREATE TABLE watched (owner TEXT PRIMARY KEY) WITHOUT ROWID;
-INSERT OR IGNORE INTO watched SELECT owner FROM hint WHERE owner NOT LIKE '?%';
+INSERT OR IGNORE INTO watched SELECT owner FROM hint
+    WHERE owner NOT LIKE '?%' AND owner NOT LIKE '@%';
 INSERT OR IGNORE INTO watched SELECT record FROM hint JOIN tie ON tie.name = '#' || substr(owner, 2)
     WHERE owner LIKE '?%';
 """
+#: The owners whose names begin with an address ("@https://…|"), exactly.
+_BELOW = "substr(owner, 1, length(?2)) = ?2"
 _COLUMNS = {"piece": 6, "beside": 6, "tie": 2, "hint": 1, "asks": 2, "finding": 2, "drug": 1}
 _AT_ONCE = 10_000
 #: SQLite's parameters in one statement are limited; more names are asked for in turns.
@@ -100,7 +106,7 @@ class Shelf:
         self._waiting[table].clear()
 
     def sort(self) -> None:
-        """End of pass 1: everything is on disk and can be found."""
+        """Everything is on disk and can be found."""
         for table in self._waiting:
             self._flush(table)
         self._copies.flush()
@@ -108,18 +114,60 @@ class Shelf:
         self._base.executescript(_INDEXES)
         self._base.execute("BEGIN")
 
+    def lives(self, base: str, sources: Sequence[str]) -> str | None:
+        """The source in which all patients are who are said to be on a server of this address,
+        while none of them is in another; None when there is no such source."""
+        ids = f"SELECT DISTINCT substr(owner, {len(base) + 3}) AS id FROM piece WHERE {_BELOW}"
+        is_there = "SELECT 1 FROM piece WHERE owner = ?1 || id AND type = 'Patient'"
+        sql = f"SELECT COUNT(*), COALESCE(SUM(EXISTS ({is_there})), 0) FROM ({ids})"
+        held = {}
+        for source in sources:
+            prefix = f"{source}:Patient/"
+            total, held[source] = self._base.execute(sql, (prefix, f"@{base}|")).fetchone()
+        full = [source for source, count in held.items() if count == total]
+        some = [source for source, count in held.items() if count]
+        return full[0] if full == some and len(full) == 1 else None
+
+    def move(self, base: str, source: str) -> None:
+        """What belongs to patients on a server of this address belongs to this source's."""
+        new = f"?1 || substr(owner, {len(base) + 3})"
+        for table in ("piece", "hint", "asks"):
+            sql = f"UPDATE {table} SET owner = {new} WHERE {_BELOW}"
+            self._base.execute(sql, (f"{source}:Patient/", f"@{base}|"))
+
+    def strangers(self) -> list[tuple[str, str, int]]:
+        """(source, address, how many) of records whose patients are on a server not known."""
+        sql = """SELECT source, substr(owner, 2, instr(owner, '|') - 2), COUNT(*) FROM piece
+            WHERE owner LIKE '@%' GROUP BY 1, 2 ORDER BY 1, 2"""
+        return self._base.execute(sql).fetchall()
+
+    def unnamed(self) -> list[str]:
+        """Patient records that records point at and of which there is no Patient, in order."""
+        sql = """SELECT DISTINCT owner FROM piece WHERE owner NOT LIKE '?%' AND owner NOT LIKE '@%'
+            EXCEPT SELECT owner FROM piece WHERE type = 'Patient' ORDER BY 1"""
+        return [owner for (owner,) in self._base.execute(sql)]
+
+    def watch(self) -> None:
+        """End of pass 1: who is watched is known."""
+        self._base.execute("COMMIT")
+        self._base.executescript(_WATCHED)
+        self._base.execute("BEGIN")
+
     def watched(self) -> Iterator[str]:
         """The owners of records that may be about a therapy that we know, in order."""
         yield from (owner for (owner,) in self._base.execute("SELECT owner FROM watched"))
 
-    def is_watched(self, names: Iterable[str]) -> list[str]:
-        """Those of the names that are watched, in order."""
-        sql = "SELECT owner FROM watched WHERE owner IN ({})"
-        return sorted(name for (name,) in self._each(sql, names))
+    def done(self, names: Iterable[str]) -> None:
+        """These patient records belong to somebody who was seen."""
+        self._base.executemany("INSERT OR IGNORE INTO done VALUES (?)", [(n,) for n in names])
+
+    def is_done(self, name: str) -> bool:
+        sql = "SELECT 1 FROM done WHERE name = ?"
+        return self._base.execute(sql, (name,)).fetchone() is not None
 
     def owners(self) -> int:
-        """How many patient records there are, also such that are only pointed at."""
-        sql = "SELECT COUNT(DISTINCT owner) FROM piece WHERE owner NOT LIKE '?%'"
+        """How many patient records there are."""
+        sql = "SELECT COUNT(DISTINCT owner) FROM piece WHERE type = 'Patient'"
         count: int = self._base.execute(sql).fetchone()[0]
         return count
 

@@ -16,11 +16,13 @@ PLACES = 5
 #: Reason -> what it means and what to do, for records that could not be taken in.
 REASONS: Mapping[str, str] = {
     "html": "HTML, not FHIR: the export saved an error or sign-in page",
+    "xml": "XML: export it as JSON",
     "not-json": "no JSON: broken off or damaged",
     "not-a-resource": "JSON, but no FHIR resource (no resourceType)",
     "not-a-bundle": "a Bundle whose entries cannot be told apart",
-    "no-patient": "names no patient, or one on a server that is not known here; "
-    "name the server's base_url in the configuration",
+    "no-patient": "names no patient, or several",
+    "unknown-server": "the patient is on a server whose address is none of these sources'; "
+    "give it as base_url in the configuration",
     "two-patients": "names its patient by an identifier that several persons carry",
     "nobody": "names its patient by an identifier that no Patient carries",
     "no-id": "has no id and no fullUrl",
@@ -37,8 +39,8 @@ class Tally:
     count: int = 0
     places: list[str] = field(default_factory=list)
 
-    def add(self, place: str) -> None:
-        self.count += 1
+    def add(self, place: str, times: int = 1) -> None:
+        self.count += times
         if len(self.places) < PLACES:
             self.places.append(place)
 
@@ -58,7 +60,9 @@ class Summary:
     unused: dict[tuple[str, str], Tally] = field(default_factory=dict)  # (source, type)
     unread: dict[tuple[str, str], Tally] = field(default_factory=dict)  # (source, reason)
     problems: dict[tuple[str, str], Tally] = field(default_factory=dict)  # (source, reason)
+    addresses: dict[str, str] = field(default_factory=dict)  # of a server -> source
     patients: int = 0  # patient records
+    unnamed: Tally = field(default_factory=Tally)  # … that are pointed at, and not there
     persons: int = 0  # persons with a therapy that we know
     joined: int = 0  # … who have several patient records
     ambiguous: Tally = field(default_factory=Tally)  # records that may be several persons'
@@ -71,8 +75,16 @@ class Summary:
     folded: int = 0  # consequences of another finding, not counted
     cannot_tell: Counter[str] = field(default_factory=Counter)  # by rule
 
-    def note(self, where: dict[tuple[str, str], Tally], source: str, why: str, place: str) -> None:
-        where.setdefault((source, why), Tally()).add(place)
+    def note(
+        self,
+        where: dict[tuple[str, str], Tally],
+        source: str,
+        why: str,
+        place: str,
+        times: int = 1,
+    ) -> None:
+        """Count something, where it was seen."""
+        where.setdefault((source, why), Tally()).add(place, times)
 
     @property
     def found(self) -> int:
@@ -94,11 +106,13 @@ class Summary:
                 }
                 for name in sorted(self.files)
             },
+            "addresses": self.addresses,
             "persons": {
                 "patient_records": self.patients,
                 "with_known_therapy": self.persons,
                 "of_several_records": self.joined,
                 "ambiguous": self.ambiguous.as_json,
+                "without_patient": self.unnamed.as_json,
             },
             "linked": {
                 "facts": self.facts,
@@ -145,6 +159,12 @@ class Summary:
             f"  {_count(self.facts, 'fact')} of these, "
             f"{_count(self.occasions, 'dose')} still to come; links: {ways or 'none'}"
         )
+        lines += [f"  {base} is taken for {name}" for base, name in self.addresses.items()]
+        if self.unnamed.count:
+            lines.append(
+                f"  {_count(self.unnamed.count, 'patient')} without a Patient resource: not joined"
+                f" with other sources{_places(self.unnamed)}"
+            )
         if self.loose.count:
             lines.append(f"  {self.loose.count:,} belong to no dose{_places(self.loose)}")
         if self.ambiguous.count:
