@@ -8,11 +8,10 @@ about the other. An answer that does not say what it covers stays `unclear`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 
 from .facts import Authorization, Decision, Ref, State
-from .ledger import Column, Item, Occasion
+from .ledger import Column, Item, Occasion, changed
 from .linking import Web
 from .occasions import course_of
 from .quantity import Quantity
@@ -38,7 +37,7 @@ def authorize(
     administration = tuple(item for item, side in sides if side in ADMINISTRATION)
     unclear = tuple(item for item, side in sides if side == "unknown")
     return [
-        replace(
+        changed(
             dose,
             drug_items=drug,
             admin_items=administration,

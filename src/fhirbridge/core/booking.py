@@ -8,9 +8,8 @@ look at the clock. The steps are those of `ledger`'s first paragraph, in that or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
-from functools import cached_property
 
 from .attaching import add_called_off, add_foreign
 from .authorizing import authorize
@@ -97,6 +96,8 @@ class Desk:
         alone = [_without_order(event, event.visit) for event in left if event.visit]
         for chain in laid:
             chain.slots += [extra for slot in chain.slots if (extra := self._too_much(slot))]
+        self.requirements = self._requirements()
+        self.first_ties = {ref: ties[0] for ref, ties in self.ties.items() if ties}
         made = [
             self._occasion(chain, number, slot)
             for chain in (*laid, *alone)
@@ -171,13 +172,9 @@ class Desk:
             administrations=given,
             premedications=self._premedications(order, slot) if order else (),
             services=self._services(order) if order else (),
-            requirements=self._requirements,
-            ties=self._first_ties,
+            requirements=self.requirements,
+            ties=self.first_ties,
         )
-
-    @cached_property
-    def _first_ties(self) -> Mapping[Ref, Tie]:
-        return {ref: ties[0] for ref, ties in self.ties.items() if ties}
 
     def _ordered(self, order: Order) -> Column:
         visits = self.asked[order.ref].visits
@@ -262,7 +259,6 @@ class Desk:
             if any(tie.order == order.ref for tie in self._tied(fact))
         )
 
-    @cached_property
     def _requirements(self) -> tuple[tuple[str, Requirement], ...]:
         """What payers require, with the side it is about: by its codes, else by its order."""
         found = []

@@ -8,11 +8,11 @@ order whose dose it precedes by at most `BEFORE`; when two orders could be meant
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from .facts import Problem, Ref, Supply
-from .ledger import Column, Occasion
+from .ledger import Column, Occasion, changed
 from .linking import Tie
 from .quantity import Measured, Quantity
 
@@ -74,7 +74,7 @@ def _add_contested(
     """Each supply that may be meant for doses of several orders, with all of those doses."""
     for supply, keys in contested:
         doses = [
-            replace(dose, contested=(*dose.contested, supply))
+            changed(dose, contested=(*dose.contested, supply))
             if dose.chain in keys
             and not dose.given
             and (supply.day is None or _precedes(supply.day, dose))
@@ -111,7 +111,7 @@ def _fill(
     for number, (dose, glass) in enumerate(zip(doses, glasses, strict=True)):
         mine = [problem for problem in problems if doubtful[problem.ref] == number]
         refs = tuple(dict.fromkeys([ref for ref, _ in glass] + [p.ref for p in mine]))
-        yield replace(
+        yield changed(
             dose,
             supplies=tuple(by_ref[ref] for ref in refs),
             promised=_total(m for ref, m in glass if by_ref[ref].stage == "promised"),

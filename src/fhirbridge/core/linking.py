@@ -105,7 +105,7 @@ def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], Mapping[Re
     owner: dict[tuple[str, str], Fact] = {}
     if len({fact.ref.source for fact in facts}) < 2:
         return tuple(facts), stands_for
-    for fact in sorted(facts, key=_freshest_first):
+    for fact in sorted((f for f in facts if len(f.names) > 1), key=_freshest_first):
         names = [(fact.ref.type, name) for name in sorted(fact.names) if name != fact.ref.name]
         twin = next((owner[name] for name in names if name in owner), None)
         if twin is not None and twin.ref.source != fact.ref.source:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -193,27 +193,27 @@ class Therapy:
     believed: Believed | None = None
     channel: str = "unknown"  # the benefit that usually pays: medical · pharmacy
 
-    @property
-    def doses(self) -> tuple[Dose, ...]:
-        return tuple(dose for phase in self.phases for dose in phase.doses)
+    # Worked out once: every decision asks for them.
+    doses: tuple[Dose, ...] = field(init=False, repr=False, compare=False)
+    #: The usual distance between two courses of maintenance, in days.
+    spacing_days: int | None = field(init=False, repr=False, compare=False)
+    #: Doses that lie no further apart than this are one course; never half a spacing.
+    course_days: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        doses = tuple(dose for phase in self.phases for dose in phase.doses)
+        weeks = [phase.every_weeks for phase in self.phases if phase.every_weeks]
+        months = [phase.every_months for phase in self.phases if phase.every_months]
+        spacing = weeks[-1] * 7 if weeks else months[-1] * 30 if months else None
+        inner = [dose.spacing_days for dose in doses if dose.spacing_days]
+        within = max(inner, default=0) + _COURSE_SLACK
+        object.__setattr__(self, "doses", doses)
+        object.__setattr__(self, "spacing_days", spacing)
+        object.__setattr__(self, "course_days", min(within, spacing // 2) if spacing else within)
 
     def phase_doses(self, name: str) -> tuple[Dose, ...]:
         """The doses of all alternatives of a phase."""
         return tuple(d for phase in self.phases if phase.name == name for d in phase.doses)
-
-    @property
-    def spacing_days(self) -> int | None:
-        """The usual distance between two courses of maintenance, in days."""
-        weeks = [phase.every_weeks for phase in self.phases if phase.every_weeks]
-        months = [phase.every_months for phase in self.phases if phase.every_months]
-        return weeks[-1] * 7 if weeks else months[-1] * 30 if months else None
-
-    @property
-    def course_days(self) -> int:
-        """Doses that lie no further apart than this are one course; never half a spacing."""
-        inner = [dose.spacing_days for dose in self.doses if dose.spacing_days]
-        within = max(inner, default=0) + _COURSE_SLACK
-        return min(within, self.spacing_days // 2) if self.spacing_days else within
 
     def is_course(self, masses: Collection[Quantity]) -> bool:
         """Whether these doses may be one course of a phase, each at its own visit."""

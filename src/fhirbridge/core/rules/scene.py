@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
-from functools import cached_property
 
 from fhirbridge.core.facts import Order, Party, Ref, Visit
 from fhirbridge.core.findings import Finding, Role, Severity, digest_of, key_of
@@ -37,24 +36,24 @@ class Scene:
         #: Local calendar days until the occasion.
         self.lead = (self.day - today).days if self.day else None
         self.actionable = occasion.actionable
+        #: The occasion's name in everything that is written.
+        self.name = key_of(context.person, occasion.therapy.name, occasion.key)
         self.rule: Rule
+        self._siblings: tuple[Occasion, ...] | None = None
 
-    @cached_property
+    @property
     def business_days_left(self) -> int | None:
         if self.day is None:
             return None
         return self.context.calendar.business_days_between(self.today, self.day)
 
-    @cached_property
+    @property
     def siblings(self) -> tuple[Occasion, ...]:
         """All occasions of this therapy, this one too, in order of time."""
-        name = self.occasion.therapy.name
-        return tuple(o for o in self.ledger.occasions if o.therapy.name == name)
-
-    @cached_property
-    def name(self) -> str:
-        """The occasion's name in everything that is written."""
-        return key_of(self.context.person, self.occasion.therapy.name, self.occasion.key)
+        if self._siblings is None:
+            name = self.occasion.therapy.name
+            self._siblings = tuple(o for o in self.ledger.occasions if o.therapy.name == name)
+        return self._siblings
 
     def finding(
         self,
