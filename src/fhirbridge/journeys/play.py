@@ -129,8 +129,8 @@ def _acts(journey: Journey, step: Step, estate: Estate) -> Iterator[tuple[Host, 
     for name in step.heal:
         hosts[name].heal()
     for name, files in step.put.items():
-        for file in files:
-            yield hosts[name], hosts[name].put(journey.record(name, file))
+        for written in hosts[name].put([journey.record(name, file) for file in files]):
+            yield hosts[name], written
     for name, references in step.delete.items():
         for reference in references:
             yield hosts[name], hosts[name].delete(reference)
