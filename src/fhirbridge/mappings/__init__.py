@@ -116,9 +116,11 @@ class _Read:
             self.visits.append(listed[1])
 
     def check_classes(self) -> None:
-        """Each class that a therapy asks for must be one that is known."""
+        """Each class that a therapy asks for must be known, where the list of them was read."""
+        broken = {complaint.path.stem for complaint in self.complaints}
+        lists = {"premedications": self.drugs, "prerequisites": self.results}
         for node, file in self.files.values():
-            for key, known in (("premedications", self.drugs), ("prerequisites", self.results)):
+            for key, known in ((key, lists[key]) for key in sorted(lists.keys() - broken)):
                 for number, asked in enumerate(getattr(file, key)):
                     if asked.name not in known:
                         hint = yamlfile.nearest(asked.name, known)
