@@ -17,7 +17,7 @@ from fhirbridge import wiring
 from fhirbridge.audit import Audit, Export, NotFound, Result, exports
 from fhirbridge.audit.printing import show
 from fhirbridge.audit.screen import Screen
-from fhirbridge.cli.main import app
+from fhirbridge.cli.main import app, main
 from fhirbridge.fhir import jsonio
 from fhirbridge.settings import Settings
 from tests.fhir import records
@@ -455,7 +455,9 @@ def test_the_quick_look_misses_no_drug(audit: Audit, record: Json) -> None:
 # --- the command
 
 
-def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     as_ndjson(tmp_path / "ehr", EHR)
     as_ndjson(tmp_path / "pharmacy", PHARMACY)
@@ -472,5 +474,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ([*arguments, "--holds", "her=orders"], "ehr"),
         ([*arguments, "--config", "none.yaml"], "none.yaml"),
     ):
-        answer = run.invoke(app, wrong)
-        assert (answer.exit_code, said in answer.output) == (2, True), answer.output
+        monkeypatch.setattr("sys.argv", ["fhirbridge", *wrong])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert (ended.value.code, said in capsys.readouterr().err) == (2, True)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from fhirbridge.bridge.deciding import Decision
+from fhirbridge.columns import aligned
 from fhirbridge.core.findings import Finding, key_of
 from fhirbridge.core.ledger import Column, Occasion
 from fhirbridge.core.rules.figures import COLUMNS, column_of
@@ -139,16 +140,7 @@ def _row(name: str, column: Column) -> tuple[str, ...]:
 
 
 def _table(rows: Iterable[Sequence[str]], indent: int = 2) -> list[str]:
-    """Columns side by side, each as wide as its widest cell; the last one runs on."""
-    kept = [tuple(row) for row in rows]
-    if not kept:
-        return []
-    wide = [max(len(row[n]) for row in kept) for n in range(len(kept[0]) - 1)]
-    lines = []
-    for row in kept:
-        cells = [cell.ljust(w) for cell, w in zip(row[:-1], wide, strict=True) if w]
-        lines.append((" " * indent + "  ".join([*cells, row[-1]])).rstrip())
-    return lines
+    return [" " * indent + line for line in aligned(rows)]
 
 
 def explained(decision: Decision, texts: Texts) -> dict[str, Any]:

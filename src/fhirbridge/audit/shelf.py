@@ -141,11 +141,11 @@ class Shelf:
             WHERE owner LIKE '@%' GROUP BY 1, 2 ORDER BY 1, 2"""
         return self._base.execute(sql).fetchall()
 
-    def unnamed(self) -> list[str]:
+    def unnamed(self) -> Iterator[str]:
         """Patient records that records point at and of which there is no Patient, in order."""
         sql = """SELECT DISTINCT owner FROM piece WHERE owner NOT LIKE '?%' AND owner NOT LIKE '@%'
             EXCEPT SELECT owner FROM piece WHERE type = 'Patient' ORDER BY 1"""
-        return [owner for (owner,) in self._base.execute(sql)]
+        yield from (owner for (owner,) in self._base.execute(sql))
 
     def watch(self) -> None:
         """End of pass 1: who is watched is known."""

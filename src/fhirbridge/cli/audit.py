@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .common import ConfigOption, Wrong, configured
+
 if TYPE_CHECKING:
     from fhirbridge.audit import Audit, Export
     from fhirbridge.settings import Settings
@@ -50,30 +52,27 @@ def register(app: typer.Typer) -> None:
             ),
         ] = None,
         format: Annotated[AuditFormat, typer.Option(help="How to print.")] = AuditFormat.TEXT,
-        config: Annotated[
-            Path | None, typer.Option(metavar="FILE", help="The configuration file.")
-        ] = None,
+        config: ConfigOption = None,
     ) -> None:
         """The bridge's decisions over files, with no server. Exit code 1: something was found."""
-        try:
-            found = _run(paths, as_of, holds or [], format.value, config)
-        except ValueError as error:
-            typer.echo(f"fhirbridge audit: {error}", err=True)
-            raise typer.Exit(2) from None
+        found = _run(paths, as_of, holds or [], format.value, config)
         raise typer.Exit(1 if found else 0)
 
 
 def _run(
     paths: list[str], as_of: str | None, holds: list[str], form: str, config: Path | None
 ) -> int:
-    """How many findings there are. ValueError says what was called wrongly."""
-    from fhirbridge import logs, settings
-    from fhirbridge.audit import exports
+    """How many findings there are."""
+    from fhirbridge import logs
+    from fhirbridge.audit import NotFound, exports
     from fhirbridge.audit.printing import show
 
     logs.set_up("ERROR")
-    site = settings.read(settings.config_path(config))
-    given = _with_holds(exports(paths), holds, site)
+    site = configured(config)
+    try:
+        given = _with_holds(exports(paths), holds, site)
+    except NotFound as error:
+        raise Wrong(str(error)) from None
     made, moment = _audit(site), _moment(as_of, site)
     size = sum(file.stat().st_size for export in given for file in export.files)
     with _progress(size) as told, made.over(given, moment, told) as result:
@@ -109,9 +108,9 @@ def _with_holds(given: list[Export], holds: list[str], site: Settings) -> list[E
         name, _, words = text.partition("=")
         kinds = frozenset(word.strip() for word in words.split(",") if word.strip())
         if name not in names:
-            raise ValueError(f"--holds {text}: no source is called {name}{nearest(name, names)}")
+            raise Wrong(f"--holds {text}: no source is called {name}{nearest(name, names)}")
         for kind in sorted(kinds - KINDS.keys()):
-            raise ValueError(f"--holds {text}: {kind} is no kind{nearest(kind, KINDS)}")
+            raise Wrong(f"--holds {text}: {kind} is no kind{nearest(kind, KINDS)}")
         said[name] = kinds
     return [believed(each, said[each.name]) if each.name in said else each for each in given]
 
@@ -125,7 +124,7 @@ def _moment(text: str | None, site: Settings) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(
+        raise Wrong(
             f"--as-of {text}: write a day or a moment, as 2026-12-01 or 2026-12-01T08:00-05:00"
         ) from None
     zone = wiring.calendar(site, moment.date()).zone
