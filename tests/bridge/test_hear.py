@@ -133,3 +133,15 @@ def test_a_defect_of_the_reader_loses_no_delivery(
     monkeypatch.setattr("fhirbridge.bridge.hearing.read", broken)
     estate.put("ehr", order())
     assert estate.told(Arrived)[-1].due == ("ehr:Patient/p-1",)
+
+
+def test_a_record_that_was_only_read_and_is_deleted_is_traced_to_its_patient(
+    estate: Estate,
+) -> None:
+    estate.put("pharmacy", dispense(mg=300), tell=False)
+    estate.put("ehr", order())
+    estate.work()
+    assert "dispense-short" in estate.rules()
+    estate.remove("pharmacy", "MedicationDispense/d-1")
+    estate.work()
+    assert "dispense-short" not in estate.rules()

@@ -230,9 +230,12 @@ class Bridge:
             resource = source.server.get(type_, id_)
         except Gone:
             resource = None
+        subject = None
         if resource is None:
+            # It may have been read with a chart, and deleted before any news of it came.
             subject = self.store.subject_of(source.name, type_, id_)
-        else:
+            resource = None if subject else source.server.former(type_, id_)
+        if resource is not None:
             told = told_resource(source.name, resource, [source.server.base_url])
             subject = self._concerned(source, told) if told else None
         if subject is not None and subject != lease.subject:

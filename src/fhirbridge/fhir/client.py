@@ -104,6 +104,18 @@ class Server:
                 return None
             raise
 
+    def former(self, type: str, id: str) -> dict[str, Any] | None:
+        """What a record said before it was deleted, by its history; None where none is kept."""
+        place = Place(type, id)
+        try:
+            page = self._http.read(
+                f"read the history of {type}/{id}", f"{self._record(place)}/_history"
+            )
+        except (Gone, Rejected):
+            return None
+        said = (entry.get("resource") for entry in entries(page))
+        return next((each for each in said if isinstance(each, dict)), None)
+
     def chart(self, query: Mapping[str, str], types: Sequence[str]) -> Chart:
         """The Patients that `query` finds (`_id` or `identifier`), with all records of `types`.
 
