@@ -80,7 +80,8 @@ class Scene:
             rule=rule.code,
             severity=severity or rule.severity,
             owner=owner,
-            audience=rule.audience,
+            # Whoever is asked is told, also where it is not the one whom the rule asks mostly.
+            audience=rule.audience if owner in rule.audience else (owner, *rule.audience),
             therapy=occasion.therapy.name,
             occasion=self.name,
             day=occasion.day,
