@@ -2,7 +2,7 @@
 
     python3 docs/first-task/send.py http://127.0.0.1:8080/fhir chart.json
 
-Needs nothing but Python. @TODAY@, @DAY@ (of the infusion, in eight days) and @LATER@ are filled
+Needs nothing but Python. @TODAY@, @DAY@ (of the infusion, in six days) and @LATER@ are filled
 in; a Bundle is posted as a transaction, anything else is put under its own id.
 """
 
@@ -13,7 +13,7 @@ import urllib.request
 from datetime import datetime, timedelta
 from pathlib import Path
 
-DAYS = {"@TODAY@": 0, "@DAY@": 8, "@LATER@": 180}
+DAYS = {"@TODAY@": 0, "@DAY@": 6, "@LATER@": 180}
 
 
 def main(base: str, name: str) -> None:
