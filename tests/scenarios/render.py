@@ -102,10 +102,8 @@ def _scenario(scenario: s.Scenario) -> Iterator[str]:
             yield f"| {told.kind} | {told.name} | {said} |"
     yield ""
     for each in story.expect:
-        said = {k: v for k, v in each.model_dump().items() if v is not None and k != "rule"}
-        words = "; ".join(
-            f"{name.replace('_', ' ')} {value}" for name, value in said.items() if value
-        )
+        named = {name: value for name, value in each.model_dump(exclude={"rule"}).items() if value}
+        words = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in named.items())
         yield f"- **{each.rule}**{': ' + words if words else ''}"
     for code in story.cannot_tell:
         yield f"- {code} cannot tell"

@@ -19,7 +19,6 @@ from .facts import (
     Administration,
     Fact,
     Order,
-    Problem,
     Ref,
     Requirement,
     State,
@@ -29,8 +28,8 @@ from .facts import (
 from .formulary import Formulary
 from .ledger import Column, Dose, Ledger, Occasion
 from .linking import Tie, Web, without_mirrors
-from .occasions import OFF, Asked, Chain, Event, Slot, chains, events, lay_out
-from .quantity import Amount, Measured, Quantity
+from .measuring import Meter
+from .occasions import OFF, SAME_EVENT, Chain, Event, Slot, chains, events, lay_out
 from .sorting import Sorted, sort
 from .therapy import Therapy
 
@@ -62,6 +61,7 @@ class Desk:
 
     def __init__(self, therapy: Therapy, sorted_: Sorted, web: Web, formulary: Formulary) -> None:
         self.therapy, self.sorted, self.web, self.formulary = therapy, sorted_, web, formulary
+        self.meter = Meter(therapy, formulary)
         own = [fact for drug, fact in sorted_.drugs if drug is therapy]
         self.orders = {
             f.ref: f for f in own if isinstance(f, Order) and f.state is not State.PLANNED
@@ -69,25 +69,23 @@ class Desk:
         self.ties: dict[Ref, tuple[Tie, ...]] = {}
         # A record that names no drug belongs here when a link ties it to one of these orders.
         own += [f for f in sorted_.unclear if f.ref not in self.orders and self._tied(f)]
-        self.supplies = [f for f in own if isinstance(f, Supply)]
-        self.given = [
-            f for f in own if isinstance(f, Administration) and f.state is not State.WITHDRAWN
-        ]
-        self.words = {
-            ref: formulary.spoken(therapy, order.text) if order.text else None
-            for ref, order in self.orders.items()
-        }
+        self.supplies = self.meter.without_copies([f for f in own if isinstance(f, Supply)])
+        self.given = self.meter.without_copies(
+            [f for f in own if isinstance(f, Administration) and f.state is not State.WITHDRAWN]
+        )
         self.loose: list[Fact] = []
 
     def occasions(self) -> list[Occasion]:
-        self.asked = {ref: self._asked(order) for ref, order in self.orders.items()}
-        laid, child_of = chains(list(self.orders.values()), self.asked)
+        asked = {ref: self.meter.asked(order) for ref, order in self.orders.items()}
+        laid, child_of = chains(list(self.orders.values()), asked)
         visits = [v for kind, named, v in self.sorted.visits if self._mine(kind, named, v)]
         for fact in (*visits, *self.given, *self.supplies):
             self._tied(fact)
         happening = events(visits, self.given, self.ties)
         self.history = tuple(
-            Dose(event.day, self._sum(event.given).total) for event in happening if event.done
+            Dose(event.day, self.meter.given(event.given).total)
+            for event in happening
+            if event.done
         )
         left = lay_out(self.therapy, laid, happening, child_of)
         for event in left:
@@ -105,7 +103,7 @@ class Desk:
         ]
         home = {ref: chain.key for chain in laid for ref in chain.refs}
         home |= {child: home[parent] for child, parent in child_of.items() if parent in home}
-        made, spare = dispense(made, self.supplies, self._measure_supply, self.ties, home.get)
+        made, spare = dispense(made, self.supplies, self.meter.supply, self.ties, home.get)
         self.loose += spare
         made = add_called_off(made, [v for v in visits if v.status in OFF], self.ties, home.get)
         made = add_foreign(made, self._foreign(), self.ties, home.get)
@@ -116,7 +114,7 @@ class Desk:
         given = [fact for event in slot.events for fact in event.given]
         if not given or slot.order is None:
             return None
-        if not _whole(given, self._sum(given), self._ordered(slot.order)):
+        if not _whole(given, self.meter.given(given), self.meter.ordered(slot.order)):
             return None
         last = max(event.day for event in slot.events if event.given)
         after = [e for e in slot.events if e.day > last and not e.given and not e.done]
@@ -135,8 +133,18 @@ class Desk:
             return named is self.therapy
         if self._tied(visit):
             return True
+        if kind != "yes" or any(_same_event(visit, fact) for fact in self._given_of_others()):
+            return False
         infused = [therapy for therapy in self.sorted.therapies if therapy.infusion]
-        return kind == "yes" and infused == [self.therapy]
+        ordered = [therapy for therapy in infused if therapy.name in self.sorted.ordered]
+        return (ordered or infused) == [self.therapy]
+
+    def _given_of_others(self) -> list[Administration]:
+        return [
+            fact
+            for drug, fact in self.sorted.drugs
+            if drug is not self.therapy and isinstance(fact, Administration)
+        ]
 
     def _foreign(self) -> list[Supply]:
         """What was handed out for orders of this drug and is another product."""
@@ -148,14 +156,12 @@ class Desk:
             if isinstance(fact, Supply) and fact.stage not in NOTHING and self._tied(fact)
         ]
 
-    # --- ordered, scheduled, administered
-
     def _occasion(self, chain: Chain, number: int, slot: Slot) -> Occasion:
         visits = tuple(event.visit for event in slot.events if event.visit)
         given = tuple(fact for event in slot.events for fact in event.given)
         order = slot.order
-        ordered = self._ordered(order) if order else Column()
-        administered = self._sum(given) if given else Column()
+        ordered = self.meter.ordered(order) if order else Column()
+        administered = self.meter.given(given) if given else Column()
         return Occasion(
             key=f"{chain.key}#{number}" if order else chain.key,
             chain=chain.key,
@@ -174,64 +180,6 @@ class Desk:
             services=self._services(order) if order else (),
             requirements=self.requirements,
             ties=self.first_ties,
-        )
-
-    def _ordered(self, order: Order) -> Column:
-        visits = self.asked[order.ref].visits
-        amount, words = order.per_visit, self.words[order.ref]
-        if amount is None and words is not None:
-            amount = words.per_visit
-        if amount is None and order.per_fill is not None and (visits or 1) == 1:
-            amount = order.per_fill
-        if amount is None:
-            return Column(visits=visits, refs=(order.ref,))
-        result = self._measure(order, amount, "dose")
-        if isinstance(result, Problem):
-            return Column(visits=visits, refs=(order.ref,), problems=(result,))
-        count = visits or 1
-        return Column(
-            per_visit=result.mass,
-            visits=count,
-            total=result.mass * count,
-            refs=(order.ref,),
-            steps=(result.how,),
-        )
-
-    def _asked(self, order: Order) -> Asked:
-        """How many visits an order asks for: its timing, else its days, else its words say."""
-        words = self.words[order.ref]
-        visits = order.visits or len(order.days) or (words.visits if words else None)
-        return Asked(visits, order.spacing_days or (words.spacing_days if words else None))
-
-    def _measure(self, fact: Fact, amount: Amount, context: str) -> Measured | Problem:
-        codes = fact.codes
-        on = getattr(fact, "day", None)
-        at = {"dose": "dose", "dispense": "quantity", "given": "dosage.dose"}[context]
-        return self.formulary.measure(
-            self.therapy, codes, amount, on, context=context, ref=fact.ref, at=at
-        )
-
-    def _sum(self, facts: Sequence[Administration]) -> Column:
-        total: Quantity | None = None
-        steps, problems = [], []
-        for fact in facts:
-            if fact.amount is None:
-                continue
-            result = self._measure(fact, fact.amount, "given")
-            if isinstance(result, Problem):
-                problems.append(result)
-            else:
-                total = result.mass if total is None else total + result.mass
-                steps.append(result.how)
-        refs = tuple(fact.ref for fact in facts)
-        if problems:
-            total = None
-        return Column(
-            visits=len(facts),
-            total=total,
-            refs=refs,
-            steps=tuple(steps),
-            problems=tuple(problems),
         )
 
     def _premedications(self, order: Order, slot: Slot) -> tuple[tuple[str, Order], ...]:
@@ -265,21 +213,22 @@ class Desk:
         for covers, therapy, fact in self.sorted.requirements:
             if therapy is not None and therapy is not self.therapy:
                 continue
+            if fact.state is State.WITHDRAWN:
+                continue
             if covers == "unknown":
                 kinds = {other.kind for other in self.web.answered(fact)}
                 covers = "drug" if kinds == {"medication"} else "administration" if kinds else ""
             found.append((covers, fact))
         return tuple(found)
 
-    # --- dispensed and authorized
-
-    def _measure_supply(self, supply: Supply) -> Measured | Problem:
-        return self._measure(supply, supply.amount or Amount(), "dispense")
-
 
 def _without_order(event: Event, visit: Visit) -> Chain:
     """A chain of one visit that no order asks for; its key is the visit's."""
     return Chain(visit.ref.name, [], {}, [Slot(None, event.day, events=[event])])
+
+
+def _same_event(visit: Visit, fact: Administration) -> bool:
+    return bool(visit.day and fact.day and abs(visit.day - fact.day) <= SAME_EVENT)
 
 
 def _whole(given: Sequence[Administration], administered: Column, ordered: Column) -> bool:

@@ -43,6 +43,16 @@ class Sorted:
     coverages: list[Coverage] = field(default_factory=list)
 
     @property
+    def ordered(self) -> frozenset[str]:
+        """The therapies for which an order is in force."""
+        alive = (State.ACTIVE, State.HELD)
+        return frozenset(
+            therapy.name
+            for therapy, fact in self.drugs
+            if isinstance(fact, Order) and fact.state in alive
+        )
+
+    @property
     def therapies(self) -> tuple[Therapy, ...]:
         """The therapies that any record of this person is about, by name."""
         named = {therapy.name: therapy for therapy, _ in self.drugs}

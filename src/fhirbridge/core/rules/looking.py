@@ -50,6 +50,7 @@ def _days(occasion: Occasion, calendar: Calendar) -> Iterator[date]:
     if day is None:
         return
     if occasion.given:
+        yield day  # of a record that runs ahead of the clock
         yield day + RECORDING + DAY
         yield day + LOOK_BACK + DAY
         return

@@ -1,0 +1,127 @@
+"""Measuring: the amounts of one therapy's records, in milligrams of the drug.
+
+An amount that cannot be measured becomes a Problem of its column, and the column has no total:
+nothing is added that cannot be added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import TypeVar
+
+from .facts import Administration, Fact, Order, Problem, Ref, Supply
+from .formulary import Formulary
+from .grammar import Spoken
+from .ledger import Column
+from .occasions import Asked
+from .quantity import Amount, Measured, Quantity
+from .therapy import Therapy
+
+F = TypeVar("F", Supply, Administration)
+
+
+class Meter:
+    """Measures the records of one therapy of one person."""
+
+    def __init__(self, therapy: Therapy, formulary: Formulary) -> None:
+        self.therapy, self.formulary = therapy, formulary
+        self._words: dict[Ref, Spoken | None] = {}
+
+    def words(self, order: Order) -> Spoken | None:
+        """What the text of an order says, where it is understood."""
+        if not order.text:
+            return None
+        if order.ref not in self._words:
+            self._words[order.ref] = self.formulary.spoken(self.therapy, order.text)
+        return self._words[order.ref]
+
+    def asked(self, order: Order) -> Asked:
+        """How many visits an order asks for: its timing, else its days, else its words say."""
+        words = self.words(order)
+        visits = order.visits or len(order.days) or (words.visits if words else None)
+        return Asked(visits, order.spacing_days or (words.spacing_days if words else None))
+
+    def ordered(self, order: Order) -> Column:
+        """The ordered column: the dose as the order says it, else as its words do."""
+        visits = self.asked(order).visits
+        amount, words = order.per_visit, self.words(order)
+        if amount is None and words is not None:
+            amount = words.per_visit
+        if amount is None and order.per_fill is not None and (visits or 1) == 1:
+            amount = order.per_fill
+        if amount is None:
+            return Column(visits=visits, refs=(order.ref,))
+        result = self.amount(order, amount, "dose")
+        if isinstance(result, Problem):
+            return Column(visits=visits, refs=(order.ref,), problems=(result,))
+        count = visits or 1
+        return Column(
+            per_visit=result.mass,
+            visits=count,
+            total=result.mass * count,
+            refs=(order.ref,),
+            steps=(result.how,),
+        )
+
+    def given(self, facts: Sequence[Administration]) -> Column:
+        """The administered column: the sum, unless one of the amounts cannot be measured."""
+        total: Quantity | None = None
+        steps, problems = [], []
+        for fact in facts:
+            if fact.amount is None:
+                continue
+            result = self.amount(fact, fact.amount, "given")
+            if isinstance(result, Problem):
+                problems.append(result)
+            else:
+                total = result.mass if total is None else total + result.mass
+                steps.append(result.how)
+        refs = tuple(fact.ref for fact in facts)
+        if problems:
+            total = None
+        return Column(
+            visits=len(facts),
+            total=total,
+            refs=refs,
+            steps=tuple(steps),
+            problems=tuple(problems),
+        )
+
+    def supply(self, supply: Supply) -> Measured | Problem:
+        """What was dispensed."""
+        return self.amount(supply, supply.amount or Amount(), "dispense")
+
+    def amount(self, fact: Fact, amount: Amount, context: str) -> Measured | Problem:
+        """One amount of a record in mg. `context`: dose · dispense · given."""
+        codes = fact.codes
+        on = getattr(fact, "day", None)
+        at = {"dose": "dose", "dispense": "quantity", "given": "dosage.dose"}[context]
+        return self.formulary.measure(
+            self.therapy, codes, amount, on, context=context, ref=fact.ref, at=at
+        )
+
+    def without_copies(self, facts: list[F]) -> list[F]:
+        """Drop what another server shows too, without an identifier in common.
+
+        The same amount on the same day from two servers is one supply, or one dose: counted
+        twice it would be a false alarm of the worst kind.
+        """
+        if len({fact.ref.source for fact in facts}) < 2:
+            return facts
+        shown: dict[tuple[date, Decimal], dict[str, int]] = {}
+        kept = []
+        for fact in facts:
+            amount = self.amount(fact, fact.amount or Amount(), "given")
+            if fact.day is None or isinstance(amount, Problem):
+                kept.append(fact)
+                continue
+            by_source = shown.setdefault((fact.day, amount.mass.value), {})
+            by_source[fact.ref.source] = by_source.get(fact.ref.source, 0) + 1
+            others = max(
+                (n for source, n in by_source.items() if source != fact.ref.source), default=0
+            )
+            if by_source[fact.ref.source] > others:
+                kept.append(fact)
+        return kept
