@@ -161,6 +161,7 @@ def _decided(event: Decided) -> Line:
     asked = decision.gathered.requests
     if judgement.blind:
         text += f"; {len(judgement.blind)} rules cannot tell"
+    text += f" [reads: {', '.join(f'{name} {count}' for name, count in asked.items())}]"
     data = {
         "subject": event.subject,
         "findings": [

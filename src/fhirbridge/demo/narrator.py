@@ -30,7 +30,7 @@ from .lines import Line, arrived, lines_of
 _ZONE = ZoneInfo("America/New_York")
 _WIDTH = 120
 _INDENT = 18  # the column of kinds
-_FIGURE = re.compile(r"(?<=\d) (?=[a-z])|(?<=[a-z]) (?=–)")  # not torn apart by a line's end
+_FIGURE = re.compile(r"(?<=\d) (?=[A-Za-z])|(?<=[a-z]) (?=–)")  # not torn apart by a line's end
 _STYLES = {
     "arrived": "cyan",
     "ledger": "blue",
@@ -147,7 +147,7 @@ class Narrator:
             self.output.line(arrived(group))
 
     def _is_new(self, line: Line) -> bool:
-        """A ledger line that was told in the same words already is left out."""
+        """A line of the ledger that was told in the same words already is left out."""
         if line.kind != "ledger":
             return True
         key = f"{line.data['subject']} {line.data['occasion']}"
