@@ -121,8 +121,10 @@ def chains(
 
 def _root(ref: Ref, prior: Mapping[Ref, Ref]) -> Ref:
     seen = {ref}
-    while ref in prior and prior[ref] not in seen:
+    while ref in prior:
         ref = prior[ref]
+        if ref in seen:
+            return min(seen)  # each renews the other: no record came first
         seen.add(ref)
     return ref
 

@@ -1,0 +1,195 @@
+"""How records become a ledger, where a scenario would not show it: columns, ties, keys, order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from fhirbridge.core import facts as f
+from fhirbridge.core.authorizing import covers
+from fhirbridge.core.booking import book
+from fhirbridge.core.calendar import Calendar
+from fhirbridge.core.ledger import Ledger, Occasion
+from fhirbridge.core.linking import Web
+from fhirbridge.core.quantity import Amount, mg
+from fhirbridge.core.sorting import item_of
+from tests.scenarios.phrases import read
+from tests.scenarios.scenario import formulary
+from tests.scenarios.telling import Teller
+
+ZONE = ZoneInfo("America/New_York")
+ORDER = "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026"
+VISIT = "visit v1 8 December 2026 09:00, infusion, booked, for o1"
+
+
+def told(*lines: str) -> list[f.Fact]:
+    """Facts in the words of scenarios."""
+    one = {each.name: each for each in map(read, lines)}
+    teller = Teller(one, "ocrelizumab", ZONE)
+    return [teller.fact(each) for each in one.values()]
+
+
+def ledger(*lines: str) -> Ledger:
+    return book(told(*lines), formulary(), Calendar(ZONE))
+
+
+def only(*lines: str) -> Occasion:
+    (occasion,) = ledger(*lines).occasions
+    return occasion
+
+
+def approved(line: str) -> f.Authorization:
+    (fact,) = told(line)
+    assert isinstance(fact, f.Authorization)
+    return fact
+
+
+def test_an_occasion_is_named_by_the_number_of_the_first_order_of_its_chain() -> None:
+    first = "order o1 ocrelizumab 600 mg, 1 visit, number RX1, stopped, written 1 May 2026"
+    second = "order o2 ocrelizumab 600 mg, 1 visit, renews o1, written 1 October 2026"
+    assert only(first, second).key == "urn:number|RX1#1"
+
+
+def test_a_renewal_of_an_order_that_was_not_read_goes_by_its_name() -> None:
+    (order,) = told(ORDER)
+    assert isinstance(order, f.Order)
+    renewal = replace(order, chain="ehr:MedicationRequest/older")
+    (occasion,) = book([renewal], formulary(), Calendar(ZONE)).occasions
+    assert occasion.key == "ehr:MedicationRequest/older#1"
+
+
+def test_orders_that_renew_one_another_are_one_chain() -> None:
+    first, second = told(ORDER, "order o2 ocrelizumab 600 mg, 1 visit, renews o1")
+    assert isinstance(first, f.Order)
+    circle = replace(first, chain=second.ref.name)
+    assert len(book([circle, second], formulary(), Calendar(ZONE)).occasions) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "per_visit", "visits", "total"),
+    [
+        ("approved a1 J2350, 300 mg × 2 visits", 300, 2, 600),
+        ("approved a1 J2350, 600 units, 2 visits", 300, 2, 600),
+        ("approved a1 J2350, 600 units, 300 mg at each visit", 300, 2, 600),
+        ("approved a1 J2350, 600 units", None, None, 600),
+        ("approved a1 J2350, 300 mg at each visit", 300, None, None),
+        ("denied a1 J2350, 600 units", None, None, None),
+    ],
+)
+def test_the_third_of_three_figures_follows_from_two(
+    line: str, per_visit: int | None, visits: int | None, total: int | None
+) -> None:
+    item = item_of(approved(line), formulary())
+    mass = {None: None} | {n: mg(Decimal(n)) for n in (300, 600)}
+    assert (item.per_visit, item.visits, item.total) == (mass[per_visit], visits, mass[total])
+
+
+def test_an_answer_without_a_code_covers_what_it_answers() -> None:
+    order, service, answer, both = told(
+        ORDER,
+        "service s1 96413, for o1",
+        "approved a1 authorization, for o1",
+        "approved a2 authorization, for s1",
+    )
+    web = Web([order, service, answer, both])
+    sides = [covers(item_of(fact, formulary()), web) for fact in (answer, both)]  # type: ignore[arg-type]
+    assert sides == ["drug", "administration"]
+    alone = item_of(approved("approved a3 authorization"), formulary())
+    assert covers(alone, web) == "unknown"
+
+
+def test_orders_of_one_requisition_belong_together() -> None:
+    occasion = only(
+        ORDER + ", requisition R1",
+        VISIT,
+        "premed p1 methylprednisolone 100 mg, requisition R1",
+        "service s1 96413, requisition R1",
+    )
+    assert [name for name, _ in occasion.premedications] == ["steroid"]
+    assert [order.ref.id for order in occasion.services] == ["s1"]
+
+
+def test_a_visit_is_tied_by_way_of_the_order_for_the_infusion() -> None:
+    occasion = only(ORDER, "service s1 96413, for o1", "visit v1 8 December 2026 09:00, for s1")
+    assert occasion.visit is not None
+    tie = occasion.ties[occasion.visit.ref]
+    assert (tie.tier, tie.why) == (0, "explicit reference, explicit reference")
+
+
+def test_what_was_entered_in_error_was_never_written() -> None:
+    facts = [replace(fact, state=f.State.WRONG) for fact in told(ORDER, VISIT)]
+    assert book(facts, formulary(), Calendar(ZONE)).occasions == ()
+
+
+def test_a_dispense_that_names_no_drug_belongs_to_the_order_that_it_names() -> None:
+    order, supply = told(ORDER, "dispensed d1 20 mL, 3 December 2026, for o1")
+    nameless = replace(supply, text="", codes=())
+    (occasion,) = book([order, nameless], formulary(), Calendar(ZONE)).occasions
+    assert occasion.dispensed.total == mg(Decimal(600))
+
+
+def test_the_copy_that_was_changed_last_stands_for_the_other() -> None:
+    book_ = ledger(
+        ORDER + ", number RX1, changed 1 October 2026",
+        "order o2 ocrelizumab 300 mg, 1 visit, number RX1, source pharmacy, "
+        "changed 2 October 2026, written 1 October 2026",
+    )
+    assert [o.ordered.per_visit for o in book_.occasions] == [mg(Decimal(300))]
+    assert {str(a): str(b) for a, b in book_.mirrors.items()} == {
+        "ehr:MedicationRequest/o1": "pharmacy:MedicationRequest/o2"
+    }
+
+
+def test_two_versions_of_one_record_make_no_difference_by_their_order() -> None:
+    (one,) = told(ORDER)
+    (other,) = told("order o1 ocrelizumab 300 mg, 1 visit, written 1 October 2026")
+    first = book([one, other], formulary(), Calendar(ZONE))
+    assert first == book([other, one, other], formulary(), Calendar(ZONE))
+
+
+def test_a_dose_that_cannot_be_measured_has_no_sum() -> None:
+    occasion = only(
+        ORDER,
+        "given g1 300 mg, 8 December 2026, for o1, stopped early",
+        "given g2 300 IU, 8 December 2026, for o1",
+    )
+    assert occasion.administered.total is None
+    assert [p.reason for p in occasion.administered.problems] == ["unit-ambiguous"]
+
+
+def test_an_order_for_one_fill_asks_for_what_it_lets_hand_out() -> None:
+    occasion = only("order o1 ocrelizumab, 20 mL a fill, 1 visit, written 1 October 2026")
+    assert occasion.ordered.per_visit == mg(Decimal(600))
+    assert only("order o1 ocrelizumab 600 IU, 1 visit").ordered.problems
+
+
+def test_canceled_visits_are_remembered_with_the_dose_that_they_were_nearest_to() -> None:
+    book_ = ledger(
+        "order o1 ocrelizumab 300 mg, on 8 December 2026 and 22 December 2026",
+        "visit v1 21 December 2026 09:00, infusion, cancelled",
+        "visit v2 1 March 2027 09:00, infusion, cancelled",
+    )
+    assert [[v.ref.id for v in o.called_off] for o in book_.occasions] == [[], ["v1"]]
+
+
+def test_two_infused_drugs_and_a_visit_that_names_neither() -> None:
+    book_ = ledger(
+        ORDER,
+        "order o2 natalizumab 300 mg, 1 visit, written 1 October 2026",
+        "visit v1 8 December 2026 09:00, infusion, booked",
+    )
+    assert all(occasion.visit is None for occasion in book_.occasions)
+
+
+def test_days_are_those_at_the_site() -> None:
+    late = datetime(2026, 12, 9, 3, 0, tzinfo=ZoneInfo("UTC"))
+    assert ledger(ORDER).calendar.day(late) == date(2026, 12, 8)
+
+
+def test_a_reference_with_its_version() -> None:
+    assert str(f.Ref("ehr", "Task", "1", "2")) == "ehr:Task/1/_history/2"
+    assert str(Amount()) == "no amount"

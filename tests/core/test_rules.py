@@ -1,0 +1,142 @@
+"""What holds for the rules as a whole; what each of them finds is told by tests/scenarios."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from fhirbridge import mappings, texts
+from fhirbridge.core.facts import Party
+from fhirbridge.core.findings import Role, Severity, priority
+from fhirbridge.core.rules import ALL_RULES, FOLDS, next_look
+from fhirbridge.core.rules.base import Rule
+from fhirbridge.core.rules.places import _others
+from tests.scenarios import scenario as s
+
+ENGLISH = texts.load([mappings.shipped() / "tasks" / "en"])
+CODES = [rule.code for rule in ALL_RULES]
+
+STORY = """\
+title: A story
+as_of: {as_of}
+facts: |
+  order      o1  ocrelizumab 600 mg, 1 visit, written 1 October 2026
+  visit      v1  8 December 2026 09:00, infusion, booked, for o1
+  approved   a1  J2350, 600 units, until 31 January 2027
+  {more}
+expect: []
+"""
+
+
+def story(folder: Path, as_of: str, more: str = "") -> s.Scenario:
+    path = folder / "story.yaml"
+    path.write_text(STORY.format(as_of=as_of, more=more), encoding="utf-8")
+    return s.load(path)
+
+
+def test_codes_are_unique() -> None:
+    assert len(set(CODES)) == len(CODES)
+
+
+def test_folds_name_rules_and_never_go_in_a_circle() -> None:
+    assert set(FOLDS) | {cause for causes in FOLDS.values() for cause in causes} <= set(CODES)
+
+    def above(code: str, seen: tuple[str, ...] = ()) -> None:
+        assert code not in seen, seen
+        for cause in FOLDS.get(code, ()):
+            above(cause, (*seen, code))
+
+    for code in FOLDS:
+        above(code)
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda rule: rule.code)
+def test_a_rule_can_be_told_to_everybody_whom_it_concerns(rule: Rule) -> None:
+    assert rule.code in ENGLISH.templates
+    assert rule.owner in rule.audience or rule.code == "unit-ambiguous"
+    assert rule.why.endswith(".")
+    assert rule.source.split()[0].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("severity", "days", "word"),
+    [
+        (Severity.S1, 1, "stat"),
+        (Severity.S1, 2, "asap"),
+        (Severity.S2, 0.5, "stat"),
+        (Severity.S2, 3, "asap"),
+        (Severity.S2, 14, "urgent"),
+        (Severity.S2, 15, "routine"),
+        (Severity.S3, 7, "urgent"),
+        (Severity.S3, 8, "routine"),
+        (Severity.S4, 0, "routine"),
+        (Severity.S1, None, "asap"),
+        (Severity.S2, None, "routine"),
+    ],
+)
+def test_priority_follows_severity_and_lead(
+    severity: Severity, days: float | None, word: str
+) -> None:
+    assert priority(severity, None if days is None else timedelta(days=days)) == word
+
+
+def test_every_rule_has_a_verdict_at_every_occasion(tmp_path: Path) -> None:
+    told = story(tmp_path, "30 November 2026 10:00", "not read   pharmacy")
+    verdicts = {each.rule: each.outcome for each in told.judged().verdicts}
+    assert set(verdicts) == set(CODES) - {"no-owner"}
+    assert verdicts["auth-missing-admin"] == "fires"
+    assert verdicts["auth-missing-drug"] == "quiet"
+    assert verdicts["dispense-short"] == "cannot tell"
+
+
+def test_what_was_not_read_completely_is_blind(tmp_path: Path) -> None:
+    judged = story(tmp_path, "30 November 2026 10:00", "not read   pharmacy").judged()
+    (occasion,) = judged.standing
+    assert judged.cannot_tell(occasion, "dispense-missing")
+    assert judged.cannot_tell(occasion, "no-owner")
+    assert not judged.cannot_tell(occasion, "auth-missing-admin")
+
+
+def test_the_next_look_is_the_next_threshold(tmp_path: Path) -> None:
+    told = story(tmp_path, "10 November 2026 10:00")
+    look = next_look(told.ledger(), told.as_of)
+    assert look is not None
+    assert s.written(look) == "17 November 2026 00:00"
+
+
+def test_long_after_nothing_is_looked_at_again(tmp_path: Path) -> None:
+    told = story(tmp_path, "10 November 2029 10:00")
+    assert next_look(told.ledger(), told.as_of) is None
+
+
+def test_a_deadline_is_never_after_the_visit_and_never_in_the_past(tmp_path: Path) -> None:
+    told = story(tmp_path, "8 December 2026 07:00")
+    dues = {s.written(each.due) for each in told.judged().findings}
+    assert dues == {"8 December 2026 09:00"}
+
+
+def test_the_records_name_an_owner_before_the_configuration_does(tmp_path: Path) -> None:
+    told = story(tmp_path, "30 November 2026 10:00", "approved   a2  96413, payer Example Health")
+    (finding,) = story(tmp_path, "30 November 2026 10:00").judged().findings
+    assert finding.party == Party(
+        "ehr", "Organization/infusion-center", display="the configured infusion-center"
+    )
+    assert told.judged().findings == ()
+
+
+def test_providers_are_compared_by_identifiers_of_one_system() -> None:
+    one = Party("payer", None, "npi|1")
+    assert _others(one, Party("ehr", None, "npi|2"))
+    assert not _others(one, Party("ehr", None, "npi|1"))
+    assert not _others(one, Party("ehr", None, "tax|2"))
+    assert not _others(one, Party("ehr", "Organization/2"))
+    assert not _others(None, one)
+
+
+def test_nobody_is_asked_when_the_patient_is_no_longer_treated(tmp_path: Path) -> None:
+    told = story(tmp_path, "30 November 2026 10:00")
+    assert told.context().owners[Role.PAYER]
+    treated = told.judged()
+    assert treated.findings
