@@ -120,7 +120,8 @@ def _patient(source: str, number: int) -> Json:
 OCREVUS = _concept(RXNORM, "1876380", "ocrelizumab 30 MG/ML Injectable Solution")
 
 
-def _order(number: int, name: str, drug: Json, dose: int, day: date, **more: Any) -> Json:
+def order(number: int, name: str, drug: Json, dose: int, day: date, **more: Any) -> Json:
+    """An order of a drug for one day, in mg."""
     return _record(
         "MedicationRequest",
         f"{name}-{number}",
@@ -146,14 +147,14 @@ def _order(number: int, name: str, drug: Json, dose: int, day: date, **more: Any
 
 def _ehr(number: int) -> list[Json]:
     day = FIRST + timedelta(days=number % 60)
-    order = {"reference": f"MedicationRequest/order-{number}"}
+    main = {"reference": f"MedicationRequest/order-{number}"}
     steroid = _concept(RXNORM, "1743704", "methylprednisolone 125 MG Injection")
     antihistamine = _concept(RXNORM, "1049630", "diphenhydramine 50 MG")
     return [
         _patient("ehr", number),
-        _order(number, "order", OCREVUS, 600, day),
-        _order(number, "steroid", steroid, 100, day, basedOn=[order]),
-        _order(number, "antihistamine", antihistamine, 50, day, basedOn=[order]),
+        order(number, "order", OCREVUS, 600, day),
+        order(number, "steroid", steroid, 100, day, basedOn=[main]),
+        order(number, "antihistamine", antihistamine, 50, day, basedOn=[main]),
         _record(
             "ServiceRequest",
             f"service-{number}",
@@ -161,7 +162,7 @@ def _ehr(number: int) -> list[Json]:
             intent="order",
             code=_concept(CPT, "96413", "Chemotherapy administration, intravenous infusion"),
             subject=_who("ehr", number),
-            basedOn=[order],
+            basedOn=[main],
         ),
         _record(
             "Appointment",
@@ -272,7 +273,7 @@ def _other(number: int) -> list[Json]:
     day = FIRST + timedelta(days=number % 60)
     return [
         _patient("ehr", number),
-        *(_order(number, f"aspirin{n}", aspirin, 81, day) for n in range(7)),
+        *(order(number, f"aspirin{n}", aspirin, 81, day) for n in range(7)),
         *(
             _record(
                 "Appointment",
