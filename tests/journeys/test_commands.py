@@ -1,0 +1,131 @@
+"""The commands that work on servers: reconcile, sweep, subscriptions, on embedded ones."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fhirbridge.fhir import jsonio
+from fhirbridge.sandbox import Sandbox
+from tests.bridge.estate import HOLDS, MRN, dispense, order, patient
+
+TODAY = datetime.now(UTC).date()  # the commands look at the real clock
+SOON = TODAY + timedelta(days=10)
+
+
+class Site:
+    """Three servers, a configuration, and the command in its folder."""
+
+    def __init__(self, folder: Path, servers: dict[str, Sandbox]) -> None:
+        self.folder, self.servers = folder, servers
+
+    def write(self, mode: str) -> None:
+        config = {
+            "instance": "test",
+            "write": mode,
+            "identity": [MRN],
+            "servers": {
+                name: {"base_url": server.base_url, "holds": HOLDS[name]}
+                for name, server in self.servers.items()
+            },
+        }
+        (self.folder / "fhirbridge.yaml").write_text(yaml.safe_dump(config))
+
+    def __call__(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        return jsonio.loads(self(*arguments, "--format", "json").stdout)
+
+    def rules(self) -> set[str]:
+        """The rules of the Tasks that stand."""
+        return {
+            coding["code"]
+            for task in self.servers["ehr"].all("Task")
+            for coding in task["reasonCode"]["coding"]
+            if coding["system"] == "urn:fhirbridge:rule"
+        }
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with ExitStack() as stack:
+        servers = {name: stack.enter_context(Sandbox(name)) for name in HOLDS}
+        for name, id_ in (("ehr", "p-1"), ("payer", "m-1"), ("pharmacy", "x-1")):
+            servers[name].put(patient(id_))
+        servers["ehr"].put(order(on=SOON))
+        servers["pharmacy"].put(dispense(mg=300, whenHandedOver=TODAY.isoformat()))
+        made = Site(tmp_path, servers)
+        made.write("shadow")
+        yield made
+
+
+def test_in_shadow_nothing_is_written_and_it_says_so_loudly(site: Site) -> None:
+    done = site("reconcile", "p-1")
+    assert "dispense-short (pharmacy): 300 mg dispensed of 600 mg ordered" in done.stdout
+    assert "NOTHING is written to ehr. Set `write: on`" in done.stderr
+    assert not site.rules()
+
+
+def test_a_dry_run_prints_exactly_what_is_then_sent(site: Site) -> None:
+    site.write("on")
+    (report,) = site.json("reconcile", "ehr:Patient/p-1", "--dry-run")
+    assert not site.rules()
+    before = len(site.servers["ehr"].requests)
+    site("reconcile", "ehr:Patient/p-1")
+    assert ("POST", "") in site.servers["ehr"].requests[before:]
+    said = {each["resource"]["resourceType"] for each in report["bundle"]["entry"]}
+    assert said == {"Task", "Communication"}
+    assert {each["rule"] for each in report["findings"]} <= site.rules()
+    (again,) = site.json("reconcile", "p-1", "--dry-run")
+    assert again["bundle"] is None
+
+
+def test_explain_shows_the_ledger_and_every_rule(site: Site) -> None:
+    said = site("reconcile", "p-1", "--dry-run", "--explain").stdout
+    assert "dispensed" in said
+    assert "ehr:MedicationRequest/o-1/_history/1" in said
+    assert "dispense-short" in said
+
+
+def test_a_sweep_hears_what_nobody_told_and_works_on_it(site: Site) -> None:
+    site.write("on")
+    assert site.json("sweep")["news"] > 0
+    assert "dispense-short" in site.rules()
+    assert site.json("sweep") == {"news": 0, "worked_on": 0}
+
+
+def test_subscriptions_are_made_listed_and_removed(site: Site) -> None:
+    rows = site.json("subscriptions", "ensure")
+    assert {row["state"] for row in rows} == {"active"}
+    assert len(rows) == len(site.json("subscriptions"))
+    site("subscriptions", "remove")
+    assert not [each for server in site.servers.values() for each in server.all("Subscription")]
+
+
+def test_a_patient_who_is_not_there_is_named(site: Site) -> None:
+    assert (
+        "ehr:Patient/nobody: there is no such patient"
+        in site("reconcile", "nobody", "--dry-run", code=1).stderr
+    )
+    done = site("reconcile", "her:Patient/p-1", code=2)
+    assert "no server is called her; did you mean “ehr”?" in done.stderr
+
+
+def test_doctor_finds_servers_that_can_do_it(site: Site) -> None:
+    signs = site.json("doctor")
+    assert not [sign for sign in signs if sign["state"] == "fails"]
+    assert {"ehr", "payer", "pharmacy", "store", "public_url"} <= {s["check"] for s in signs}
