@@ -25,11 +25,6 @@ app = typer.Typer(
 )
 
 
-@app.callback()
-def fhirbridge() -> None:
-    pass
-
-
 for group in (demo, serving, working, audit, looking):
     group.register(app)
 
@@ -49,12 +44,13 @@ def _sentence(error: Exception) -> str:
     """What went wrong and what to do. Only our own errors' texts are shown: another one's may
     quote a record."""
     from fhirbridge.fhir.errors import FhirError
+    from fhirbridge.fhir.jsonio import NotJson
     from fhirbridge.logs import named
     from fhirbridge.settings import Misconfigured
     from fhirbridge.store.records import StoreError
     from fhirbridge.yamlfile import Invalid
 
-    if isinstance(error, Wrong | Misconfigured | FhirError | Invalid):
+    if isinstance(error, Wrong | Misconfigured | FhirError | Invalid | NotJson):
         return str(error)
     if isinstance(error, StoreError):
         return f"{error}; check `store` in the configuration"

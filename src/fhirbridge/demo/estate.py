@@ -55,7 +55,6 @@ class Running:
     service: Service
     settings: Settings
     subscriptions: int
-    seconds: float  # until every Subscription was active
 
 
 @contextmanager
@@ -73,7 +72,6 @@ def embedded(
     patience: float = 10.0,
 ) -> Iterator[Running]:
     """Servers and bridge, ready: every Subscription is active. `folder` holds the database."""
-    began = time.monotonic()
     with ExitStack() as stack:
         boxes = {
             name: stack.enter_context(Sandbox(name, delay=0.01))
@@ -117,7 +115,7 @@ def embedded(
         if workers:
             estate.rest()
         count = len(bridge.store.subscriptions())
-        yield Running(estate, bridge, service, made, count, time.monotonic() - began)
+        yield Running(estate, bridge, service, made, count)
 
 
 def settings(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fhirbridge.bridge.ports import Store
+from fhirbridge.store.records import JournalEvent
 
 from .hosts import Host, Written
 
@@ -58,15 +59,13 @@ class Estate:
 
     def heard(self, host: Host, written: Written) -> None:
         """Wait until the bridge has heard of a change. Raises TimeoutError."""
-        type_, id_, version = written
-        if host.failing or type_ not in host.types:
+        if host.failing or written.type not in host.types:
             return
-        with self._deadline(f"{host.name} did not notify of {type_}/{id_}") as waiting:
+        what = f"{host.name} did not notify of {written.type}/{written.id}"
+        with self._deadline(what) as waiting:
             while waiting():
                 if any(
-                    event.type == type_
-                    and event.id == id_
-                    and (event.version == version or (not version and event.verb == "deleted"))
+                    _tells(event, written)
                     for line in self.store.recent(_RECENT)
                     if line.source == host.name
                     for event in line.events
@@ -109,3 +108,9 @@ class Estate:
             return True
 
         yield waiting
+
+
+def _tells(event: JournalEvent, written: Written) -> bool:
+    if (event.type, event.id) != (written.type, written.id):
+        return False
+    return event.version == written.version if written.version else event.verb == "deleted"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import http.client
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from fhirbridge.fhir import jsonio
@@ -34,8 +34,12 @@ class Box(Protocol):
     def idle(self, timeout: float = 10) -> None: ...
 
 
-class Written(tuple[str, str, str]):
-    """Type, id and version ("" for a deletion) of what a step did to a record."""
+class Written(NamedTuple):
+    """What a step did to a record; no version: it was deleted."""
+
+    type: str
+    id: str
+    version: str = ""
 
 
 class Host:
@@ -61,7 +65,7 @@ class Host:
             versions = [self._box().put(record)["meta"]["versionId"] for record in own]
         else:
             versions = [each.version or "" for each in self._server.transact(_puts(own))]
-        return [Written((*place, v)) for place, v in zip(places, versions, strict=True)]
+        return [Written(*place, v) for place, v in zip(places, versions, strict=True)]
 
     def share(self, record: Mapping[str, Any]) -> None:
         """Write a record that all journeys share."""
@@ -70,13 +74,13 @@ class Host:
     def change(self, record: Mapping[str, Any]) -> Written:
         """Write a record that was read here, if nobody else wrote meanwhile."""
         done = self._server.update(record, if_match=record["meta"]["versionId"])
-        return Written((done.type, done.id, done.version or ""))
+        return Written(done.type, done.id, done.version or "")
 
     def delete(self, reference: str) -> Written:
         """Delete `Type/id` (as the journey names it)."""
         type_, id_ = self._place(reference)
         self._server.delete(type_, id_)
-        return Written((type_, id_, ""))
+        return Written(type_, id_)
 
     def about(self, type_: str, patient: str) -> Iterator[Record]:
         """All records of a type about a patient (as the journey names him)."""
@@ -95,7 +99,7 @@ class Host:
         headers = dict(line.split(": ", 1) for line in channel["header"])
         headers["Content-Type"] = "application/fhir+json;charset=UTF-8"
         _exchange("PUT", f"{channel['endpoint']}/{type_}/{id_}", headers, body)
-        return Written((type_, id_, number))
+        return Written(type_, id_, number)
 
     def fail(self, status: int) -> None:
         """Answer everything with this status from now on, and notify nobody."""
