@@ -77,7 +77,6 @@ class Story(Strict):
     supply: dict[str, str] = Field(default={})
     owners: bool = True  # whether the configuration names somebody for every role
     treated: bool = True
-    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from .therapy import Therapy
 
 def book(facts: Iterable[Fact], formulary: Formulary, calendar: Calendar) -> Ledger:
     """Book the facts of one person. The order and repetition of facts make no difference."""
-    unique, mirrors = without_mirrors(facts)
+    unique, copies = without_mirrors(facts)
     sorted_ = sort(unique, formulary)
     web = Web(unique)
     occasions: list[Occasion] = []
@@ -51,7 +51,7 @@ def book(facts: Iterable[Fact], formulary: Formulary, calendar: Calendar) -> Led
         problems=tuple(problem for fact in unique for problem in fact.problems),
         loose=tuple(loose),
         therapies=sorted_.therapies,
-        mirrors=mirrors,
+        copies=copies,
         calendar=calendar,
     )
 

@@ -32,7 +32,7 @@ from .facts import (
     Supply,
     Visit,
 )
-from .linking import Tie
+from .linking import Copy, Tie
 from .quantity import Quantity
 from .therapy import Therapy
 
@@ -169,7 +169,7 @@ class Ledger:
     problems: tuple[Problem, ...] = ()
     loose: tuple[Fact, ...] = ()  # of a known therapy, but of no occasion
     therapies: tuple[Therapy, ...] = ()
-    mirrors: Mapping[Ref, Ref] = field(default_factory=dict)
+    copies: tuple[Copy, ...] = ()  # records that stand on two servers
 
     def open(self, as_of: datetime) -> tuple[Occasion, ...]:
         """The occasions that still can go wrong: not given, not long past, not withdrawn."""

@@ -12,9 +12,10 @@ Never is a candidate chosen because it makes the ledger agree.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
+from operator import attrgetter
 
 from .facts import Coverage, Fact, Link, Order, Ref, State
 
@@ -29,6 +30,14 @@ class Tie:
     order: Ref
     tier: int
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A record that another server shows too: the one that is believed, and its copy."""
+
+    fact: Fact
+    copy: Fact
 
 
 class Web:
@@ -92,27 +101,32 @@ def _requisition(fact: Fact) -> tuple[str, ...]:
     return ()
 
 
-def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], Mapping[Ref, Ref]]:
+def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], tuple[Copy, ...]]:
     """Drop copies of one record that stand on several servers.
 
     Two records of one type on *different* sources that share a business identifier are one
     (domain: mirrored copies are recognized by identifier first; else a dispense that the EHR
     also shows counts twice). The copy that was updated last is kept, then the lower reference.
-    Returns the facts that remain and which copy stands for which.
+    Returns the facts that remain, and each copy with the fact that stands for it.
     """
     facts = in_order(facts)
-    stands_for: dict[Ref, Ref] = {}
+    copies: list[Copy] = []
+    names_of: dict[str, set[str]] = defaultdict(set)
+    for fact in facts:
+        names_of[fact.ref.source].update(fact.names)
+    if sum(map(len, names_of.values())) == len(set().union(*names_of.values())):
+        return tuple(facts), ()  # no name is used on two sources
     owner: dict[tuple[str, str], Fact] = {}
-    if len({fact.ref.source for fact in facts}) < 2:
-        return tuple(facts), stands_for
-    for fact in sorted((f for f in facts if len(f.names) > 1), key=_freshest_first):
-        names = [(fact.ref.type, name) for name in sorted(fact.names) if name != fact.ref.name]
+    for fact in sorted(facts, key=_freshest_first):
+        own = fact.ref.name
+        names = [(fact.ref.type, name) for name in sorted(fact.names) if name != own]
         twin = next((owner[name] for name in names if name in owner), None)
         if twin is not None and twin.ref.source != fact.ref.source:
-            stands_for[fact.ref] = twin.ref
+            copies.append(Copy(twin, fact))
             continue
         owner.update(dict.fromkeys(names, fact))
-    return tuple(fact for fact in facts if fact.ref not in stands_for), stands_for
+    dropped = {copy.copy.ref for copy in copies}
+    return tuple(fact for fact in facts if fact.ref not in dropped), tuple(copies)
 
 
 def in_order(facts: Iterable[Fact]) -> list[Fact]:
@@ -121,22 +135,26 @@ def in_order(facts: Iterable[Fact]) -> list[Fact]:
     The items of one record are told apart by their names. Two versions of one record should
     never meet here; they are told apart by all they say.
     """
-    found = sorted(facts, key=_address)
-    if all(first.ref != second.ref for first, second in pairwise(found)):
-        return found
     out: list[Fact] = []
-    for _, group in groupby(found, key=_address):
-        items = list(dict.fromkeys(group))
-        out += sorted(items, key=_exactly) if len(items) > 1 else items
+    for _, record in groupby(sorted(facts, key=_address), key=_address):
+        items = list(record)
+        out += items if len(items) == 1 else _told_apart(items)
     return out
 
 
-def _address(fact: Fact) -> tuple[str, str, str]:
-    return fact.ref.source, fact.ref.type, fact.ref.id
+def _told_apart(items: list[Fact]) -> Iterable[Fact]:
+    """The items of one record, each once; only items of the same names are compared wholly."""
+    for _, alike in groupby(sorted(items, key=_names), key=_names):
+        same = list(alike)
+        yield from same if len(same) == 1 else sorted(dict.fromkeys(same), key=repr)
 
 
-def _exactly(fact: Fact) -> tuple[list[str], str]:
-    return sorted(fact.names), repr(fact)
+#: Source, type and id.
+_address: Callable[[Fact], tuple[str, str, str]] = attrgetter("ref.source", "ref.type", "ref.id")
+
+
+def _names(fact: Fact) -> list[str]:
+    return sorted(fact.names)
 
 
 def _freshest_first(fact: Fact) -> tuple[bool, float, tuple[str, str, str]]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fhirbridge.core.facts import Problem
+from fhirbridge.core.facts import Administration, Fact, Order, Problem, Supply
 from fhirbridge.core.findings import Finding, Role, Severity
+from fhirbridge.core.quantity import Measured, Quantity
 
 from .base import Rule
-from .figures import column_of
+from .figures import column_of, records_of
 from .scene import Scene
 
 #: A doubt blocks the dose when the visit is this close (domain 44).
@@ -76,6 +77,41 @@ def _ambiguous_link(scene: Scene) -> Iterable[Finding]:
         )
 
 
+#: How the amounts of a kind of record are measured.
+CONTEXTS = {Order: "dose", Supply: "dispense", Administration: "given"}
+
+
+def _conflict(scene: Scene) -> Iterable[Finding]:
+    """Two servers show one record with different amounts."""
+    rests_on = set(records_of(scene.occasion)) if scene.ledger.copies else set()
+    for pair in scene.ledger.copies:
+        if pair.fact.ref not in rests_on:
+            continue
+        believed, other = _mass(scene, pair.fact), _mass(scene, pair.copy)
+        if believed is not None and other is not None and not believed.same(other):
+            yield scene.finding(
+                focus=pair.fact.ref,
+                reason=pair.copy.ref,
+                part=pair.fact.ref.name,
+                record=f"{pair.fact.ref.type}/{pair.fact.ref.id}",
+                each=(str(believed), str(other)),
+                evidence=[pair.fact.ref, pair.copy.ref],
+            )
+
+
+def _mass(scene: Scene, fact: Fact) -> Quantity | None:
+    if not isinstance(fact, Order | Supply | Administration):
+        return None
+    amount = fact.per_visit if isinstance(fact, Order) else fact.amount
+    if amount is None:
+        return None
+    context, therapy = CONTEXTS[type(fact)], scene.occasion.therapy
+    result = scene.context.formulary.measure(
+        therapy, fact.codes, amount, None, context=context, ref=fact.ref, at="amount"
+    )
+    return result.mass if isinstance(result, Measured) else None
+
+
 RULES = (
     Rule(
         code="unit-ambiguous",
@@ -104,6 +140,20 @@ RULES = (
         action="change",
         deadline="clarification",
         check=_ambiguous_link,
+    ),
+    Rule(
+        code="conflicting-copies",
+        title="Two servers disagree about one record",
+        why="One record stands on two servers with different amounts. The one that was changed "
+        "last is believed until somebody says which is right.",
+        source="46 CONFLICTING_COPIES",
+        needs=frozenset({"orders"}),
+        severity=Severity.S3,
+        owner=Role.COORDINATOR,
+        audience=(Role.COORDINATOR,),
+        action="change",
+        deadline="clarification",
+        check=_conflict,
     ),
 )
 
