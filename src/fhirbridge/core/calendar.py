@@ -34,11 +34,19 @@ class Calendar:
 
     def business_days_between(self, first: date, last: date) -> int:
         """Business days after `first` up to and including `last`; 0 when `last` is not later."""
-        days = (last - first).days
-        return sum(self.is_business_day(first + timedelta(days=n)) for n in range(1, days + 1))
+        if last <= first:
+            return 0
+        off = sum(first < day <= last and day.weekday() < 5 for day in self.holidays)
+        return _weekdays_until(last) - _weekdays_until(first) - off
 
     def _step(self, day: date, count: int, step: timedelta) -> date:
         while count > 0:
             day += step
             count -= self.is_business_day(day)
         return day
+
+
+def _weekdays_until(day: date) -> int:
+    """Days from Monday to Friday since the Monday that began the calendar (day 1), `day` too."""
+    weeks, rest = divmod(day.toordinal(), 7)
+    return weeks * 5 + min(rest, 5)
