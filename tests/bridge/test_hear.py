@@ -145,3 +145,27 @@ def test_a_record_that_was_only_read_and_is_deleted_is_traced_to_its_patient(
     estate.remove("pharmacy", "MedicationDispense/d-1")
     estate.work()
     assert "dispense-short" not in estate.rules()
+
+
+def test_a_record_that_goes_to_another_patient_is_news_for_both(estate: Estate) -> None:
+    estate.put("ehr", patient("p-2", mrn="222"))
+    estate.put("ehr", order())
+    estate.put("ehr", visit())
+    estate.work()
+    assert estate.rules()
+    estate.put("ehr", order(who="p-2"))
+    estate.put("ehr", visit(who="p-2"))
+    estate.work()
+    open_ = {task["for"]["reference"] for task in estate.tasks(status="requested")}
+    assert open_ == {"Patient/p-2"}
+
+
+def test_it_is_so_too_when_the_other_is_nobody_we_watch(estate: Estate) -> None:
+    estate.put("ehr", visit())
+    estate.put("ehr", order())
+    estate.work()
+    assert "premed-order-missing" in estate.rules()
+    estate.put("ehr", patient("p-9", mrn="999"))
+    estate.put("ehr", visit(who="p-9", description="Follow-up"))
+    estate.work()
+    assert "premed-order-missing" not in estate.rules()

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from . import people
 from .database import AnyRow, Row, Tx, chunks, micros, micros_or_none, moment
-from .marks import Raise, raise_all
+from .marks import Raise, ask, raise_all
 from .records import Delivery, Heard, JournalEvent, JournalLine, StoredEvent
 from .schema import deliveries as d
 from .schema import events as e
@@ -26,6 +26,7 @@ def hear(tx: Tx, heard: Sequence[Delivery], now: datetime) -> list[Heard]:
     told = [event for delivery in heard for event in delivery.events]
     verdicts = outcomes(tx, told, micros(now))
     subjects = _subjects(tx, told, verdicts)
+    left = _left(tx, told, verdicts)
     generations = raise_all(tx, _raises(told, subjects), now)
     numbers = _journal(tx, heard)
     rows: list[Row] = []
@@ -40,6 +41,8 @@ def hear(tx: Tx, heard: Sequence[Delivery], now: datetime) -> list[Heard]:
             )
         results.append(_result([verdicts[i] for i in here], [subjects[i] for i in here]))
     tx.insert(e, rows)
+    for subject in left:
+        ask(tx, subject, now, why="a record went to another patient")
     _keep_alive(tx, heard)
     return results
 
@@ -115,6 +118,42 @@ def _subjects(tx: Tx, told: Sequence[StoredEvent], verdicts: Sequence[str]) -> l
     ]
     canonical = people.canonical(tx, [subject for subject in news if subject is not None])
     return [canonical[subject] if subject is not None else None for subject in news]
+
+
+# Lists, not triples, for the reason that `versions` gives: it may answer for other records too.
+_WHOSE = (
+    sa.select(e.c.source, e.c.type, e.c.res_id, sa.func.max(e.c.id).label("id"))
+    .where(e.c.source.in_(sa.bindparam("sources", expanding=True)))
+    .where(e.c.type.in_(sa.bindparam("types", expanding=True)))
+    .where(e.c.res_id.in_(sa.bindparam("ids", expanding=True)))
+    .where(e.c.subject.contains(":Patient/"))
+    .group_by(e.c.source, e.c.type, e.c.res_id)
+    .subquery()
+)
+_SUBJECTS = sa.select(_WHOSE.c.source, _WHOSE.c.type, _WHOSE.c.res_id, e.c.subject).join(
+    e, e.c.id == _WHOSE.c.id
+)
+
+
+def _left(tx: Tx, told: Sequence[StoredEvent], verdicts: Sequence[str]) -> list[str]:
+    """The watched persons whose record is somebody else's now: nobody else tells them."""
+    now_of = {
+        (event.source, event.type, event.id): event.subject
+        for event, outcome in zip(told, verdicts, strict=True)
+        if outcome == NEW and event.subject and ":Patient/" in event.subject
+    }
+    left = []
+    for some in chunks(list(now_of)):
+        sources, types, ids = (list(set(column)) for column in zip(*some, strict=True))
+        asked = {"sources": sources, "types": types, "ids": ids}
+        for *record, before in tx.conn.execute(_SUBJECTS, asked):
+            now = now_of.get((record[0], record[1], record[2]))
+            if now is not None and now != before:
+                left.append((before, now))
+    canonical = people.canonical(tx, {name for pair in left for name in pair})
+    gone = {canonical[before] for before, now in left if canonical[before] != canonical[now]}
+    watch = people.watch(tx, gone)
+    return sorted(name for name in gone if watch.get(name))
 
 
 def _concerns(event: StoredEvent, watch: Mapping[str, bool]) -> bool:
