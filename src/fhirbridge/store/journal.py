@@ -140,7 +140,10 @@ def _left(tx: Tx, told: Sequence[StoredEvent], verdicts: Sequence[str]) -> list[
     now_of = {
         (event.source, event.type, event.id): event.subject
         for event, outcome in zip(told, verdicts, strict=True)
-        if outcome == NEW and event.subject and ":Patient/" in event.subject
+        if outcome == NEW
+        and event.subject
+        and ":Patient/" in event.subject
+        and event.version != "1"  # it was nobody's before
     }
     left = []
     for some in chunks(list(now_of)):
