@@ -9,7 +9,8 @@ only the consequence of another is folded into it by the table `FOLDS`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Finding
@@ -40,8 +41,6 @@ RULES: tuple[Rule, ...] = (
 ALL_RULES: tuple[Rule, ...] = (*RULES, quality.NO_OWNER)
 
 CODES = tuple(rule.code for rule in RULES)
-_COMING = tuple(rule for rule in RULES if not rule.past)
-_PAST = tuple(rule for rule in RULES if rule.past)
 
 #: No answer of a payer lets the dose be given.
 _UNAUTHORIZED = (
@@ -89,23 +88,24 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     if not context.treated:
         return Judgement()
     seen, today = context.seen(), context.calendar.day(context.as_of)
-    blind = frozenset(rule.code for rule in RULES if not rule.needs <= seen)
+    sights = {past: _sight(seen, past) for past in (False, True)}
+    blind = frozenset(code for sight in sights.values() for code in sight.blind)
     findings: list[Finding] = []
     answers: dict[tuple[str, str], Verdict] = {}
     unsure: set[tuple[str, str]] = set()
     standing: dict[str, tuple[Ref, ...]] = {}
     looked = []
-    for occasion, rules in _to_look_at(ledger, context):
+    for occasion, past in _to_look_at(ledger, context):
         scene = Scene(occasion, ledger, context, today)
-        if rules is _COMING:
+        if not past:
             looked.append(occasion.key)
             standing[scene.name] = records_of(occasion)
+        for code, why in sights[past].blind.items():
+            answers[occasion.key, code] = Verdict(code, occasion.key, "cannot tell", why)
         here: list[Finding] = []
-        for rule in rules:
+        for rule in sights[past].rules:
             scene.rule = rule
             try:
-                if rule.code in blind:
-                    raise CannotTell(_unseen(rule, seen))
                 found = list(rule.check(scene))
             except CannotTell as reason:
                 verdict = Verdict(rule.code, occasion.key, "cannot tell", str(reason))
@@ -132,11 +132,29 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     )
 
 
-def _to_look_at(ledger: Ledger, context: Context) -> Iterator[tuple[Occasion, tuple[Rule, ...]]]:
+def _to_look_at(ledger: Ledger, context: Context) -> Iterator[tuple[Occasion, bool]]:
+    """Occasions to come, and (True) doses given lately."""
     for occasion in ledger.open(context.as_of):
-        yield occasion, _COMING
+        yield occasion, False
     for occasion in ledger.past(context.as_of):
-        yield occasion, _PAST
+        yield occasion, True
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The rules that can look with what was seen; the blind ones, each with what is unseen."""
+
+    rules: tuple[Rule, ...]
+    blind: Mapping[str, str]
+
+
+@lru_cache(maxsize=128)
+def _sight(seen: frozenset[str], past: bool) -> Sight:
+    rules = [rule for rule in RULES if rule.past is past]
+    return Sight(
+        rules=tuple(rule for rule in rules if rule.needs <= seen),
+        blind={rule.code: _unseen(rule, seen) for rule in rules if not rule.needs <= seen},
+    )
 
 
 def _unseen(rule: Rule, seen: frozenset[str]) -> str:

@@ -97,8 +97,10 @@ def _pended(scene: Scene) -> Iterable[Finding]:
     if not scene.actionable or scene.lead is None:
         return
     for side, column, items in sides(scene.occasion):
+        if column.decision != Decision.PENDED:
+            continue
         item = _latest(items, Decision.PENDED, scene.day)
-        if column.decision != Decision.PENDED or item is None:
+        if item is None:
             continue
         if scene.lead <= (EXPEDITED_DAYS if item.fact.priority == "stat" else PENDED_DAYS):
             yield _about(scene, side, item)
@@ -118,8 +120,10 @@ def _standing(scene: Scene, decision: Decision) -> Iterable[Finding]:
     if not scene.actionable:
         return
     for side, column, items in sides(scene.occasion):
+        if column.decision != decision:
+            continue
         item = _latest(items, decision, scene.day)
-        if column.decision == decision and item is not None:
+        if item is not None:
             yield _about(scene, side, item, answer=item.fact.reason or None)
 
 
