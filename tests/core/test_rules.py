@@ -12,6 +12,7 @@ from fhirbridge.core.facts import Party
 from fhirbridge.core.findings import Role, Severity, priority
 from fhirbridge.core.rules import ALL_RULES, FOLDS, next_look
 from fhirbridge.core.rules.base import Rule
+from fhirbridge.core.rules.coverage import _other
 from fhirbridge.core.rules.places import _others
 from tests.scenarios import scenario as s
 
@@ -133,6 +134,16 @@ def test_providers_are_compared_by_identifiers_of_one_system() -> None:
     assert not _others(one, Party("ehr", None, "tax|2"))
     assert not _others(one, Party("ehr", "Organization/2"))
     assert not _others(None, one)
+
+
+def test_payers_are_compared_only_where_they_are_named_alike() -> None:
+    one, other = Party("payer", "Organization/1", "naic|1"), Party("ehr", None, "naic|2")
+    assert _other(one, other)
+    assert not _other(one, Party("ehr", None, "tax|2"))
+    assert not _other(one, Party("ehr", "Organization/2"))  # another server's name
+    assert _other(one, Party("payer", "Organization/2"))
+    assert not _other(one, Party("payer", "Patient/1"))  # pays for herself
+    assert not _other(None, one)
 
 
 def test_nobody_is_asked_when_the_patient_is_no_longer_treated(tmp_path: Path) -> None:

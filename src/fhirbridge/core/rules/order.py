@@ -100,8 +100,6 @@ def _outside_label(scene: Scene) -> Iterable[Finding]:
     if any(each.fits(dose) is not False for each in allowed) or _part_of_a_dose(scene, dose):
         return
     masses = sorted({each.per_visit.value for each in allowed if each.per_visit})
-    if not masses:
-        return
     yield scene.finding(
         variant="low" if dose.value < masses[0] else "high" if dose.value > masses[-1] else "",
         usual=tuple(str(Quantity(mass, dose.unit)) for mass in masses),
