@@ -74,7 +74,7 @@ class Site:
             based_on=self.order,
             reason=self.dispense,
             patient=self.patient,
-            party=self.pharmacy,
+            parties={Role.PHARMACY: self.pharmacy},
             key=f"k-{self.fhir.u}",
             digest="d0",
             lead=timedelta(days=7),

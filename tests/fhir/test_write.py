@@ -58,7 +58,7 @@ def finding(**more: Any) -> Finding:
         based_on=ORDER,
         reason=DISPENSE,
         patient=PATIENT,
-        party=PHARMACY,
+        parties={Role.PHARMACY: PHARMACY},
         key="k1",
         digest="d0",
         lead=timedelta(days=7),
@@ -202,14 +202,14 @@ def test_an_address_of_another_server_is_never_written(shelf: Shelf) -> None:
 
 def test_a_location_owns_nothing(shelf: Shelf) -> None:
     at = Party("ehr", "Location/room-1", None, "Infusion room")
-    write_plan = shelf.plan(finding(party=at))
+    write_plan = shelf.plan(finding(parties={Role.PHARMACY: at}))
     task = entries(write(write_plan, shelf.desk()))[1][1]
     assert task["owner"] == {"display": "Infusion room"}
     assert task["intent"] == "order"
 
 
 def test_nobody_known_leaves_the_owner_open_and_names_the_role(shelf: Shelf) -> None:
-    shelf.write(finding(party=None))
+    shelf.write(finding(parties={}))
     assert "owner" not in shelf.task
     assert ours.code_of(shelf.task["performerType"][0], ours.ROLE) == "pharmacy"
     assert shelf.letters["1"]["recipient"] == [{"display": "the pharmacy"}]
@@ -217,7 +217,7 @@ def test_nobody_known_leaves_the_owner_open_and_names_the_role(shelf: Shelf) -> 
 
 def test_a_configured_owner_stands_in(shelf: Shelf) -> None:
     owners = {Role.PHARMACY: Party("ehr", "Organization/own-pharmacy")}
-    bundle = write(shelf.plan(finding(party=None)), shelf.desk(owners=owners))
+    bundle = write(shelf.plan(finding(parties={})), shelf.desk(owners=owners))
     task = entries(bundle)[1][1]
     assert task["owner"]["reference"] == "Organization/own-pharmacy"
     assert task["intent"] == "order"

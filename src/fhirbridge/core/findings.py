@@ -64,11 +64,16 @@ class Finding:
     based_on: Ref | None = None  # the order
     reason: Ref | None = None  # the record that contradicts it
     patient: Ref | None = None
-    party: Party | None = None  # the owner, where the records name one
+    parties: Mapping[Role, Party] = field(default_factory=dict)  # who acts for owner, audience
     key: str = ""
     digest: str = ""
     lead: timedelta | None = None  # time to the visit
     folded_into: str | None = None  # rule whose trouble causes this one
+
+    @property
+    def party(self) -> Party | None:
+        """The owner, where the records or the configuration name one."""
+        return self.parties.get(self.owner)
 
 
 def key_of(*parts: str) -> str:

@@ -107,6 +107,10 @@ class Desk:
         party = found or self.owners.get(role)
         return party is not None and party.source != self.home
 
+    def recipient(self, role: Role, found: Party | None = None) -> dict[str, Any]:
+        """Nobody known: the role by name alone, so that whoever sorts the messages can see it."""
+        return self.party(role, found) or {"display": self.texts.name(role)}
+
     def _party(self, party: Party, role: Role) -> dict[str, Any]:
         type_ = (party.reference or "").partition("/")[0]
         may_act = type_ in ACTORS

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fhirbridge.core.facts import Party
 from fhirbridge.core.findings import Finding, Role, Severity, priority
 from fhirbridge.core.plan import Intent
 
@@ -29,13 +28,12 @@ def announced(intent: Intent, finding: Finding, desk: Desk, task: str) -> Iterat
     """To each audience of a new Task; `task` is its reference."""
     for role in finding.audience:
         text = desk.texts.tell(finding, role)
-        found = finding.party if role is finding.owner else None
         alert = finding.severity in (Severity.S1, Severity.S2)
         yield _about(finding, desk) | _message(
             desk,
             name=f"{_name(intent)}.{role.value}",
             category="alert" if alert else "notification",
-            recipient=_recipient(desk, role, found),
+            recipient=desk.recipient(role, finding.parties.get(role)),
             task=task,
             title=text.title,
             text=text.text,
@@ -48,7 +46,7 @@ def escalation(intent: Intent, finding: Finding, desk: Desk, task: str) -> Messa
         desk,
         name=f"{_name(intent)}.{Role.COORDINATOR.value}.{finding.digest}",
         category="alert",
-        recipient=_recipient(desk, Role.COORDINATOR, None),
+        recipient=desk.recipient(Role.COORDINATOR),
         task=task,
         title=desk.texts.tell(finding, Role.COORDINATOR).title,
         text=desk.texts.refused(finding),
@@ -58,12 +56,12 @@ def escalation(intent: Intent, finding: Finding, desk: Desk, task: str) -> Messa
 def all_clear(intent: Intent, before: Json, desk: Desk, task: str) -> Iterator[Message]:
     """To everybody to whom the Task was announced, in answer to what they were told then."""
     title = tasks.title(before)
-    for role in tasks.told(before):
+    for role, recipient in tasks.told(before):
         message = _message(
             desk,
             name=f"{_name(intent)}.{role.value}.closed",
             category="notification",
-            recipient=_owner(before, role) or _recipient(desk, role, None),
+            recipient=_owner(before, role) or recipient,
             task=task,
             title=title,
             text=desk.texts.solved(intent.why, title),
@@ -111,11 +109,6 @@ def _about(finding: Finding, desk: Desk) -> Message:
         "about": [desk.evidence(ref) for ref in finding.evidence],
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _recipient(desk: Desk, role: Role, found: Party | None) -> dict[str, Any]:
-    """Nobody known: the role by name alone, so that whoever sorts the messages can see it."""
-    return desk.party(role, found) or {"display": desk.texts.name(role)}
 
 
 def _owner(task: Json, role: Role) -> dict[str, Any] | None:

@@ -120,10 +120,14 @@ def title(task: Json) -> str:
     return text if isinstance(text, str) else "Task"
 
 
-def told(task: Json) -> list[Role]:
-    """The audiences to which a Task was announced."""
-    codes = [each.get("valueCode") for code, each in ours.inputs(task) if code == ours.AUDIENCE]
-    return [role for role in Role if role.value in codes]
+def told(task: Json) -> list[tuple[Role, Any]]:
+    """The audiences to which a Task was announced, each with its recipient."""
+    found = {
+        ours.code_of(each.get("type"), ours.ROLE): each.get("valueReference")
+        for code, each in ours.inputs(task)
+        if code == ours.AUDIENCE
+    }
+    return [(role, found[role.value]) for role in Role if role.value in found]
 
 
 def _say(task: Task, finding: Finding, desk: Desk, status: str) -> None:
@@ -161,7 +165,9 @@ def _inputs(finding: Finding, desk: Desk) -> Iterator[dict[str, Any]]:
             "valueReference": desk.evidence(ref),
         }
     for role in finding.audience:
-        yield {"type": ours.concept(ours.INPUT, ours.AUDIENCE), "valueCode": role.value}
+        said_to = ours.concept(ours.INPUT, ours.AUDIENCE)
+        said_to["coding"].append({"system": ours.ROLE, "code": role.value})
+        yield {"type": said_to, "valueReference": desk.recipient(role, finding.parties.get(role))}
     yield {"type": ours.concept(ours.INPUT, ours.DIGEST), "valueString": finding.digest}
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.ledger import Column, Occasion
 
 
-def common_words(occasion: Occasion) -> dict[str, object]:
-    """The values that the sentences of every rule may use; what is unknown is None."""
+def common_words(occasion: Occasion, columns: Sequence[str]) -> dict[str, object]:
+    """The values that the sentences of every rule may use; what is unknown is None.
+
+    `columns` are those that the finding rests on: only their arithmetic is shown.
+    """
     ordered, drug = occasion.ordered, occasion.authorized_drug
-    steps = dict.fromkeys((*ordered.steps, *drug.steps, *occasion.dispensed.steps))
+    steps = dict.fromkeys(step for name in columns for step in column_of(occasion, name).steps)
     return {
         "drug": occasion.therapy.title,
         "day": occasion.day,

@@ -75,27 +75,29 @@ class Scene:
         figures = figures_of(occasion)
         shown = {name: figures_for(figures, name) for name in rule.columns}
         owner = owner or rule.owner
+        # Whoever is asked is told, also where it is not the one whom the rule asks mostly.
+        audience = rule.audience if owner in rule.audience else (owner, *rule.audience)
+        parties = {role: self.party(role) for role in audience}
         due = self.due(rule.deadline)
         return Finding(
             rule=rule.code,
             severity=severity or rule.severity,
             owner=owner,
-            # Whoever is asked is told, also where it is not the one whom the rule asks mostly.
-            audience=rule.audience if owner in rule.audience else (owner, *rule.audience),
+            audience=audience,
             therapy=occasion.therapy.name,
             occasion=self.name,
             day=occasion.day,
             due=due,
             action=rule.action,
             variant=variant,
-            say={**common_words(occasion), **say, "due": due},
+            say={**common_words(occasion, rule.columns), **say, "due": due},
             figures=figures,
             evidence=self._evidence(evidence),
             focus=focus or (occasion.order.ref if occasion.order else None),
             based_on=occasion.order.ref if occasion.order else None,
             reason=reason,
             patient=_patient(occasion),
-            party=self.party(owner),
+            parties={role: party for role, party in parties.items() if party},
             key=self.key(part),
             digest=digest_of(
                 [
@@ -167,8 +169,8 @@ class Scene:
             yield from (supply.pharmacy for supply in occasion.supplies)
         if role is Role.INFUSION_CENTER:
             yield visit.performer if visit else None
-            yield visit.site.party if visit else None
             yield order.performer if order else None
+            yield visit.site.party if visit else None  # a place: it cannot own a Task (R4)
         if role is Role.PAYER:
             yield from (item.fact.insurer for item in occasion.drug_items + occasion.admin_items)
             yield from (coverage.payor for coverage in self.ledger.coverages)
