@@ -264,6 +264,17 @@ class TestChanges:
             "k1.1.prescriber",
         }
 
+    def test_who_was_told_is_told_when_it_is_over(self, shelf: Shelf) -> None:
+        prescriber = Party("ehr", "Practitioner/dr", display="Dr. Example")
+        parties = {Role.PHARMACY: PHARMACY, Role.PRESCRIBER: prescriber}
+        shelf.write(finding(key="k2", parties=parties))
+        opened = {each["recipient"][0].get("reference") for each in shelf.letters.values()}
+        assert "Practitioner/dr" in opened
+        before = set(shelf.letters)
+        shelf.write()
+        said = [each for id_, each in shelf.letters.items() if id_ not in before]
+        assert "Practitioner/dr" in {each["recipient"][0].get("reference") for each in said}
+
     def test_withdrawn_is_canceled_with_a_reason(self, shelf: Shelf) -> None:
         bundle = write(shelf.plan(standing={}), shelf.desk())
         task = entries(bundle)[1][1]
