@@ -113,7 +113,7 @@ def test_alive_ready_and_measured(estate: Estate, door: Caller) -> None:
     assert door("GET", "/readyz").json()["store"] == "writable"
     text = door("GET", "/metrics").text
     assert 'fhirbridge_written_total{action="open",type="Task"}' in text
-    assert "fhirbridge_requests_per_read_sum 3.0" in text
+    assert "fhirbridge_requests_per_read_sum 4.0" in text
     assert "fhirbridge_due 0.0" in text
 
 
