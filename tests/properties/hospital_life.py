@@ -197,6 +197,7 @@ class Life:
         self.fault: str | None = None
         self.quick: tuple[str, int] = ("note", 0)  # what the quicker person does
         self.late: list[httpx.Request] = []
+        self.came_late = False  # has any of them arrived?
         self.post: list[tuple[str, str, str, bytes]] = []  # notifications on their way
         self.folder, self.notes = folder, 0
         self._made(self.estate.bridge)
@@ -368,7 +369,7 @@ class Life:
 
     def arrive(self) -> None:
         """A write that hung somewhere reaches the server."""
-        request = self.late.pop(0)
+        request, self.came_late = self.late.pop(0), True
         self.estate.servers["ehr"]._answer(request)
 
     def _elsewhere(self, request: httpx.Request, answer: Answer) -> httpx.Response:

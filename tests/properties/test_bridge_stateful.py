@@ -149,17 +149,19 @@ class AnyLife(RuleBasedStateMachine):
 
     @invariant()
     def what_a_person_ended_is_not_opened_for_the_same_figures(self) -> None:
-        episodes = {
-            (_key(task), _episode(task)): self.life.first_version(task["id"])
-            for task in self.life.tasks()
-            if task["id"] not in self.life.hands.copies
-        }
+        opened = [task for task in self.life.tasks() if task["id"] not in self.life.hands.copies]
         ended = [each for each in self.life.tasks() if each["status"] in ("completed", "cancelled")]
         for task in (*ended, *self.life.hands.remembered):
             stand = said(task, "ehr", "test")
-            after = episodes.get((_key(task), _episode(task) + 1))
-            if stand is not None and after is not None and stand.told is not Told.CLOSED_BY_US:
-                assert _digest(after) != (stand.noted or stand.digest), (stand.rule, task["id"])
+            if stand is None or stand.told is Told.CLOSED_BY_US:
+                continue
+            # A write that hung while the Task was deleted may bring back the same episode.
+            again = {stand.episode + 1} | (set() if self.life.came_late else {stand.episode})
+            for after in opened:
+                same = _key(after) == stand.key and _episode(after) in again
+                if same and after["id"] != task["id"]:
+                    first = _digest(self.life.first_version(after["id"]))
+                    assert first != (stand.noted or stand.digest), (stand.rule, task["id"])
 
     # --- what one sweep makes of it
 
