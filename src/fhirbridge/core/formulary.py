@@ -12,6 +12,7 @@ generator gives every MS drug the same RxNorm code).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 
@@ -30,6 +31,9 @@ _ROUTES = {
 }
 
 
+_ANY = Ref("", "", "")
+
+
 class Formulary:
     """All therapies that are known, with an index of their codes and words."""
 
@@ -43,8 +47,11 @@ class Formulary:
         programs = [each.rems for each in self.therapies.values() if each.rems]
         self._programs = Named((r.program, (), (r.program, *r.aliases)) for r in programs)
         self._routes = {route: Words(words) for route, words in _ROUTES.items()}
-        self._recognized = lru_cache(maxsize=8192)(self._recognize)
-        self._spoken = lru_cache(maxsize=8192)(self._speak)
+        # The same orders, amounts and visits come back with every patient: read once, looked up.
+        remember = lru_cache(maxsize=8192)
+        self._recognized, self._spoken = remember(self._recognize), remember(self._speak)
+        self._measured, self._infused = remember(self._measure), remember(self._infusion_visit)
+        self._classes = remember(self._premedication)
 
     def recognize(self, codes: Sequence[Code], text: str) -> Recognition:
         """Whose drug a record with these codes and this text is about."""
@@ -70,8 +77,8 @@ class Formulary:
         `ref` and `at` (FHIR path) go into the Problem. Its reason is `unit-ambiguous`,
         `implausible` or `not-a-number`.
         """
-        scale = self._scales[therapy.name]
-        return scale.measure(codes, amount, on, context=context, ref=ref, at=at)
+        found = self._measured(therapy.name, tuple(codes), amount, on, context)
+        return found if isinstance(found, Measured) else replace(found, ref=ref, at=at)
 
     def vials(self, therapy: Therapy, missing: Quantity) -> str | None:
         """A missing mass in whole packages ("1 vial"), where there is only one package."""
@@ -99,9 +106,7 @@ class Formulary:
 
     def premedication(self, codes: Sequence[Code], text: str) -> frozenset[str]:
         """The classes of premedication (steroid …) that codes, displays and text name."""
-        of_text = self._index.of_text
-        said = (*self._index.of_codes(codes), *of_text(_displays(codes)), *of_text(text))
-        return _union(each.premedications for each in said)
+        return self._classes(tuple(codes), text)
 
     def prerequisite(self, codes: Sequence[Code], text: str) -> frozenset[str]:
         """The classes of results (hepatitis-b …) that a laboratory's record is about."""
@@ -119,6 +124,16 @@ class Formulary:
         `location` is the reference of its place as its source writes it ("Location/x"). The
         name of a drug that is infused counts like the word "infusion".
         """
+        return self._infused(source, tuple(codes), text, location)
+
+    def _premedication(self, codes: tuple[Code, ...], text: str) -> frozenset[str]:
+        of_text = self._index.of_text
+        said = (*self._index.of_codes(codes), *of_text(_displays(codes)), *of_text(text))
+        return _union(each.premedications for each in said)
+
+    def _infusion_visit(
+        self, source: str, codes: tuple[Code, ...], text: str, location: str | None
+    ) -> str:
         named = _union(
             each.therapies
             for words in (_displays(codes), text)
@@ -126,6 +141,13 @@ class Formulary:
         )
         infused = any(self.therapies[name].infusion for name in named)
         return self.visits.infusion(source, codes, text, location, infused=infused)
+
+    def _measure(
+        self, name: str, codes: tuple[Code, ...], amount: Amount, on: date | None, context: str
+    ) -> Measured | Problem:
+        """An amount of any record: a Problem names none yet."""
+        scale = self._scales[name]
+        return scale.measure(codes, amount, on, context=context, ref=_ANY, at="")
 
     def _speak(self, name: str, text: str) -> grammar.Spoken | None:
         named, bare = [], []
