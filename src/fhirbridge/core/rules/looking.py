@@ -18,7 +18,9 @@ from .given import CORRECTION, RECORDING, SPLIT
 from .schedule import GRACE, LATE, VERY_LATE, due_after_history
 
 #: Days before an occasion at which a rule, a severity or a priority steps.
-DAYS = (28, 21, 14, 7, 3, 2, 1, 0, -1)
+DAYS = tuple(timedelta(days=days) for days in (28, 21, 14, 7, 3, 2, 1, 0, -1))
+#: … and before the hour of a visit.
+HOURS = tuple(timedelta(days=days) for days in (14, 7, 3, 1))
 #: The farthest threshold that is counted in business days, and one more.
 BUSINESS_DAYS = 6
 DAY = timedelta(days=1)
@@ -27,21 +29,25 @@ DAY = timedelta(days=1)
 def next_look(ledger: Ledger, as_of: datetime) -> datetime | None:
     """The next moment at which to look again; None when time alone changes nothing."""
     calendar = ledger.calendar
-    today, hours = calendar.day(as_of), None
-    for moment in (m for o in ledger.occasions if not o.given for m in _hours(o)):
-        if moment > as_of and (hours is None or moment < hours):
-            hours = moment
-    days = (day for o in ledger.occasions for day in _days(o, calendar))
-    day = min((day for day in days if day > today), default=None)
-    begins = calendar.begins(day) if day else None
-    return min((moment for moment in (hours, begins) if moment), default=None)
+    today = calendar.day(as_of)
+    moments: list[datetime] = []
+    days: list[date] = []
+    for occasion in ledger.occasions:
+        days += _days(occasion, calendar)
+        if not occasion.given:
+            moments += _hours(occasion)
+    coming = [moment for moment in moments if moment > as_of]
+    if later := [day for day in days if day > today]:
+        coming.append(calendar.begins(min(later)))
+    return min(coming, default=None)
 
 
 def _hours(occasion: Occasion) -> Iterator[datetime]:
     """The moments that are counted from the hour of the visit: priorities step there."""
     if occasion.visit is not None and occasion.visit.start is not None:
         start = occasion.visit.start
-        yield from (start - timedelta(days=days) for days in (14, 7, 3, 1))
+        for ahead in HOURS:
+            yield start - ahead
         yield start + timedelta(microseconds=1)
 
 
@@ -54,14 +60,13 @@ def _days(occasion: Occasion, calendar: Calendar) -> Iterator[date]:
         yield day + RECORDING + DAY
         yield day + LOOK_BACK + DAY
         return
-    yield from (day - timedelta(days=days) for days in DAYS)
+    for days in DAYS:
+        yield day - days
     before = day
-    for _ in range(BUSINESS_DAYS):
+    for _ in range(BUSINESS_DAYS + 1):
         yield before
         yield before + DAY
         before = calendar.business_days_before(before, 1)
-    yield before
-    yield before + DAY
     yield day + FORGOTTEN + DAY
     yield from _waiting(occasion, calendar)
 
