@@ -14,7 +14,7 @@ from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.read import Snapshot, read
 from fhirbridge.settings import Settings
 from fhirbridge.texts import Texts
-from tests.test_audit import dispense, order, patient, service, visit
+from tests.exports import dispense, order, patient, service, visit
 
 AS_OF = datetime(2026, 12, 1, 15, tzinfo=UTC)
 SITE = Settings()

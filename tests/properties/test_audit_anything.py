@@ -13,7 +13,7 @@ from fhirbridge import wiring
 from fhirbridge.audit import Audit, Export
 from fhirbridge.fhir import jsonio
 from fhirbridge.settings import Settings
-from tests.test_audit import AS_OF, EHR, PHARMACY
+from tests.exports import AS_OF, EHR, PHARMACY
 
 SITE = Settings()
 KEYS = [
