@@ -150,7 +150,7 @@ class AnyLife(RuleBasedStateMachine):
     @invariant()
     def what_a_person_ended_is_not_opened_for_the_same_figures(self) -> None:
         opened = [task for task in self.life.tasks() if task["id"] not in self.life.hands.copies]
-        ended = [each for each in self.life.tasks() if each["status"] in ("completed", "cancelled")]
+        ended = [each for each in opened if each["status"] in ("completed", "cancelled")]
         for task in (*ended, *self.life.hands.remembered):
             stand = said(task, "ehr", "test")
             if stand is None or stand.told is Told.CLOSED_BY_US:
