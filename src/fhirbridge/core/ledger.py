@@ -13,10 +13,12 @@ have no milligrams stand among its `problems`, and `known` is False for what res
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from datetime import date, datetime, timedelta
+from operator import attrgetter
+from typing import Any
 
 from .calendar import Calendar
 from .facts import (
@@ -35,9 +37,10 @@ from .facts import (
 from .linking import Copy, Tie
 from .quantity import Quantity
 from .therapy import Therapy
+from .value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Column:
     """One side of an occasion.
 
@@ -59,7 +62,7 @@ class Column:
         return not self.problems
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Item:
     """An authorization as the ledger sees it: measured, and what it covers."""
 
@@ -73,7 +76,7 @@ class Item:
     therapy: Therapy | None = None  # the product it names, where it names one
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Dose:
     """A dose that was given: its day, and how much (None: not recorded, or not measured)."""
 
@@ -81,7 +84,7 @@ class Dose:
     mass: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(frozen=True, slots=True, kw_only=True)
 class Occasion:
     """One planned treatment event of one therapy.
 
@@ -148,15 +151,13 @@ class Occasion:
         return self.order is not None and self.order.state is State.ACTIVE
 
 
-def changed(occasion: Occasion, **fields: object) -> Occasion:
+def changed(occasion: Occasion, **fields: Any) -> Occasion:
     """`dataclasses.replace`, in a quarter of the time: each occasion is completed step by step."""
-    new = object.__new__(Occasion)
-    for name in _FIELDS:
-        object.__setattr__(new, name, fields[name] if name in fields else getattr(occasion, name))
-    return new
+    return Occasion(**{**dict(zip(_FIELDS, _values(occasion), strict=True)), **fields})
 
 
 _FIELDS = tuple(each.name for each in dataclass_fields(Occasion))
+_values: Callable[[Occasion], tuple[Any, ...]] = attrgetter(*_FIELDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

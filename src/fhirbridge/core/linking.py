@@ -18,12 +18,13 @@ from itertools import groupby
 from operator import attrgetter
 
 from .facts import Coverage, Fact, Link, Order, Ref, State
+from .value import value
 
 #: How far a chain of references is followed: visit -> service request -> medication request.
 REACH = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Tie:
     """A fact tied to an order: the order's ref, the weakest tier on the way, and the words."""
 

@@ -11,7 +11,6 @@ Three nouns, in the order in which a quantity is understood:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from .value import value
@@ -25,7 +24,7 @@ class UnitMismatch(TypeError):
     """Two quantities of different units met in one calculation: a defect of the caller."""
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Quantity:
     """A decimal number of one unit, for example `Quantity(Decimal(600), "mg")`."""
 
@@ -94,7 +93,7 @@ class Amount:
         return " ".join(part for part in (plain(self.value), self.unit or self.code) if part)
 
 
-@dataclass(frozen=True, slots=True)
+@value(frozen=True, slots=True)
 class Measured:
     """An `Amount` in milligrams of the drug.
 

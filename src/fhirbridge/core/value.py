@@ -1,4 +1,4 @@
-"""The decorator of the values that are made by the thousand: facts and what they consist of.
+"""The decorator of the values that are made by the thousand: facts, and what a ledger is made of.
 
     @value(frozen=True, slots=True)
 
