@@ -12,7 +12,7 @@ Never is a candidate chosen because it makes the ledger agree.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -47,26 +47,23 @@ class Web:
     def __init__(self, facts: Iterable[Fact]) -> None:
         # Everything may name its insurance; following that would tie every record to every other.
         self.facts = tuple(fact for fact in facts if not isinstance(fact, Coverage))
+        linked = [(fact, link) for fact in self.facts for link in _links(fact)]
+        meant = {link.to for _, link in linked}
+        #: The facts that go by a name (a reference, or "system|value") to which a link points.
         self._named: dict[str, list[Fact]] = defaultdict(list)
         for fact in self.facts:
-            for name in {*fact.names, fact.ref.name, *_requisition(fact)}:
+            for name in meant.intersection((fact.ref.name, *fact.names, *_requisition(fact))):
                 self._named[name].append(fact)
         self._near: dict[Ref, list[tuple[Fact, Link]]] = defaultdict(list)
-        for fact in self.facts:
-            together = (Link(name, 1, "same requisition") for name in _requisition(fact))
-            for link in (*fact.links, *together):
-                for other in self._named.get(link.to, ()):
-                    if other.ref != fact.ref:
-                        self._near[fact.ref].append((other, link))
-                        self._near[other.ref].append((fact, link))
-
-    def named(self, name: str) -> Sequence[Fact]:
-        """The facts that go by a name (a reference, or "system|value")."""
-        return self._named.get(name, ())
+        for fact, link in linked:
+            for other in self._named.get(link.to, ()):
+                if other.ref != fact.ref:
+                    self._near[fact.ref].append((other, link))
+                    self._near[other.ref].append((fact, link))
 
     def answered(self, fact: Fact, also: Iterable[str] = ()) -> list[Order]:
         """The orders that a payer's answer names, or that name it (by `also`, too)."""
-        orders = [other for link in fact.links for other in self.named(link.to)]
+        orders = [other for link in fact.links for other in self._named.get(link.to, ())]
         names = {fact.ref.name, *fact.names, *also}
         orders += [f for f in self.facts if any(link.to in names for link in f.links)]
         return [order for order in orders if isinstance(order, Order)]
@@ -75,6 +72,8 @@ class Web:
         """The orders that a fact belongs to, nearest first; the way stops at the first order."""
         if fact.ref in orders:
             return (Tie(fact.ref, 0, "the order itself"),)
+        if fact.ref not in self._near:
+            return ()
         seen, ring = {fact.ref}, [(fact.ref, 0, "")]
         for _ in range(REACH):
             found: list[Tie] = []
@@ -93,6 +92,11 @@ class Web:
                 return tuple(found)
             ring = following
         return ()
+
+
+def _links(fact: Fact) -> tuple[Link, ...]:
+    """What a record says itself, and what its requisition says."""
+    return fact.links + tuple(Link(n, 1, "same requisition") for n in _requisition(fact))
 
 
 def _requisition(fact: Fact) -> tuple[str, ...]:
