@@ -55,6 +55,31 @@ KNOWN: dict[str, Any] = {
     "record": "ClaimResponse/c-1",
     "role": ("pharmacy", "payer"),
     "rules": ("dispense-short", "auth-missing-drug"),
+    "place": "home",
+    "approved_place": "hospital",
+    "ordered_place": "office",
+    "sent_place": "hospital",
+    "product": "Ocrelizumab SC",
+    "excess": mg(300),
+    "expected": date(2026, 12, 7),
+    "allowed_visits": 2,
+    "asked_visits": 1,
+    "booked_visits": 2,
+    "left_visits": 1,
+    "need_visits": 2,
+    "used_visits": 1,
+    "booked_minutes": 120,
+    "needed_minutes": 240,
+    "called_off": date(2026, 12, 1),
+    "was_due": date(2026, 11, 1),
+    "last_dose": date(2026, 6, 9),
+    "earliest": date(2026, 12, 20),
+    "days": 130,
+    "other_order": mg(600),
+    "usual": (mg(300), mg(600)),
+    "lacks": ("visit", "drug"),
+    "former_payer": "Example Health Plan",
+    "present_payer": "Other Health Plan",
 }
 
 
@@ -100,7 +125,7 @@ def test_whatever_is_unknown_the_text_is_whole(
     told = TEXTS.tell(finding(rule, variant, **say), role)
     assert told.title
     for part in (told.summary, told.action, told.known):
-        assert part.endswith(".")
+        assert part.endswith((".", "?"))
         assert part[0].isupper() or part[0].isdigit()
     assert "Ocrelizumab" in told.title
     assert "Ocrelizumab" in told.text
