@@ -41,7 +41,8 @@ def book(facts: Iterable[Fact], formulary: Formulary, calendar: Calendar) -> Led
     web = Web(unique)
     occasions: list[Occasion] = []
     loose: list[Fact] = []
-    for therapy in sorted_.therapies:
+    therapies = sorted_.therapies
+    for therapy in therapies:
         desk = Desk(therapy, sorted_, web, formulary)
         occasions += desk.occasions()
         loose += desk.loose
@@ -50,7 +51,7 @@ def book(facts: Iterable[Fact], formulary: Formulary, calendar: Calendar) -> Led
         coverages=tuple(sorted_.coverages),
         problems=tuple(problem for fact in unique for problem in fact.problems),
         loose=tuple(loose),
-        therapies=sorted_.therapies,
+        therapies=therapies,
         copies=copies,
         calendar=calendar,
     )

@@ -47,12 +47,18 @@ class Web:
     def __init__(self, facts: Iterable[Fact]) -> None:
         # Everything may name its insurance; following that would tie every record to every other.
         self.facts = tuple(fact for fact in facts if not isinstance(fact, Coverage))
-        linked = [(fact, link) for fact in self.facts for link in _links(fact)]
+        linked: list[tuple[Fact, Link]] = []
+        known: list[tuple[Fact, set[str]]] = []
+        for fact in self.facts:
+            shared = _requisition(fact)
+            known.append((fact, {fact.ref.name, *fact.names, *shared}))
+            linked += [(fact, link) for link in fact.links]
+            linked += [(fact, Link(name, 1, "same requisition")) for name in shared]
         meant = {link.to for _, link in linked}
         #: The facts that go by a name (a reference, or "system|value") to which a link points.
         self._named: dict[str, list[Fact]] = defaultdict(list)
-        for fact in self.facts:
-            for name in meant.intersection((fact.ref.name, *fact.names, *_requisition(fact))):
+        for fact, names in known:
+            for name in names & meant:
                 self._named[name].append(fact)
         self._near: dict[Ref, list[tuple[Fact, Link]]] = defaultdict(list)
         for fact, link in linked:
@@ -92,11 +98,6 @@ class Web:
                 return tuple(found)
             ring = following
         return ()
-
-
-def _links(fact: Fact) -> tuple[Link, ...]:
-    """What a record says itself, and what its requisition says."""
-    return fact.links + tuple(Link(n, 1, "same requisition") for n in _requisition(fact))
 
 
 def _requisition(fact: Fact) -> tuple[str, ...]:
