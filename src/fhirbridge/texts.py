@@ -261,7 +261,7 @@ def _complaints(part: str, sentences: list[Sentence] | None) -> Iterator[str]:
     names = [_names(way) for sentence in sentences for way in _ways(sentence)]
     for name in sorted(frozenset[str]().union(*names) - NAMES):
         yield f"{part}: no rule says {{{name}}}{yamlfile.nearest(name, NAMES)}"
-    if part != "known" and not any(each <= ALWAYS for each in names):
+    if (sentences or part != "known") and not any(each <= ALWAYS for each in names):
         yield f"{part}: one sentence must do with {{drug}} alone, for when no more is known"
 
 

@@ -14,6 +14,7 @@ from fhirbridge.core.facts import Party, Ref
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.plan import Said, Told, decide
 from fhirbridge.core.quantity import mg
+from fhirbridge.fhir import ours
 from fhirbridge.fhir.desk import Desk
 from fhirbridge.fhir.said import said
 from fhirbridge.fhir.write import write
@@ -133,7 +134,9 @@ def test_evidence_keeps_the_version_that_was_read(site: Site) -> None:
     site.send(site.bundle(site.finding()))
     task = next(each for each in site.tasks() if "partOf" in each)
     pins = [
-        i["valueReference"]["identifier"]["value"] for i in task["input"] if "valueReference" in i
+        each["valueReference"]["identifier"]["value"]
+        for code, each in ours.inputs(task)
+        if code == ours.EVIDENCE
     ]
     assert pins == [str(site.order), str(site.dispense)]
 
