@@ -1,4 +1,4 @@
-"""What a therapy says of time, weight and chairs; the rows are those of domain.md §2.2."""
+"""What a therapy says of time, weight and chairs; the rows are those of docs/domain.md 2.2."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 `Patient?…&_revinclude=…&_include:iterate=…` reads a whole chart with one request (decision 9).
 Servers add at most `INCLUDE_LIMIT` resources for each parameter and do not say that they cut
-(hapi.md §0): a type that comes back full has to be searched by itself.
+(docs/servers.md 1): a type that comes back full has to be searched by itself.
 """
 
 from __future__ import annotations

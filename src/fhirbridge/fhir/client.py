@@ -2,7 +2,8 @@
 
 `Server` is synchronous and thread-safe; `http` carries its requests. What it raises is named by
 what to do next (`errors`). A cached search is never taken (`Cache-Control: no-cache`; never
-`no-store`, with which HAPI cuts silently, hapi.md §0), and no page on another host is fetched.
+`no-store`, with which HAPI cuts silently: docs/servers.md 1), and no page on another host is
+fetched.
 """
 
 from __future__ import annotations

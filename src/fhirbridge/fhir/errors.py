@@ -19,7 +19,8 @@ _ISSUE_CODE = re.compile(r"[a-z][a-z-]{1,40}")
 
 # HAPI refuses a kind of Subscription for good with 412 (seen on hapi.fhir.org): not a conflict.
 _REFUSED_SUBSCRIPTION = "HAPI-2672"
-# HAPI's "resource version conflict", which concurrent writes also report as a 500 (hapi.md §5).
+# HAPI's "resource version conflict", which concurrent writes also report as a 500
+# (docs/servers.md 2).
 _VERSION_CONFLICT = "HAPI-0550"
 
 _REMEDIES = {

@@ -50,7 +50,7 @@ class Answer:
 
 # HAPI parses a JSON body of 2xx as FHIR and repeats what it cannot parse; Health Gorilla takes
 # only 200 and 202, Inferno's handshake only 200. An empty 200 suits every sender of a resource,
-# senders of a topic or transaction Bundle want a FHIR body (subscriptions.md §3).
+# senders of a topic or transaction Bundle want a FHIR body (docs/servers.md 5).
 NOTHING = Answer()
 BUNDLE = Answer(200, FHIR_JSON, b'{"resourceType":"Bundle","type":"transaction-response"}')
 

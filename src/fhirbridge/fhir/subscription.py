@@ -2,7 +2,7 @@
 
 One classic R4 rest-hook Subscription for each server and type, with the criteria `Type?`: a
 status filter would hide the update that leaves it, and a filter that HAPI cannot evaluate lets
-everything through (hapi.md §2). R4 gives Subscriptions no identifier, so ours are known by a
+everything through (docs/servers.md 3). R4 gives Subscriptions no identifier, so ours are known by a
 tag, or, where a server drops tags, by the endpoint and the criteria.
 
 Its life is the table `LIFE`: in a state, a sign leads to a state and something to do. What is

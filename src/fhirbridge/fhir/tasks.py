@@ -24,7 +24,7 @@ Task = dict[str, Any]
 _MG = re.compile(r"(\d+(?:\.\d+)?) mg")
 
 #: HL7's task-code `fulfill` means "perform the actions of the focus request": it is added only
-#: where the focus is a request (domain §3.1, note on task-code).
+#: where the focus is a request (docs/domain.md 3.1).
 _REQUESTS = frozenset({"MedicationRequest", "ServiceRequest"})
 _TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
 
@@ -41,7 +41,8 @@ def opened(intent: Intent, finding: Finding, desk: Desk, part_of: str | None) ->
             "value": finding.occasion,
         },
         "status": "requested",
-        # An order binds one's own house; another organization can only be asked (domain §3.1).
+        # An order binds one's own house; another organization can only be asked
+        # (docs/domain.md 3.1).
         "intent": "proposal" if outside else "order",
         "authoredOn": desk.now,
         "requester": desk.us,

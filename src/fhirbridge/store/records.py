@@ -108,7 +108,7 @@ class Written:
     type: str
     id: str
     version: str | None
-    key: str  # the finding's key (design.md, decision 7)
+    key: str  # the finding's key (docs/decisions.md, 7)
     digest: str  # of the figures it rests on (decision 13)
     action: str  # "open" | "revise" | "close" | …
     episode: int = 0  # of the trouble; 0 for what is no Task
