@@ -1,8 +1,8 @@
 """Authorizing: the answers of payers booked to the doses that they speak about.
 
 An answer joins by person and ingredient; its period, product and site are compared afterwards,
-never joined on (domain §3.5). The drug and its administration are two columns: one says nothing
-about the other. An answer that does not say what it covers stays `unclear`.
+never joined on (docs/domain.md 3.5). The drug and its administration are two columns: one says
+nothing about the other. An answer that does not say what it covers stays `unclear`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .therapy import Therapy
 
 #: Decisions that let a dose be given.
 IN_FORCE = frozenset({Decision.APPROVED, Decision.MODIFIED, Decision.NOT_REQUIRED})
-#: A decision without a period speaks for doses at most this far from its day (domain §3.5).
+#: A decision without a period speaks for doses at most this far from its day (docs/domain.md 3.5).
 SPEAKS = timedelta(days=90)
 #: An approval without a period is believed for a year.
 BELIEVED = timedelta(days=365)
