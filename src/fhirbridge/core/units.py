@@ -77,7 +77,7 @@ def read(amount: Amount) -> Unit | None:
     """The unit of an amount; kind "none" where there is none.
 
     The coded unit counts where it is known, else the written one. Where both are known and are
-    not the same, neither is believed (domain.md §1.2: a unit that conflicts), unless one only
+    not the same, neither is believed (docs/domain.md 1.2: a unit that conflicts), unless one only
     names the other more closely: 2 "vials" coded as EA. A dimensionless code ("1", Unspecified)
     says nothing, so the written word counts.
     """
