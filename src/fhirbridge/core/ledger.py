@@ -185,7 +185,7 @@ class Ledger:
         )
 
 
-#: How long a dose that was given is looked at (domain §3.5, 42).
+#: How long a dose that was given is looked at (docs/domain.md 3.5, 42).
 LOOK_BACK = timedelta(days=180)
 
 #: An occasion that nobody gave, booked or touched for this long is history, not work.
