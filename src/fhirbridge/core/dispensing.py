@@ -16,7 +16,7 @@ from .ledger import Column, Occasion, changed
 from .linking import Tie
 from .quantity import Measured, Quantity
 
-#: A supply that names no order is meant for a dose at most this long after it (domain, tier 2).
+#: A supply that names no order is meant for a dose at most this long after it (docs/domain.md 1.3).
 BEFORE, AFTER = timedelta(days=45), timedelta(days=3)
 
 #: What is more than one dose needs is kept for doses of the next quarter: the longest supply that
