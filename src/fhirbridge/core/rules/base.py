@@ -55,7 +55,7 @@ class CannotTell(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule of the catalog (domain §3.2).
+    """One rule of the catalog (docs/domain.md 3.2).
 
     `why` says in a sentence what it looks for, `source` where that is laid down. `columns` are
     the sides of the occasion whose figures its findings rest on.
