@@ -50,7 +50,7 @@ _UNAUTHORIZED = (
     "auth-expires-before-appt",
     "auth-not-yet-effective",
 )
-#: A trouble -> the troubles of the same occasion that cause it (domain §3.5).
+#: A trouble -> the troubles of the same occasion that cause it (docs/domain.md 3.5).
 FOLDS: Mapping[str, tuple[str, ...]] = {
     # The pharmacy does not ship what the payer has not approved, or what is ordered no more.
     "dispense-missing": ("coverage-lapsed", *_UNAUTHORIZED, "order-not-active"),
