@@ -19,11 +19,12 @@ from .base import CannotTell, Rule
 from .rows import BOOKED, BOTH, COORDINATOR, INFUSION_CENTER, ORDERED, SCHEDULED, booked
 from .scene import Check, Scene
 
-#: A dose without a visit is said this close to its day (domain 19).
+#: A dose without a visit is said this close to its day (docs/domain.md 3.2, 19).
 BOOK_DAYS = 28
 #: An order that was just written, or a visit just called off, gets this many business days.
 GRACE = 3
-#: Days after the day a dose is due from which it is late, and from which that blocks (domain 30).
+#: Days after the day a dose is due from which it is late, and from which that blocks
+#: (docs/domain.md 3.5, 30).
 LATE, VERY_LATE = timedelta(days=14), timedelta(days=28)
 
 
@@ -186,7 +187,7 @@ def _overdue(scene: Scene) -> Iterable[Finding]:
 
 
 def due_after_history(occasion: Occasion) -> date | None:
-    """When the next course was due, counted from the doses that were given (domain §3.5, 30)."""
+    """When the next course was due, counted from doses given (docs/domain.md 3.5, 30)."""
     if not occasion.history:
         return None
     start = course_start(occasion.therapy, [dose.day for dose in occasion.history])
