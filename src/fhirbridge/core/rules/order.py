@@ -15,7 +15,8 @@ from .base import Rule
 from .rows import APPROVED, BOTH, ORDERED, PHARMACY, PRESCRIBER, SCHEDULED, booked
 from .scene import Check, Scene
 
-#: Premedication orders are looked for from this many days before the visit (domain 24).
+#: Premedication orders are looked for from this many days before the visit
+#: (docs/domain.md 3.2, 24).
 PREMEDICATION_DAYS = 7
 
 
