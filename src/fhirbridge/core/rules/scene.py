@@ -18,9 +18,9 @@ from .figures import column_of, common_words, figures_for, figures_of
 
 #: A deadline lies at the end of the working day at the site.
 CLOSE_OF_BUSINESS = time(17)
-#: Nobody is asked to act in less than this (domain §3.1, due).
+#: Nobody is asked to act in less than this (docs/domain.md 3.1).
 AT_LEAST = timedelta(hours=4)
-#: Deadlines that are counted back from the visit, in business days (domain §3.1).
+#: Deadlines that are counted back from the visit, in business days (docs/domain.md 3.1).
 BEFORE = {"authorization": 5, "supply": 2, "premedication": 2}
 
 
@@ -139,7 +139,7 @@ class Scene:
         return self.context.calendar.begins(self.day) if self.day else None
 
     def due(self, deadline: str) -> datetime:
-        """By when it matters (domain §3.1): counted back from the visit in business days.
+        """By when it matters (docs/domain.md 3.1): counted back from the visit in business days.
 
         At least four hours from now, but never after the visit starts.
         """
