@@ -22,9 +22,10 @@ from .scene import Check, Scene
 
 #: Without a known requirement, a missing authorization is said this close to the day.
 WATCH_DAYS = 21
-#: A pended answer is said this close to the day (domain 3); an expedited one closer.
+#: A pended answer is said this close to the day (docs/domain.md 3.2, 3); an expedited one closer.
 PENDED_DAYS, EXPEDITED_DAYS = 7, 3
-#: Days of slack after the visit below which an authorization is likely to be missed (domain 9).
+#: Days of slack after the visit below which an authorization is likely to be missed
+#: (docs/domain.md 3.5, 9).
 SLIP_DAYS = 7
 #: An authorization that ended longer before the visit than this is history, not the reason.
 RECENT = timedelta(days=183)
