@@ -16,7 +16,7 @@ from .base import Rule
 from .figures import column_of, records_of
 from .scene import Scene
 
-#: A doubt blocks the dose when the visit is this close (domain 44).
+#: A doubt blocks the dose when the visit is this close (docs/domain.md 3.2, 44).
 CLOSE_DAYS = 7
 
 #: Whose amount it is: the party that can say what was meant.
