@@ -17,7 +17,8 @@ from .scene import Check, Scene
 
 #: A dose that was stopped may be completed within this time; another may be corrected (40).
 SPLIT, CORRECTION = timedelta(days=14), timedelta(days=3)
-#: A fulfilled visit without a record of the dose is said after this many days (domain 43).
+#: A fulfilled visit without a record of the dose is said after this many days
+#: (docs/domain.md 3.2, 43).
 RECORDING = timedelta(days=2)
 
 
