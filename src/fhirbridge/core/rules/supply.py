@@ -22,9 +22,9 @@ from .rows import (
 )
 from .scene import Check, Scene
 
-#: Business days before the visit from which a missing dispense is said (domain 33).
+#: Business days before the visit from which a missing dispense is said (docs/domain.md 3.2, 33).
 WATCH_DAYS = 5
-#: A promised fill counts until this many business days before the visit (domain §3.5).
+#: A promised fill counts until this many business days before the visit (docs/domain.md 3.5, 33).
 PROMISE_DAYS = 2
 
 
