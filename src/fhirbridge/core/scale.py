@@ -2,7 +2,7 @@
 
 Conversion is by code, never by guess. A bare 2, 20 or 600 stays unknown and its possible
 readings are shown to a person; the reading that would make the ledger agree is never chosen for
-that reason. The rules are domain.md §2.3; the bounds of belief §3.5 (44).
+that reason. The rules are docs/domain.md 2.3; the bounds of belief 3.5, 44.
 
 | said | becomes mg |
 |---|---|
@@ -17,7 +17,7 @@ that reason. The rules are domain.md §2.3; the bounds of belief §3.5 (44).
 | IU, U, visits, days, doses, anything else | never |
 
 A benefit limit (context "limit") has no unit by its nature, whatever its code is: a bare number
-stays unknown there even beside a HCPCS code (CoverageEligibilityResponse, domain.md §1.1).
+stays unknown there even beside a HCPCS code (CoverageEligibilityResponse, docs/domain.md 1.1).
 """
 
 from __future__ import annotations
