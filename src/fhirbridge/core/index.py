@@ -15,7 +15,7 @@ from .codes import DRUG_SYSTEMS, Key, Words, keys, namespace, plain_words
 from .facts import Code
 from .therapy import Therapy
 
-#: HCPCS codes for what has no code of its own: they name no drug (domain.md §2.1, Kesimpta).
+#: HCPCS codes for what has no code of its own: they name no drug (docs/domain.md 2.1, Kesimpta).
 _UNCLASSIFIED = frozenset({"J3490", "J3590", "C9399"})
 
 
