@@ -5,7 +5,7 @@
     spoken("600 mg (2 vials)")           -> 600 mg, the same said again as 2 vials
     spoken("take as directed")           -> None
 
-A text is understood wholly or not at all (domain.md §2.3, rule 5): after names and words of
+A text is understood wholly or not at all (docs/domain.md 2.3, 5): after names and words of
 route, what is left must be one amount, perhaps said again in another unit, at most one count,
 and at most one timing. Bare numbers, ranges, alternatives and "300 mg/10 mL" are not understood.
 """
