@@ -20,7 +20,7 @@ from .quantity import Quantity
 #: (recommendation on dose rounding of the Hematology/Oncology Pharmacy Association, 2018).
 ROUNDING = Decimal("0.1")
 #: A dose earlier than four fifths of its spacing is early, where no source names a minimum
-#: (domain.md §3.5, rule 29).
+#: (docs/domain.md 3.5, 29).
 EARLY = Decimal("0.8")
 #: Doses of one course lie at most this many days further apart than the regimen says.
 _COURSE_SLACK = 7
