@@ -3,7 +3,7 @@
     keys(code)   the comparable forms of a coding: ("rxnorm", "1876380"), ("ndc", "50242015001")
     Words        finds known phrases as whole words in a text, longest first
 
-Sources: domain.md §1.5 (system URIs; HCPCS is published under http and https, NDC is written
+Sources: docs/domain.md 1.5 (system URIs; HCPCS is published under http and https, NDC is written
 with 10 digits in three ways and with 11 digits in one).
 """
 
