@@ -264,7 +264,7 @@ def _dose_spacing(therapy: Therapy, visits: int) -> int | None:
 
 
 def course_of(therapy: Therapy) -> timedelta:
-    """Infusions this close together are one course; spacing counts from its first (§2.2)."""
+    """Infusions this close are one course; spacing counts from its first (docs/domain.md 2.2)."""
     return timedelta(days=therapy.course_days)
 
 
