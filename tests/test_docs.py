@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from fhirbridge.core.plan import NEXT, Do, Told, Trouble
+from fhirbridge.core.rules import ALL_RULES
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 _LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)")
+_NUMBERED = re.compile(r"^\| (\d+) \| \[([a-z-]+)\]\(rules\.md#([a-z-]+)\) \| (S\d) \|", re.M)
+_CITED = re.compile(r"docs/(domain|servers)\.md (\d(?:\.\d)?)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -28,6 +31,27 @@ def test_the_policy_is_printed_as_it_is() -> None:
     for row in rows[start + 2 : start + 2 + len(Trouble)]:
         printed = [Do.NOTHING if cell == "–" else Do(cell) for cell in row[1:]]
         assert printed == [NEXT[Trouble(row[0]), told] for told in Told]
+
+
+def test_the_catalog_numbers_the_rules_as_they_are() -> None:
+    rows = _NUMBERED.findall((ROOT / "docs" / "domain.md").read_text("utf-8"))
+    assert {row[1:] for row in rows} == {
+        (rule.code, rule.code, rule.severity.name) for rule in ALL_RULES
+    }
+    assert {row[:2] for row in rows} == {(rule.source.split()[0], rule.code) for rule in ALL_RULES}
+
+
+def test_what_the_code_cites_stands_on_the_page() -> None:
+    sections = {
+        (name, number)
+        for name in ("domain", "servers")
+        for number in re.findall(
+            r"^#+ (\d(?:\.\d)?) ", (ROOT / "docs" / f"{name}.md").read_text("utf-8"), re.M
+        )
+    }
+    for file in [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        cited = set(_CITED.findall(file.read_text("utf-8")))
+        assert cited <= sections, file
 
 
 def test_the_readme_shows_the_configuration_that_is_there() -> None:
