@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from fhirbridge.cli import serving
 from fhirbridge.cli.main import app, main
 from fhirbridge.fhir import jsonio
 
@@ -162,3 +163,17 @@ def test_parked_names_what_is_not_known(fhirbridge: Call) -> None:
     done = fhirbridge("parked", "show", "ehr:Patient/x")
     assert done.code == 2
     assert "nothing is known of it" in done.err
+
+
+@pytest.mark.parametrize(
+    ("public_url", "host", "port"),
+    [
+        ("http://127.0.0.1:18001", "127.0.0.1", 18001),
+        ("http://localhost", "127.0.0.1", 8000),
+        ("https://bridge.hospital.example", "0.0.0.0", 8000),  # behind a proxy
+    ],
+)
+def test_it_listens_where_servers_are_told_to_reach_it(
+    public_url: str, host: str, port: int
+) -> None:
+    assert (serving._host(public_url), serving._port(public_url)) == (host, port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -32,7 +33,14 @@ def register(app: typer.Typer) -> None:
 def serve(
     config: ConfigOption = None,
     host: Host = None,
-    port: Port = 8000,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            "--port",
+            help="0 takes a free one; by default that of a public_url on this machine, else 8000.",
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option("--workers", min=1, help="Worker threads in this process.")
     ] = 2,
@@ -57,7 +65,7 @@ def serve(
     with Service(
         made,
         host=host or _host(found.public_url),
-        port=port,
+        port=_port(found.public_url) if port is None else port,
         workers=0 if no_worker else workers,
         supervise=lambda _: wiring.supervise(found, made),
         wake=wake,
@@ -124,3 +132,11 @@ def _host(public_url: str) -> str:
     from fhirbridge.settings import is_loopback
 
     return "127.0.0.1" if is_loopback(public_url) else "0.0.0.0"
+
+
+def _port(public_url: str) -> int:
+    """The port of `public_url` where that means this machine; a proxy's says nothing about ours."""
+    from fhirbridge.settings import is_loopback
+
+    mine = urlsplit(public_url).port if is_loopback(public_url) else None
+    return mine or 8000
