@@ -181,7 +181,7 @@ def test_all_that_is_about_a_patient_in_one_request(fhir: Fhir) -> None:
 
 
 def test_one_patient_in_one_request(fhir: Fhir) -> None:
-    """Decision 9 of the design: 60 orders are all there in one answer."""
+    """Decision 9 (docs/decisions.md): 60 orders are all there in one answer."""
     patient = _orders(fhir, 60)
     fhir.made(fhir.task(patient=f"Patient/{patient}"))
     query = f"Patient?_id={patient}&_revinclude=MedicationRequest:patient&_revinclude=Task:patient"

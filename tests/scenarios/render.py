@@ -27,8 +27,9 @@ A rule looks at one dose occasion: one planned treatment of one drug, with what 
 authorized, scheduled, dispensed and given for it. S1 is a matter of safety, S2 blocks the dose,
 S3 is likely to fail or to be done twice, S4 is information. *Needs* names the kinds of records
 that must have been read completely; without them the rule cannot tell, and what it said before
-stays. The numbers are those of the catalog of rules. A rule that is *folded* into another writes
-no Task of its own while that one stands.
+stays. The numbers are those of [the catalog](domain.md#32-the-catalog); E1 to E7 are the events of
+[the story](domain.md#34-the-story). A rule that is *folded* into another writes no Task of its own
+while that one stands.
 
 Every scenario is a test in `tests/scenarios/`. Unless it says otherwise its drug is ocrelizumab
 (600 mg; two halves of 300 mg at first), and all sources were read.

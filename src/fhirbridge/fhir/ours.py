@@ -1,7 +1,7 @@
 """The names that we put on what we write, and by which we know it again.
 
 Identifiers carry the name of the installation (`instance`), so that a test installation never
-takes production's Tasks for its own (design, decision 14). Code systems are the same everywhere.
+takes production's Tasks for its own (docs/decisions.md, 14). Code systems are the same everywhere.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What a Task stands for is in its identifier (key and episode), its digest in an input, and what
 became of it in status and businessStatus together: a `completed` that carries a businessStatus
-of ours was closed by us, any other by a person, whose word stands (design, decision 16).
+of ours was closed by us, any other by a person, whose word stands (docs/decisions.md, 16).
 """
 
 from __future__ import annotations
