@@ -150,7 +150,7 @@ def _identity(found: Settings) -> Iterator[Sign]:
 def _server(source: Source, base_url: str) -> Iterator[Sign]:
     name = source.name
     try:
-        statement = source.server.capabilities()  # type: ignore[attr-defined]
+        statement = source.server.capabilities()
     except FhirError as error:
         yield Sign(name, State.FAILS, f"{error}; check base_url ({base_url})")
         return

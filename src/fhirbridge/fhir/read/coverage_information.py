@@ -16,6 +16,7 @@ from fhirbridge.core.facts import (
     Decision,
     Fact,
     Link,
+    Party,
     Requirement,
     Span,
     State,
@@ -147,6 +148,6 @@ def _allowed(page: Page, details: list[Json]) -> tuple[Amount | None, Span | Non
     return amount, period
 
 
-def _payor(page: Page, coverage: Json):  # type: ignore[no-untyped-def]
+def _payor(page: Page, coverage: Json) -> Party | None:
     resource = page.target(coverage)
     return page.first_party(page.rows(resource, "payor")) if resource else None
