@@ -36,7 +36,7 @@ demo: $(READY)  ## the whole story on embedded servers, nothing else needed
 	@$(BIN)/fhirbridge demo
 
 test: $(READY)  ## the fast suite: no sockets, seconds
-	$(PYTEST) $(FAST) -m "not sockets" --disable-socket --allow-unix-socket --numprocesses auto
+	$(PYTEST) $(FAST) -m "not sockets" --disable-socket --allow-unix-socket --numprocesses auto --dist worksteal
 
 lint: $(READY)  ## ruff: rules and formatting
 	$(BIN)/ruff check .
