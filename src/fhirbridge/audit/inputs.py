@@ -115,6 +115,7 @@ def documents(
         with file.open("rb") as disk:
             packed = disk.read(2) == _GZIP
             disk.seek(0)
+            # GzipFile reads bytes as a file does; its stubs do not call it IO.
             stream: IO[bytes] = gzip.GzipFile(fileobj=disk) if packed else disk  # type: ignore[assignment]
             lines = file.name.removesuffix(".gz").endswith(SUFFIXES[1:])
             for line, at, data in _split(stream, lines, complain):

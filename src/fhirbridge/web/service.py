@@ -128,6 +128,7 @@ class Service:
             if self._try(lambda: self.bridge.work(owner, limit=_HANDFUL)):
                 continue
             with self._news:
+                # mypy cannot infer a lambda with a default; the default keeps this round's value.
                 self._news.wait_for(lambda seen=seen: self._raised != seen, _NAP)  # type: ignore[misc]
 
     def _ticks(self) -> None:
