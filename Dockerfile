@@ -7,8 +7,8 @@ ARG APP=/opt/fhirbridge
 ARG BUILD=/build
 WORKDIR $BUILD
 COPY requirements/base.txt requirements/build.txt requirements/
-RUN python3 -m venv $APP && $APP/bin/pip install --no-cache-dir --require-hashes -r requirements/base.txt
-RUN python3 -m venv $BUILD/venv && $BUILD/venv/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt
+RUN python3 -m venv $APP && $APP/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/base.txt
+RUN python3 -m venv $BUILD/venv && $BUILD/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY mappings mappings

@@ -29,7 +29,14 @@ def _command() -> Path:
     command = home / "bin" / "sekmet"
     if not command.exists():
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        pip = [str(home / "bin" / "pip"), "install", "--quiet", "--require-hashes", "-r"]
+        pip = [
+            str(home / "bin" / "pip"),
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "-r",
+        ]
         subprocess.run([*pip, str(_LOCK)], check=True)
     return command
 

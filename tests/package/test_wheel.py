@@ -36,7 +36,7 @@ def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet"]
     base = str(ROOT / "requirements" / "base.txt")
-    subprocess.run([*pip, "--require-hashes", "-r", base], check=True)
+    subprocess.run([*pip, "--no-deps", "--require-hashes", "-r", base], check=True)
     subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
     return environment / "bin" / "fhirbridge"
 
