@@ -195,6 +195,14 @@ def test_of_a_task_and_its_copy_only_ours_is_touched(site: Site) -> None:
         task["id"]: "d1",
         answer.body["id"]: "d0",
     }
+    revised = next(each for each in site.tasks() if each["id"] == task["id"])
+    again = {name: value for name, value in revised.items() if name not in ("id", "meta")}
+    assert site.fhir.call("POST", "Task", again).status == 201
+    assert sorted(str(said.itself) for said in site.said() if not said.root) == [
+        "False",
+        "None",
+        "True",
+    ]
     site.send(site.bundle(minutes=6))
     assert site.bundle(minutes=7) is None
     assert site.send(site.bundle(site.finding(), minutes=8))[:2] == ["201", "201"]

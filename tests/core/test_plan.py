@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -123,6 +124,23 @@ def test_of_two_with_one_identifier_the_oldest_is_ours() -> None:
     ours = said(Told.OPEN, ref=Ref("ehr", "Task", "9"), digest="d0")
     plan = decide([finding("d1")], [copy, ours])
     assert [i.said.ref.id for i in plan.intents if i.key == KEY and i.said] == ["9"]
+
+
+@pytest.mark.parametrize(
+    ("of_copy", "of_ours"),
+    [
+        ({"itself": False}, {"itself": True, "updated": T0 + timedelta(hours=1)}),
+        ({"itself": None}, {"itself": True, "updated": T0 + timedelta(hours=1)}),
+        ({"itself": False}, {"itself": None, "updated": T0 + timedelta(hours=1)}),
+        ({"updated": T0 + timedelta(hours=1)}, {"updated": T0}),
+    ],
+)
+def test_a_copy_is_not_ours_whatever_its_id(of_copy: Any, of_ours: Any) -> None:
+    copy = said(Told.OPEN, ref=Ref("ehr", "Task", "1"), digest="d0", **of_copy)
+    ours = said(Told.OPEN, ref=Ref("ehr", "Task", "9"), digest="d0", **of_ours)
+    for order in ([copy, ours], [ours, copy]):
+        plan = decide([finding("d1")], order)
+        assert [i.said.ref.id for i in plan.intents if i.key == KEY and i.said] == ["9"]
 
 
 def test_a_folded_finding_opens_no_task_and_closes_the_one_that_stands() -> None:

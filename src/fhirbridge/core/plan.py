@@ -115,7 +115,9 @@ class Said:
     """A Task of ours as it stands on the server (`told` is the reading of its status).
 
     `digest` is the digest that the Task was written for; `noted` the one that was annotated or
-    escalated last, so that each happens once. `root` Tasks stand for a whole occasion.
+    escalated last, so that each happens once. `root` Tasks stand for a whole occasion. `itself`:
+    whether it carries its own id, or another's (None: no id yet), `updated` when the server took
+    the version that was read.
     """
 
     key: str
@@ -128,6 +130,8 @@ class Said:
     root: bool = False
     occasion: str = ""
     written: datetime | None = None
+    updated: datetime | None = None
+    itself: bool | None = None
 
     @property
     def alive(self) -> bool:
@@ -217,7 +221,7 @@ def root_key(occasion: str) -> str:
 
 
 def _latest(said: Iterable[Said]) -> dict[str, Said]:
-    """Our latest Task for each key. Of copies with one identifier, the oldest is ours."""
+    """Our latest Task for each key. Of several with one identifier, the original is ours."""
     latest: dict[str, Said] = {}
     for each in sorted(said, key=_age):
         if each.key not in latest or each.episode > latest[each.key].episode:
@@ -225,11 +229,17 @@ def _latest(said: Iterable[Said]) -> dict[str, Said]:
     return latest
 
 
-def _age(said: Said) -> tuple[float, int, str]:
-    # A copy may keep our date of writing: then the shorter or smaller id came first, which is
-    # so wherever a server counts.
-    written = said.written.timestamp() if said.written else float("inf")
-    return written, len(said.ref.id), said.ref.id
+#: Carries its own id · none (as it was created) · the id of the Task that it was copied from.
+_ORIGINAL = {True: 0, None: 1, False: 2}
+
+
+def _age(said: Said) -> tuple[int, float, float, int, str]:
+    # A copy may keep our date of writing. Then the older version was there first; of one moment
+    # the shorter or smaller id, wherever a server counts.
+    written, updated = (
+        moment.timestamp() if moment else float("inf") for moment in (said.written, said.updated)
+    )
+    return _ORIGINAL[said.itself], written, updated, len(said.ref.id), said.ref.id
 
 
 def _compare(finding: Finding | None, before: Said | None, *, unseen: bool) -> Trouble:

@@ -24,8 +24,8 @@ STATUS = "urn:fhirbridge:business-status"  # Task.businessStatus: what we did la
 #: Business statuses that only we set, together with a terminal status.
 CLOSED_BY_US = frozenset({"solved", "withdrawn", "folded"})
 
-#: Inputs that are no figures.
-DIGEST, NOTED, AUDIENCE, EVIDENCE = "digest", "noted", "audience", "evidence"
+#: Inputs that are no figures. `self` is the id of the Task that it stands in: in a copy, another's.
+DIGEST, NOTED, AUDIENCE, EVIDENCE, SELF = "digest", "noted", "audience", "evidence", "self"
 
 
 #: Identifier systems that carry the instance between their two ends.

@@ -50,7 +50,8 @@ def said(task: Json, source: str, instance: str | None = None) -> Said | None:
     rule = ours.code_of(task.get("reasonCode"), ours.RULE) or ""
     remembered = {code: each.get("valueString") for code, each in ours.inputs(task)}
     meta = task.get("meta")
-    version = meta.get("versionId") if isinstance(meta, Mapping) else None
+    meta = meta if isinstance(meta, Mapping) else {}
+    version = meta.get("versionId")
     return Said(
         key=key,
         episode=int(number),
@@ -62,6 +63,8 @@ def said(task: Json, source: str, instance: str | None = None) -> Said | None:
         root=rule == ROOT_RULE,
         occasion=_occasion(task, instance),
         written=instant(task.get("authoredOn")),
+        updated=instant(meta.get("lastUpdated")),
+        itself=remembered[ours.SELF] == id_ if ours.SELF in remembered else None,
     )
 
 

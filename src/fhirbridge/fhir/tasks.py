@@ -207,6 +207,9 @@ def _note(task: Task, text: str, desk: Desk) -> None:
 
 
 def _status(task: Task, code: str, desk: Desk) -> None:
+    """What we did last. A Task that has an id keeps it, so that a copy gives itself away."""
+    if "id" in task:
+        _remember(task, ours.SELF, task["id"])
     text = code.replace("-", " ")
     task["businessStatus"] = ours.concept(ours.STATUS, code, text[:1].upper() + text[1:])
     task["lastModified"] = desk.now
