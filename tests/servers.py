@@ -35,7 +35,7 @@ class CannotStart(RuntimeError):
 def redis_server() -> Iterator[str]:
     """A Redis that keeps nothing on disk. Yields its URL, database 0."""
     port = _free_port()
-    command = [_program("redis-server", "redis-server"), "--port", str(port)]
+    command = [program("redis-server", "redis-server"), "--port", str(port)]
     command += ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with _folder() as folder, _running(command, folder, ready=lambda: _redis_answers(port)):
         yield f"redis://127.0.0.1:{port}/0"
@@ -155,7 +155,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _program(name: str, package: str, *, also: str | None = None) -> str:
+def program(name: str, package: str, *, also: str | None = None) -> str:
+    """Where a program is installed; `CannotStart` names the package of one that is not."""
     places = os.environ.get("PATH", "") + (f":{also}" if also else "")
     found = shutil.which(name, path=places)
     if not found:
@@ -166,7 +167,7 @@ def _program(name: str, package: str, *, also: str | None = None) -> str:
 def _postgres_program(name: str) -> str:
     # Debian keeps the server's programs off the PATH, in a folder for each major version.
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return _program(name, "postgresql", also=":".join(map(str, folders)))
+    return program(name, "postgresql", also=":".join(map(str, folders)))
 
 
 def _redis_answers(port: int) -> bool:
