@@ -22,7 +22,7 @@ MAY_LEAN_ON = {
     "core": {"core"},
     "fhir": {"core", "fhir"},
     "yamlfile": {"core"},
-    "mappings": {"core", "mappings", "yamlfile"},
+    "mappings": {"core", "mappings", "yamlfile", "fhir.profile"},
     "store": {"core", "store"},
     # the sandbox shares what R4 says with the rest, but nothing of what we make of it
     "sandbox": {"sandbox", "fhir.files", "fhir.jsonio", "fhir.matching", "fhir.parameters"},

@@ -243,7 +243,7 @@ def test_what_does_not_belong_there(site: Path) -> None:
     found = complaints(site, DRUG)
     assert found == [
         "therapy:1: “therapy” is not part of mappings; did you mean “therapies”?",
-        "therapies/notes.txt:1: “notes.txt” is not read; a therapy's file ends in .yaml",
+        "therapies/notes.txt:1: “notes.txt” is not read; a file here ends in .yaml",
     ]
 
 

@@ -32,6 +32,7 @@ def test_nothing_else_is_published() -> None:
         ("premedications", "premedications.yaml"),
         ("prerequisites", "prerequisites.yaml"),
         ("visits", "visits.yaml"),
+        ("server", "servers/*.yaml"),
         ("task", "tasks/en/[!w]*.yaml"),
         ("words", "tasks/en/words.yaml"),
     ],

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fhirbridge import wiring
 from fhirbridge.settings import Misconfigured, Settings, config_path, read
 
 FILE = """\
@@ -127,3 +128,9 @@ def test_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert config_path(None, {}) == Path(usual.name)
     assert config_path(None, {"FHIRBRIDGE_CONFIG": "a.yaml"}) == Path("a.yaml")
     assert config_path(Path("b.yaml"), {"FHIRBRIDGE_CONFIG": "a.yaml"}) == Path("b.yaml")
+
+
+def test_a_profile_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
+    text = FILE.replace("    owners:", "    profile: openemmr\n    owners:")
+    with pytest.raises(Misconfigured, match="openemr"):
+        wiring.wire(read(written(tmp_path, text), {}))

@@ -111,7 +111,7 @@ class InfusionVisits(yamlfile.Strict):
 class ServerSettings(yamlfile.Strict):
     base_url: Url
     holds: Kinds
-    profile: str = "hapi"
+    profile: str | None = None  # mappings/servers/<profile>.yaml; None: as the server says
     subscribe: Literal["push", "poll"] = "push"
     auth: Auth = Auth()
     owners: dict[Roles, str] = Field(default_factory=dict)

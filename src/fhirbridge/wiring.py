@@ -16,6 +16,7 @@ from fhirbridge import mappings, texts
 from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.bridge.deciding import Decider
 from fhirbridge.bridge.hearing import Concerns
+from fhirbridge.bridge.makes import Make
 from fhirbridge.bridge.sources import Source
 from fhirbridge.bridge.story import Watcher, nobody
 from fhirbridge.bridge.writing import Writer
@@ -27,10 +28,11 @@ from fhirbridge.core.visits import AtSite
 from fhirbridge.fhir import auth
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.http import Transport
-from fhirbridge.settings import Auth, ServerSettings, Settings
+from fhirbridge.settings import Auth, Misconfigured, ServerSettings, Settings
 from fhirbridge.store import Store
 from fhirbridge.supervisor import Supervisor
 from fhirbridge.texts import Texts
+from fhirbridge.yamlfile import nearest
 
 #: Holidays are looked up for these years around today.
 _YEARS = range(-1, 4)
@@ -96,22 +98,36 @@ def source(
     """One configured server, ready to be read."""
     server: ServerSettings = settings.servers[name]
     zone = server.timezone or settings.timezone
+    client = Server(
+        name,
+        server.base_url,
+        auth=sign_in(server.auth),
+        timeout=server.timeout_seconds,
+        retries=retries,
+        clock=clock,
+        transport=transport,
+    )
     return Source(
-        server=Server(
-            name,
-            server.base_url,
-            auth=sign_in(server.auth),
-            timeout=server.timeout_seconds,
-            retries=retries,
-            clock=clock,
-            transport=transport,
-        ),
+        server=client,
+        make=make(name, settings, client),
         holds=frozenset(server.holds),
         push=server.subscribe == "push",
         zone=ZoneInfo(zone) if zone else None,
         owners={Role(role): Party(name, reference) for role, reference in server.owners.items()},
         supply=server.supply,
     )
+
+
+def make(name: str, settings: Settings, client: Server) -> Make:
+    """What make of server one is. Raises `Misconfigured` for a profile that is not there."""
+    known = _loaded(tuple(Path(folder) for folder in settings.mappings)).servers
+    named = settings.servers[name].profile
+    if named is not None and named not in known:
+        raise Misconfigured(
+            f"servers.{name}.profile: there is no mappings/servers/{named}.yaml"
+            + nearest(named, known)
+        )
+    return Make(client, known, known[named] if named else None)
 
 
 def sign_in(how: Auth) -> auth.Auth:

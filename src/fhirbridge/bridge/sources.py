@@ -9,7 +9,9 @@ from datetime import tzinfo
 from fhirbridge.core.facts import Party
 from fhirbridge.core.findings import Role
 from fhirbridge.fhir.kinds import types_of
+from fhirbridge.fhir.profile import Fit
 
+from .makes import Make
 from .ports import Server
 
 
@@ -19,6 +21,7 @@ class Source:
 
     `holds`: the kinds of `fhir.kinds` it is believed for. `owners`: roles that the records do
     not name. `supply`: how a therapy reaches the patient here. `push`: it shall notify us.
+    `make`: what make of server it is (None: one that can all that R4 lets one expect).
     """
 
     server: Server
@@ -28,6 +31,7 @@ class Source:
     zone: tzinfo | None = None
     owners: Mapping[Role, Party] = field(default_factory=dict)
     supply: Mapping[str, str] = field(default_factory=dict)
+    make: Make | None = None
 
     @property
     def name(self) -> str:
@@ -36,4 +40,19 @@ class Source:
     @property
     def types(self) -> tuple[str, ...]:
         """The resource types that are read here, without Patient."""
-        return types_of(self.holds)
+        types = types_of(self.holds)
+        return types if self.has_tasks else tuple(each for each in types if each != "Task")
+
+    @property
+    def fit(self) -> Fit:
+        """How to write to it, as far as is known."""
+        return self.make.fit if self.make else Fit()
+
+    def learn(self) -> Fit:
+        """How to write to it; asks the server where that is not known. Raises `FhirError`."""
+        return self.make.learn() if self.make else Fit()
+
+    @property
+    def has_tasks(self) -> bool:
+        """Whether Tasks can stand on this server; else its worklist is our own."""
+        return "Task" in self.fit.takes

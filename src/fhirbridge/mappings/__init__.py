@@ -5,10 +5,11 @@
 
     schema() -> JSON Schemas           of each kind of file, for editors
 
-A folder holds `therapies/*.yaml` (one drug in one form each), `premedications.yaml`,
-`prerequisites.yaml`, `visits.yaml`, and the folders of `FOLDERS` that other modules read. A later
-folder adds to the earlier ones: a therapy of the same file name, or a class of premedication or
-of results of the same name, replaces the earlier one; the lists of `visits.yaml` are joined. The
+A folder holds `therapies/*.yaml` (one drug in one form each), `servers/*.yaml` (one make of
+server each), `premedications.yaml`, `prerequisites.yaml`, `visits.yaml`, and the folders of
+`FOLDERS` that other modules read. A later folder adds to the earlier ones: a therapy or a server
+of the same file name, or a class of premedication or of results of the same name, replaces the
+earlier one; the lists of `visits.yaml` are joined. The
 shapes of the files: `files.py`. To add a drug: docs/how-to/add-a-therapy.md.
 """
 
@@ -26,12 +27,14 @@ from fhirbridge.core.codes import keys
 from fhirbridge.core.facts import Code
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.visits import AtSite
+from fhirbridge.fhir.profile import Profile
 from fhirbridge.yamlfile import Invalid
 
 from . import examples
 from .files import TherapyFile
 from .lists import NamedClass, PremedicationsFile, PrerequisitesFile, VisitsFile, to_visits
 from .schemas import schema
+from .servers import ServerFile, profiles
 
 __all__ = ["FILES", "FOLDERS", "Mappings", "check", "load", "schema", "shipped"]
 
@@ -46,11 +49,12 @@ M = TypeVar("M", bound=BaseModel)
 class Mappings:
     """Everything that the files say.
 
-    `files` are the therapies as they are written, by name; `folders` where the files of
-    `payers`, `servers` and `tasks` are found, the last one counting most.
+    `files` are the therapies as they are written, by name; `servers` the makes of servers;
+    `folders` where the files of `payers` and `tasks` are found, the last one counting most.
     """
 
     formulary: Formulary
+    servers: Mapping[str, Profile]
     files: Mapping[str, tuple[yamlfile.Node, TherapyFile]]
     folders: tuple[Path, ...]
 
@@ -81,7 +85,8 @@ def load(folders: Sequence[Path], sites: Mapping[str, AtSite] | None = None) -> 
     visits = to_visits(read.visits)
     for source, site in (sites or {}).items():
         visits = visits.at(source, site)
-    return Mappings(Formulary(therapies, visits), read.files, tuple(folders))
+    makes = profiles(read.servers.items())
+    return Mappings(Formulary(therapies, visits), makes, read.files, tuple(folders))
 
 
 def check(folders: Sequence[Path]) -> list[str]:
@@ -100,6 +105,7 @@ class _Read:
     files: dict[str, tuple[yamlfile.Node, TherapyFile]] = field(default_factory=dict)
     drugs: dict[str, NamedClass] = field(default_factory=dict)
     results: dict[str, NamedClass] = field(default_factory=dict)
+    servers: dict[str, ServerFile] = field(default_factory=dict)
     visits: list[VisitsFile] = field(default_factory=list)
     complaints: list[Invalid] = field(default_factory=list)
 
@@ -108,6 +114,9 @@ class _Read:
         for path in sorted((folder / "therapies").glob("*.yaml")):
             if read := self._file(path, TherapyFile):
                 self.files[path.stem] = read
+        for path in sorted((folder / "servers").glob("*.yaml")):
+            if server := self._file(path, ServerFile):
+                self.servers[path.stem] = server[1]
         if drugs := self._file(folder / "premedications.yaml", PremedicationsFile):
             self.drugs |= drugs[1].classes
         if results := self._file(folder / "prerequisites.yaml", PrerequisitesFile):
@@ -160,9 +169,10 @@ def _strangers(folder: Path) -> Iterator[Invalid]:
         if not path.name.startswith(".") and path.name not in FOLDERS | FILES:
             hint = yamlfile.nearest(path.name, FOLDERS | FILES)
             yield Invalid(path, 1, f"“{path.name}” is not part of mappings{hint}")
-    for path in sorted((folder / "therapies").glob("*")):
-        if path.suffix != ".yaml" and not path.name.startswith("."):
-            yield Invalid(path, 1, f"“{path.name}” is not read; a therapy's file ends in .yaml")
+    for kind in ("therapies", "servers"):
+        for path in sorted((folder / kind).glob("*")):
+            if path.suffix != ".yaml" and not path.name.startswith("."):
+                yield Invalid(path, 1, f"“{path.name}” is not read; a file here ends in .yaml")
 
 
 def _product_codes(file: TherapyFile) -> Iterator[tuple[yamlfile.Where, Code]]:

@@ -12,12 +12,14 @@ from pydantic import BaseModel
 
 from .files import TherapyFile
 from .lists import PremedicationsFile, PrerequisitesFile, VisitsFile
+from .servers import ServerFile
 
 _MODELS: dict[str, type[BaseModel]] = {
     "therapy": TherapyFile,
     "premedications": PremedicationsFile,
     "prerequisites": PrerequisitesFile,
     "visits": VisitsFile,
+    "server": ServerFile,
 }
 
 
