@@ -150,6 +150,10 @@ class Settings(yamlfile.Strict):
     mappings: Words = ()
     sweep_seconds: int = Field(default=900, gt=0)  # how often a server is polled that pushes
     poll_seconds: int = Field(default=60, gt=0)  # … and one that does not, or is silent
+    # How long a change that is not urgent must be wanted before it is written. None: a quarter
+    # of an hour where Tasks go to another machine, else none.
+    settle_seconds: int | None = Field(default=None, ge=0)
+    most_new_tasks: int | None = Field(default=50, gt=0)  # for one owner in a day; null: any number
 
     @model_validator(mode="after")
     def _one_worklist(self) -> Self:

@@ -107,6 +107,8 @@ class Phrases(Strict):
     changed_note: str  # {text}
     gone_note: str
     refused: str  # {owner}, {text}
+    too_many_title: str  # {owner}
+    too_many: str  # {owner}, {most}
 
 
 class Words(Strict):
@@ -158,6 +160,12 @@ class Texts:
         text = self.tell(finding, finding.owner).text
         owner = self.name(finding.owner)
         return _capital(self.words.phrases.refused.format(owner=owner, text=text))
+
+    def too_many(self, owner: Role, most: int) -> tuple[str, str]:
+        """For the coordinator: an owner was given all Tasks of a day. Title and text."""
+        phrases, name = self.words.phrases, self.name(owner)
+        title, text = phrases.too_many_title, phrases.too_many
+        return _capital(title.format(owner=name)), _capital(text.format(owner=name, most=most))
 
     def name(self, word: str) -> str:
         """A role or another known word as it is put inside a sentence."""

@@ -24,16 +24,19 @@ from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.facts import Party
 from fhirbridge.core.findings import Role
 from fhirbridge.core.formulary import Formulary
+from fhirbridge.core.holding import Patience
 from fhirbridge.core.visits import AtSite
 from fhirbridge.fhir import auth
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.http import Transport
-from fhirbridge.settings import Auth, Misconfigured, ServerSettings, Settings
+from fhirbridge.settings import Auth, Misconfigured, ServerSettings, Settings, is_loopback
 from fhirbridge.store import Store
 from fhirbridge.supervisor import Supervisor
 from fhirbridge.texts import Texts
 from fhirbridge.yamlfile import nearest
 
+#: The settle window of an installation that says nothing of it (docs/domain.md 3.1).
+SETTLE = timedelta(minutes=15)
 #: Holidays are looked up for these years around today.
 _YEARS = range(-1, 4)
 
@@ -166,7 +169,18 @@ def decider(
         supply=supply,
         mode=own or settings.write.default,
         rule_modes=settings.write.rules,
+        patience=patience(settings),
     )
+
+
+def patience(settings: Settings) -> Patience:
+    """How long changes settle, and how many new Tasks an owner gets in a day."""
+    home = home_of(settings)
+    near = home is None or is_loopback(settings.servers[home].base_url)
+    seconds = settings.settle_seconds
+    window = SETTLE if seconds is None else timedelta(seconds=seconds)
+    none = seconds is None and near
+    return Patience(window=timedelta(0) if none else window, most=settings.most_new_tasks)
 
 
 def wire(

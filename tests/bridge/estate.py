@@ -94,6 +94,7 @@ class Estate:
         data: Json = {
             "instance": "test",
             "write": "on",
+            "settle_seconds": 0,
             "timezone": "America/New_York",
             "identity": [MRN],
             "servers": {

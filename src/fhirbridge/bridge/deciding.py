@@ -7,15 +7,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 
 from fhirbridge.core.booking import book
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.facts import Party, Ref
 from fhirbridge.core.findings import Role
 from fhirbridge.core.formulary import Formulary
+from fhirbridge.core.holding import Held, Opened, Patience, Wait, hold
 from fhirbridge.core.ledger import Ledger
 from fhirbridge.core.plan import ROOT_RULE, Plan, Said, decide
 from fhirbridge.core.rules import Context, Judgement, judge, next_look
@@ -33,6 +34,7 @@ class Decision:
     person: Ref
     home: str | None  # the source that holds the worklist
     owners: Mapping[Role, Party]  # as configured
+    zone: tzinfo  # of the sites
     as_of: datetime
     gathered: Gathered
     ledger: Ledger
@@ -41,12 +43,25 @@ class Decision:
     found: tuple[Written, ...]  # Tasks of ours of which the memory did not know
     plan: Plan
     allowed: Plan  # the part of the plan whose rules may write
+    held: Held  # what is not written yet
     next_look: datetime | None
 
     @property
     def watched(self) -> bool:
         """Is there a therapy that we know, or a Task of ours that may have to be closed?"""
         return bool(self.ledger.therapies) or any(each.alive for each in self.said)
+
+
+#: Nothing waits.
+PATIENCE = Patience()
+
+
+@dataclass(frozen=True)
+class Recent:
+    """What the store knows of the last looks: changes that wait, Tasks opened today by owner."""
+
+    waits: tuple[Wait, ...] = ()
+    opened: Opened = lambda _owner: 0
 
 
 @dataclass(frozen=True)
@@ -64,13 +79,19 @@ class Decider:
     supply: Mapping[str, str] = field(default_factory=dict)
     mode: str = "shadow"
     rule_modes: Mapping[str, str] = field(default_factory=dict)
+    patience: Patience = PATIENCE
 
     def decide(
-        self, gathered: Gathered, as_of: datetime, recall: memory.Recall = memory.nothing
+        self,
+        gathered: Gathered,
+        as_of: datetime,
+        recall: memory.Recall = memory.nothing,
+        recent: Recent | None = None,
     ) -> Decision:
         """What is wrong with one person, and what to write about it.
 
         `recall`: the memory of what we wrote, for what the worklist does not show any more.
+        `recent`: what waits (`core.holding`); without it, nothing waits.
         """
         person = self.person(gathered)
         ledger = book(gathered.facts, self.formulary, self.calendar)
@@ -91,22 +112,41 @@ class Decider:
         )
         judgement = judge(ledger, context)
         told, found = memory.complete(told, judgement.findings, recall)
+        held = self._hold(self._plan(judgement, told, "on", "shadow"), recent, as_of)
+        shown = self._plan(judgement, told, "on", "shadow", held=held.keys)
+        allowed = self._plan(judgement, told, "on", held=held.keys)
+        looks = [at for at in (next_look(ledger, as_of), held.until) if at is not None]
+        if held.late:
+            looks.append(self.calendar.begins(self.calendar.day(as_of) + timedelta(days=1)))
         return Decision(
             person=person,
             home=self.home,
             owners=self.owners,
+            zone=self.calendar.zone,
             as_of=as_of,
             gathered=gathered,
             ledger=ledger,
             judgement=judgement,
             said=told,
             found=found,
-            plan=self._plan(judgement, told, "on", "shadow"),
-            allowed=self._plan(judgement, told, "on"),
-            next_look=next_look(ledger, as_of),
+            plan=replace(shown, over=held.over),
+            allowed=replace(allowed, over=held.over if self.mode == "on" else ()),
+            held=held,
+            next_look=min(looks, default=None),
         )
 
-    def _plan(self, judgement: Judgement, told: Sequence[Said], *modes: str) -> Plan:
+    def _hold(self, plan: Plan, recent: Recent | None, as_of: datetime) -> Held:
+        if recent is None:
+            return Held()
+        return hold(plan, self.patience, recent.waits, recent.opened, as_of)
+
+    def _plan(
+        self,
+        judgement: Judgement,
+        told: Sequence[Said],
+        *modes: str,
+        held: Container[str] = (),
+    ) -> Plan:
         """The plan as if only the rules of these write modes had been judged."""
         rules = {each.rule for each in judgement.findings} | {each.rule for each in told}
         rules -= {ROOT_RULE}
@@ -121,6 +161,7 @@ class Decider:
                 rule in silent or judgement.cannot_tell(occasion, rule)
             ),
             standing=judgement.standing,
+            held=held,
         )
 
     def person(self, gathered: Gathered) -> Ref:

@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from fhirbridge.core.facts import Ref
+from fhirbridge.core.holding import Wait, openings
+from fhirbridge.core.plan import Do, Plan
 from fhirbridge.fhir.errors import Conflict, Unavailable
 from fhirbridge.store.records import Lease, LostLease, Written
 
-from .deciding import Decider, Decision
+from .deciding import Decider, Decision, Recent
 from .gathering import CUT, Gatherer
 from .ports import Store
 from .sources import Source
@@ -70,7 +72,7 @@ class Reconciler:
             # Watched from before the read: news that comes meanwhile must not be passed over.
             self._store.link(subject, [subject], True, self._clock())
         for attempt in range(1, DECISIONS + 1):
-            decision = self.look(known)
+            decision = self.look(known, self._recent(lease))
             if decision is None:
                 self._store.link(subject, [subject], False, self._clock())
                 self._store.finish(lease, self._clock())
@@ -88,7 +90,7 @@ class Reconciler:
         raise AssertionError("unreachable")
 
     def preview(self, subject: str) -> Outcome:
-        """What would be done now; nothing is written and nothing remembered."""
+        """What would be done once it has settled; nothing is written and nothing remembered."""
         decision = self.look(self.known(subject))
         if decision is None:
             return Outcome(subject)
@@ -101,7 +103,7 @@ class Reconciler:
         home = self._home.name if self._home else None
         return sorted((_ref(name) for name in names), key=lambda ref: ref.source != home)
 
-    def look(self, known: Sequence[Ref]) -> Decision | None:
+    def look(self, known: Sequence[Ref], recent: Recent | None = None) -> Decision | None:
         """Read the person and decide. None: there is no such person any more."""
         gathered = self._gatherer.gather(known)
         records = tuple(ref.name for ref in gathered.records)
@@ -113,7 +115,18 @@ class Reconciler:
             raise Unavailable(self._home.name, "read the worklist", "not all of it was shown")
         if not gathered.records:
             return None
-        return self._decider.decide(gathered, self._clock(), self._recall)
+        return self._decider.decide(gathered, self._clock(), self._recall, recent)
+
+    def _recent(self, lease: Lease) -> Recent | None:
+        """What waits. A person who asks for a decision now does not mean: in a quarter hour."""
+        if lease.urgent:
+            return None
+        today = self._decider.calendar.day(self._clock())
+        waits = self._store.waits(lease.subject) if self._decider.patience.window else []
+        return Recent(
+            waits=tuple(Wait(key, Do(do), since) for key, do, since in waits),
+            opened=lambda owner: self._store.opened(owner, today),
+        )
 
     def _recall(self, keys: Collection[str]) -> Mapping[str, Written]:
         return self._store.last_written(self._home.name, keys) if self._home else {}
@@ -163,11 +176,19 @@ class Reconciler:
             self._store.may_write(lease, self._clock())
             receipts = self._home.server.transact(sent)
             done = self._writer.written(decision, allowed, sent, receipts)
+            self._count(allowed)
+        if self._decider.patience.window:
+            waits = [(each.key, each.do.value, each.since) for each in decision.held.waits]
+            self._store.save_waits(lease.subject, waits)
         own = [*decision.found, *done]  # what was written now comes last
         self._store.finish(lease, self._clock(), own=own, look_again=self._look_again(decision))
         if done:
             self._watcher(Wrote(lease.subject, tuple(done), sent or {}))
         return Outcome(lease.subject, decision, bundle, tuple(done))
+
+    def _count(self, plan: Plan) -> None:
+        if self._decider.patience.most is not None and (counts := openings(plan)):
+            self._store.add_openings(counts, self._decider.calendar.day(self._clock()))
 
     def _look_again(self, decision: Decision) -> datetime | None:
         """When time alone could change something, or a silent source may speak again."""

@@ -38,6 +38,7 @@ class Writer:
             home=home,
             as_of=decision.as_of,
             texts=self.texts,
+            zone=decision.zone,
             patient=decision.person if decision.person.source == home else None,
             owners=decision.owners,
             tasks={str(task.get("id")): task for task in decision.gathered.ours},

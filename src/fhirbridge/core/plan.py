@@ -158,14 +158,27 @@ class Intent:
     evidence: tuple[Ref, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Over:
+    """An owner who was given all new Tasks that he may get in a day (`most`)."""
+
+    role: Role
+    owner: str
+    most: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What shall be written for one person, in a stable order."""
+    """What shall be written for one person, in a stable order.
+
+    `over`: of whom the coordinator shall be told that his further Tasks wait.
+    """
 
     intents: tuple[Intent, ...] = ()
+    over: tuple[Over, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.intents)
+        return bool(self.intents or self.over)
 
 
 def decide(
@@ -174,6 +187,7 @@ def decide(
     *,
     cannot_tell: CannotTell = lambda _occasion, _rule: False,
     standing: Mapping[str, tuple[Ref, ...]] | None = None,
+    held: Container[str] = (),
 ) -> Plan:
     """What to write about one person.
 
@@ -183,14 +197,17 @@ def decide(
     there is not gone.
     `standing`: the occasions that still have to happen, each with the records it rests on. A
     Task of another occasion is closed as withdrawn instead of solved. None: all still stand.
+    `held`: keys of troubles about which nothing is written now (`core.holding`).
 
     Deciding again after the plan was carried out gives an empty plan.
     """
     found = {finding.key: finding for finding in findings}
-    troubles = {key: each for key, each in found.items() if not each.folded_into}
+    troubles = {
+        key: each for key, each in found.items() if not each.folded_into and key not in held
+    }
     troubles |= _roots(troubles.values())
     latest = _latest(said)
-    unseen = _unseen(found, latest, cannot_tell)
+    unseen = _unseen(found, latest, cannot_tell, held)
     intents = []
     for key in dict.fromkeys([*troubles, *latest]):
         finding, before = troubles.get(key), latest.get(key)
@@ -305,16 +322,20 @@ def _root(occasion: str, parts: Sequence[Finding]) -> Finding:
 
 
 def _unseen(
-    found: Container[str], latest: Mapping[str, Said], cannot_tell: CannotTell
+    found: Container[str],
+    latest: Mapping[str, Said],
+    cannot_tell: CannotTell,
+    held: Container[str],
 ) -> frozenset[str]:
-    """The living Tasks that cannot be judged now, and the roots above them.
+    """The living Tasks that cannot or shall not be judged now, and the roots above them.
 
     Such a root stays as it is: rewritten from what can be seen, it would lose a part.
     """
     hidden = [
         each
         for each in latest.values()
-        if each.alive and cannot_tell(each.occasion, each.rule) and each.key not in found
+        if each.alive
+        and (each.key in held or (cannot_tell(each.occasion, each.rule) and each.key not in found))
     ]
     above = {root_key(each.occasion) for each in hidden}
     roots = {each.key for each in latest.values() if each.alive and each.key in above}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Protocol
 
 from fhirbridge.core.facts import Party, Ref
@@ -43,6 +43,7 @@ class Texts(Protocol):
     def changed_note(self, finding: Finding) -> str: ...
     def gone_note(self) -> str: ...
     def refused(self, finding: Finding) -> str: ...
+    def too_many(self, owner: Role, most: int) -> tuple[str, str]: ...
     def name(self, word: str) -> str: ...
 
 
@@ -52,7 +53,7 @@ class Desk:
 
     `home` is the source that holds the worklist, `patient` the person's record there (None: it
     has none), `owners` who acts for a role where no finding says so, `tasks` our Tasks as they
-    were read, by id: a change keeps whatever people have added to them.
+    were read, by id: a change keeps whatever people have added to them. `zone`: of the sites.
     """
 
     instance: str
@@ -60,6 +61,7 @@ class Desk:
     as_of: datetime
     texts: Texts
     patient: Ref | None = None
+    zone: tzinfo = UTC
     owners: Mapping[Role, Party] = field(default_factory=dict)
     tasks: Mapping[str, Json] = field(default_factory=dict)
 

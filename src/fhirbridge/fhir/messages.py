@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fhirbridge.core.findings import Finding, Role, Severity, priority
-from fhirbridge.core.plan import Intent
+from fhirbridge.core.findings import Finding, Role, Severity, key_of, priority
+from fhirbridge.core.plan import Intent, Over
 
 from . import ours, tasks
 from .desk import Desk
@@ -76,21 +76,37 @@ def all_clear(intent: Intent, before: Json, desk: Desk, task: str) -> Iterator[M
         yield {name: value for name, value in message.items() if value}
 
 
+def too_many(over: Over, desk: Desk) -> Message:
+    """To the coordinator: further Tasks of an owner wait for tomorrow. Once a day, of no person."""
+    title, text = desk.texts.too_many(over.role, over.most)
+    day = desk.as_of.astimezone(desk.zone).date()
+    return _message(
+        desk,
+        name=f"{key_of('over', over.owner)}.{day.isoformat()}",
+        category="alert",
+        recipient=desk.recipient(Role.COORDINATOR),
+        task=None,
+        title=title,
+        text=text,
+    )
+
+
 def _message(
     desk: Desk,
     *,
     name: str,
     category: str,
     recipient: dict[str, Any],
-    task: str,
+    task: str | None,
     title: str,
     text: str,
 ) -> Message:
+    above: Message = {"partOf": [{"reference": task}]} if task else {}
     return {
         "resourceType": "Communication",
         "meta": {"tag": [ours.TAG]},
         "identifier": [_identifier(desk, name)],
-        "partOf": [{"reference": task}],
+        **above,
         "status": "completed",
         "category": [{"coding": [{"system": _CATEGORY, "code": category}]}],
         "topic": {"text": title},

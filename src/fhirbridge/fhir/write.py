@@ -39,6 +39,7 @@ def write(plan: Plan, desk: Desk) -> dict[str, Any] | None:
     entries = [
         entry for intent in plan.intents for entry in _WRITERS[intent.do](intent, plan, desk)
     ]
+    entries += [_create(messages.too_many(over, desk)) for over in plan.over]
     for entry in entries:
         check(entry["resource"], desk.home)
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries} if entries else None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import sqlalchemy as sa
 
-from . import audit, joining, journal, leases, links, marks, people, retention
+from . import audit, joining, journal, leases, links, marks, people, retention, waiting
 from .database import Database
 from .records import (
     Counts,
@@ -142,6 +142,24 @@ class Store:
         if not self._db.read(lambda tx: marks.any_timer(tx, now)):
             return 0
         return self._db.write(lambda tx: marks.ring(tx, now, limit))
+
+    # --- what waits
+
+    def waits(self, subject: str) -> list[waiting.Waiting]:
+        """The changes that the last look at a person wanted: key, what, since when."""
+        return self._db.read(lambda tx: waiting.of(tx, subject))
+
+    def save_waits(self, subject: str, waits: Sequence[waiting.Waiting]) -> None:
+        """What waits for this person from now on, instead of what waited before."""
+        self._db.write(lambda tx: waiting.replace(tx, subject, waits))
+
+    def opened(self, owner: str, day: date) -> int:
+        """How many Tasks were opened for an owner on a day."""
+        return self._db.read(lambda tx: waiting.opened(tx, owner, day))
+
+    def add_openings(self, counts: Mapping[str, int], day: date) -> None:
+        """Count new Tasks by owner."""
+        self._db.write(lambda tx: waiting.add_openings(tx, counts, day))
 
     # --- who is who
 

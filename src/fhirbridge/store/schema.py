@@ -138,6 +138,25 @@ timers = Table(
     Column("at", BigInteger, nullable=False, index=True),
 )
 
+# Changes that are wanted and not written yet: they have to hold for a while.
+waits = Table(
+    "waits",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("do", Text, primary_key=True),
+    Column("since", BigInteger, nullable=False),
+)
+
+# How many Tasks were opened for an owner on a day.
+openings = Table(
+    "openings",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+
 writes = Table(
     "writes",
     metadata,
