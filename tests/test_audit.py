@@ -204,7 +204,7 @@ def test_bad_lines_are_counted_with_their_place_and_the_rest_is_decided(
         b"[1, 2]",
         b'{"name": "Canary"}',
         b'{"resourceType": "MedicationRequest", "id": "y", "subject": [4]}',
-        b'{"resourceType": "Observation", "id": "z"}',
+        b'{"resourceType": "Condition", "id": "z"}',
         b"\xff\xfe\x00",
     ]
     path = ndjson(tmp_path / "ehr" / "all.ndjson", [*bad, *EHR, *[dispense("p-7")]])
@@ -218,7 +218,7 @@ def test_bad_lines_are_counted_with_their_place_and_the_rest_is_decided(
             "not-a-resource": [f"{path}:4", f"{path}:5"],
             "no-patient": [f"{path}:6"],
         }
-        assert result.summary.unused["ehr", "Observation"].count == 1
+        assert result.summary.unused["ehr", "Condition"].count == 1
         assert "Canary" not in result.summary.text
 
 

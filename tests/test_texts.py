@@ -60,6 +60,8 @@ KNOWN: dict[str, Any] = {
     "ordered_place": "office",
     "sent_place": "hospital",
     "product": "Ocrelizumab SC",
+    "program": "TOUCH Prescribing Program",
+    "enrolled": ("patient", "facility"),
     "excess": mg(300),
     "expected": date(2026, 12, 7),
     "allowed_visits": 2,

@@ -172,6 +172,26 @@ def test_a_part_fill() -> None:
 def test_prepared_but_not_handed_over() -> None:
     fact = supply(whenHandedOver=None, whenPrepared="2026-11-30", status="in-progress")
     assert (fact.day, fact.partial) == (date(2026, 11, 30), False)
+    assert fact.expected == date(2026, 11, 30)
+
+
+def test_a_supply_that_is_coming_is_expected_on_the_day_of_its_hand_over() -> None:
+    coming = supply(whenHandedOver="2026-12-07", whenPrepared="2026-12-03", status="preparation")
+    assert (coming.stage, coming.expected) == ("promised", date(2026, 12, 7))
+    assert supply(whenHandedOver="2026-12-07").expected is None  # it is there
+    assert supply(whenHandedOver=None, status="in-progress").expected is None
+
+
+@pytest.mark.parametrize("status", ["completed", "stopped", "cancelled"])
+@pytest.mark.parametrize(
+    "why",
+    [{"text": "Returned to stock"}, {"coding": [{"system": "http://x.example", "code": "return"}]}],
+)
+def test_a_supply_that_was_sent_back(status: str, why: dict[str, Any]) -> None:
+    fact = supply(status=status, statusReasonCodeableConcept=why)
+    assert fact.stage == "returned"
+    wrong = supply(status="entered-in-error", statusReasonCodeableConcept=why)
+    assert wrong.stage == "none"
 
 
 @pytest.mark.parametrize(

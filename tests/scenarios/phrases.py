@@ -110,6 +110,7 @@ PHRASES: tuple[tuple[str, Callable[[re.Match[str]], dict[str, Any]]], ...] = (
     (r"reason (.+)", _one("reason")),
     (r"(?:at|to) (home|office|hospital)", _one("site")),
     (r"source (\w+)", _one("source")),
+    (r"the (patient|prescriber|pharmacy|facility)", _one("who")),
     (r"part fill", _flag("partial", True)),
     (r"stopped early", _flag("complete", False)),
     (r"stat", _flag("priority", "stat")),
@@ -117,8 +118,8 @@ PHRASES: tuple[tuple[str, Callable[[re.Match[str]], dict[str, Any]]], ...] = (
     (r"dentist", _flag("text", "dentist")),
     (
         r"(active|on hold|stopped|planned|done|booked|proposed|fulfilled|cancelled|noshow"
-        r"|promised|committed|delivered|declined|returned|superseded|yes|no|unknown|in force"
-        r"|not in force)",
+        r"|promised|committed|delivered|declined|returned|superseded|preliminary|yes|no|unknown"
+        r"|in force|not in force)",
         _one("status"),
     ),
 )

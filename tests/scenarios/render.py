@@ -90,6 +90,7 @@ def _scenario(scenario: s.Scenario) -> Iterator[str]:
     site = [f"drug {story.drug}"] if story.drug != "ocrelizumab" else []
     site += [f"{drug} comes by {how}" for drug, how in story.supply.items()]
     site += [] if story.owners else ["the configuration names nobody"]
+    site += [f"a {source} is read too" for source in story.also]
     site += [] if story.treated else ["the patient died or is inactive"]
     if site:
         yield f"({'; '.join(site)})"

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Field
@@ -48,6 +49,8 @@ SOURCES = {
     "payer": ("authorizations", "coverage"),
     "pharmacy": ("dispenses",),
 }
+#: Sources that are only there where a story says so (`also: [laboratory]`).
+EXTRA = {"laboratory": ("results",), "registry": ("rems",)}
 
 
 class Expected(Strict):
@@ -77,6 +80,7 @@ class Story(Strict):
     supply: dict[str, str] = Field(default={})
     owners: bool = True  # whether the configuration names somebody for every role
     treated: bool = True
+    also: tuple[Literal["laboratory", "registry"], ...] = Field(default=(), strict=False)
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ def load(path: Path) -> Scenario:
     facts = _facts(node, story, told, where)
     sight = {
         (source, kind): "unread" if source in unread else "complete"
-        for source, kinds in SOURCES.items()
+        for source, kinds in (SOURCES | {name: EXTRA[name] for name in story.also}).items()
         for kind in kinds
     }
     return Scenario(path, story, facts, sight)
@@ -240,8 +244,9 @@ def _told(path: Path, number: int, line: str) -> Told:
 
 
 def _source(path: Path, number: int, source: str) -> str:
-    if source not in SOURCES:
-        raise Invalid(path, number, f"“{source}” is no source{yamlfile.nearest(source, SOURCES)}")
+    known = SOURCES | EXTRA
+    if source not in known:
+        raise Invalid(path, number, f"“{source}” is no source{yamlfile.nearest(source, known)}")
     return source
 
 

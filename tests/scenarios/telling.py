@@ -28,6 +28,8 @@ PLACES = {
     "dispensed": ("pharmacy", "MedicationDispense"),
     "coverage": ("payer", "Coverage"),
     "required": ("payer", "CoverageEligibilityResponse"),
+    "result": ("laboratory", "Observation"),
+    "enrolled": ("registry", "GuidanceResponse"),
 }
 DECISIONS = {
     "approved": f.Decision.APPROVED,
@@ -252,6 +254,29 @@ def _coverage(teller: Teller, told: Told, says: dict[str, Any]) -> f.Coverage:
     )
 
 
+def _result(teller: Teller, told: Told, says: dict[str, Any]) -> f.Evidence:
+    status = says.pop("status", "done")
+    return f.Evidence(
+        what="result",
+        state=STATES.get(status, f.State.ACTIVE),
+        ok=status == "done",
+        day=says.pop("days", (None,))[0],
+        **teller.common(told, says, drug=False),
+    )
+
+
+def _enrolled(teller: Teller, told: Told, says: dict[str, Any]) -> f.Evidence:
+    return f.Evidence(
+        what="enrollment",
+        state=f.State.DONE,
+        ok=says.pop("status", "yes") == "yes",
+        who=says.pop("who", ""),
+        day=says.pop("days", (None,))[0],
+        until=_span(says).end,
+        **teller.common(told, says, drug=False),
+    )
+
+
 KINDS: Mapping[str, Callable[[Teller, Told, dict[str, Any]], f.Fact]] = {
     "order": _order,
     "premed": _order,
@@ -262,4 +287,6 @@ KINDS: Mapping[str, Callable[[Teller, Told, dict[str, Any]], f.Fact]] = {
     "dispensed": _dispensed,
     "given": _given,
     "coverage": _coverage,
+    "result": _result,
+    "enrolled": _enrolled,
 }

@@ -258,13 +258,18 @@ def _relative(reference: str) -> str:
     return "/".join(parts[-2:])
 
 
+#: Vital signs stand in every chart: that there are Observations does not show that the results of
+#: a laboratory are kept here, so that the lack of one would mean something. A report does.
+_ANYWHERE = frozenset({"Observation"})
+
+
 def _sight(
     exports: Sequence[Export], summary: Summary, cut: set[tuple[str, str]]
 ) -> dict[tuple[str, str], str]:
     """What each source is believed for: as it was said, else what is in it."""
     sight = {}
     for export in exports:
-        present = {kind_of(t) for (source, t) in summary.read if source == export.name}
+        present = {kind_of(t) for (s, t) in summary.read if s == export.name and t not in _ANYWHERE}
         held = export.holds if export.holds is not None else {kind for kind in present if kind}
         summary.holds[export.name] = sorted(held)
         for kind in held:

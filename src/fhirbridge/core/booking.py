@@ -17,6 +17,7 @@ from .calendar import Calendar
 from .dispensing import NOTHING, dispense
 from .facts import (
     Administration,
+    Evidence,
     Fact,
     Order,
     Ref,
@@ -96,6 +97,8 @@ class Desk:
         for chain in laid:
             chain.slots += [extra for slot in chain.slots if (extra := self._too_much(slot))]
         self.requirements = self._requirements()
+        self.results = self._results()
+        self.enrollments = self._enrollments()
         self.first_ties = {ref: ties[0] for ref, ties in self.ties.items() if ties}
         made = [
             self._occasion(chain, number, slot)
@@ -180,6 +183,8 @@ class Desk:
             premedications=self._premedications(order, slot) if order else (),
             services=self._services(order) if order else (),
             requirements=self.requirements,
+            results=self.results,
+            enrollments=self.enrollments,
             ties=self.first_ties,
         )
 
@@ -220,6 +225,30 @@ class Desk:
                 kinds = {other.kind for other in self.web.answered(fact)}
                 covers = "drug" if kinds == {"medication"} else "administration" if kinds else ""
             found.append((covers, fact))
+        return tuple(found)
+
+    def _results(self) -> tuple[tuple[str, Evidence], ...]:
+        """The results that this therapy asks for, each with the name of the class."""
+        asked = {each.name for each in self.therapy.prerequisites}
+        found = [(name, fact) for classes, fact in self.sorted.results for name in classes & asked]
+        return tuple(sorted(found, key=lambda each: (each[0], each[1].ref)))
+
+    def _enrollments(self) -> tuple[Evidence, ...]:
+        """What says who is enrolled in this therapy's safety program: by the name of the program
+        or of the drug, by its order, else because the person has no other such drug."""
+        rems = self.therapy.rems
+        if rems is None:
+            return ()
+        only = [each for each in self.sorted.therapies if each.rems] == [self.therapy]
+        found = []
+        for programs, fact in self.sorted.enrollments:
+            drug = self.formulary.recognize(fact.codes, fact.text).therapy
+            if programs or drug is not None:
+                mine = rems.program in programs or drug is self.therapy
+            else:
+                mine = bool(self._tied(fact)) or (only and not fact.links)
+            if mine:
+                found.append(fact)
         return tuple(found)
 
 

@@ -271,11 +271,17 @@ class Coverage(Fact):
 
 @value(frozen=True, slots=True, kw_only=True)
 class Evidence(Fact):
-    """A result or an enrollment that a therapy requires (labs, REMS)."""
+    """What a therapy asks for before a dose: a laboratory result, or an enrollment (REMS).
+
+    `what`: result · enrollment. `who` is enrolled: patient · prescriber · pharmacy · facility,
+    or "" where the program answers as a whole. `ok`: the result is there, the enrollment stands.
+    """
 
     what: str
+    ok: bool
+    who: str = ""
     day: date | None = None
-    ok: bool | None = None
+    until: date | None = None  # its last day
 
 
 @value(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from .facts import (
     Administration,
     Authorization,
     Coverage,
+    Evidence,
     Fact,
     Order,
     Problem,
@@ -120,6 +121,8 @@ class Occasion:
     premedications: tuple[tuple[str, Order], ...] = ()  # (class, active order)
     services: tuple[Order, ...] = ()  # orders for the administration itself
     requirements: tuple[tuple[str, Requirement], ...] = ()  # (drug · administration, …)
+    results: tuple[tuple[str, Evidence], ...] = ()  # (prerequisite of the therapy, result)
+    enrollments: tuple[Evidence, ...] = ()  # in the safety program of the therapy
     ties: Mapping[Ref, Tie] = field(default_factory=dict)
 
     @property

@@ -15,6 +15,7 @@ from .facts import (
     Authorization,
     Coverage,
     Decision,
+    Evidence,
     Fact,
     Order,
     Requirement,
@@ -41,6 +42,8 @@ class Sorted:
     requirements: list[tuple[str, Therapy | None, Requirement]] = field(default_factory=list)
     visits: list[tuple[str, Therapy | None, Visit]] = field(default_factory=list)
     coverages: list[Coverage] = field(default_factory=list)
+    results: list[tuple[frozenset[str], Evidence]] = field(default_factory=list)
+    enrollments: list[tuple[frozenset[str], Evidence]] = field(default_factory=list)
 
     @property
     def ordered(self) -> frozenset[str]:
@@ -82,6 +85,11 @@ def sort(facts: Iterable[Fact], formulary: Formulary) -> Sorted:
                 out.visits.append(_sort_visit(fact, formulary))
             case Coverage():
                 out.coverages.append(fact)
+            case Evidence(what="result"):
+                if classes := formulary.prerequisite(fact.codes, fact.text):
+                    out.results.append((classes, fact))
+            case Evidence():
+                out.enrollments.append((formulary.rems(fact.codes, fact.text), fact))
     return out
 
 

@@ -24,9 +24,12 @@ PATIENT_PARAMETER: Mapping[str, str] = {
     "Coverage": "beneficiary",
     "CoverageEligibilityRequest": "patient",
     "CoverageEligibilityResponse": "patient",
+    "DiagnosticReport": "patient",
+    "GuidanceResponse": "patient",
     "MedicationAdministration": "patient",
     "MedicationDispense": "patient",
     "MedicationRequest": "patient",
+    "Observation": "patient",
     "ServiceRequest": "patient",
     "Task": "patient",
 }

@@ -20,6 +20,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "coverage": ("Coverage",),
     "dispenses": ("MedicationDispense",),
     "administrations": ("MedicationAdministration",),
+    "results": ("DiagnosticReport", "Observation"),
+    "rems": ("GuidanceResponse",),
     "worklist": ("Task",),
 }
 

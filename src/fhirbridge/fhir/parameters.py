@@ -93,6 +93,12 @@ Provenance reference target patient=target>Patient agent=agent.who>{_ANYONE} ent
 Observation token identifier status category code
 Observation date date=effectiveDateTime|effectivePeriod
 Observation reference patient=subject>Patient subject>Patient,Group,Device,Location encounter
+DiagnosticReport token identifier status category code
+DiagnosticReport date date=effectiveDateTime|effectivePeriod issued
+DiagnosticReport reference patient=subject>Patient subject>Patient,Group,Device,Location
+DiagnosticReport reference result>Observation encounter>Encounter
+GuidanceResponse token identifier request=requestIdentifier
+GuidanceResponse reference patient=subject>Patient subject>Patient,Group
 Condition token identifier code category clinical-status=clinicalStatus
 Condition reference patient=subject>Patient subject>Patient,Group
 Subscription token status type=channel.type payload=channel.payload

@@ -16,7 +16,18 @@ from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Finding
 from fhirbridge.core.ledger import Ledger, Occasion
 
-from . import amounts, authorization, coverage, given, order, places, quality, schedule, supply
+from . import (
+    amounts,
+    authorization,
+    coverage,
+    given,
+    order,
+    places,
+    quality,
+    readiness,
+    schedule,
+    supply,
+)
 from .base import CannotTell, Context, Judgement, Rule, Verdict
 from .figures import records_of
 from .looking import next_look
@@ -27,6 +38,7 @@ __all__ = ["ALL_RULES", "RULES", "Context", "Judgement", "judge", "next_look"]
 #: Every rule that looks at an occasion, in the order in which `--explain` shows them.
 RULES: tuple[Rule, ...] = (
     *order.RULES,
+    *readiness.RULES,
     *schedule.RULES,
     *coverage.RULES,
     *authorization.RULES,
@@ -90,6 +102,8 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     seen, today = context.seen(), context.calendar.day(context.as_of)
     sights = {past: _sight(seen, past) for past in (False, True)}
     blind = frozenset(code for sight in sights.values() for code in sight.blind)
+    held = {kind for _, kind in context.sight}
+    dim = any(rule.code in blind and rule.needs <= held for rule in RULES)
     findings: list[Finding] = []
     answers: dict[tuple[str, str], Verdict] = {}
     unsure: set[tuple[str, str]] = set()
@@ -124,7 +138,8 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     return Judgement(
         findings=tuple(findings),
         unsure=frozenset(unsure),
-        blind=blind | {quality.NO_OWNER.code} if blind else blind,
+        # What nobody is believed for was never judged: only what went unread may come back.
+        blind=blind | {quality.NO_OWNER.code} if dim else blind,
         standing=standing,
         answers=answers,
         looked=tuple(looked),

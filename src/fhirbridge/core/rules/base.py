@@ -1,9 +1,9 @@
 """What rules may know, and what comes of judging: the nouns around a rule.
 
 A rule declares what it `needs` (orders, authorizations, schedule, dispenses, administrations,
-coverage): where a source of that kind was not read, is stale or was cut, absence proves nothing,
-the rule *cannot tell*, and what it said before stays as it is. A rule that meets an amount it
-cannot measure raises `CannotTell`.
+coverage, results, rems): where a source of that kind was not read, is stale or was cut, absence
+proves nothing, the rule *cannot tell*, and what it said before stays as it is. A rule that meets an
+amount it cannot measure raises `CannotTell`.
 """
 
 from __future__ import annotations

@@ -85,6 +85,7 @@ def _waiting(occasion: Occasion, calendar: Calendar) -> Iterator[date]:
             yield from (fact.day + days + DAY for days in (CORRECTION, SPLIT))
     if due := due_after_history(occasion):
         yield from (due + days + DAY for days in (LATE, VERY_LATE))
+    yield from (supply.day for supply in occasion.supplies if supply.day)
     for each in occasion.visits:
         if each.day:
             yield each.day + DAY

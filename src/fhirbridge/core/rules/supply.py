@@ -96,11 +96,14 @@ def _late(scene: Scene) -> Iterable[Finding]:
     latest = scene.context.calendar.business_days_before(day, PROMISE_DAYS)
     left = scene.business_days_left or 0
     for supply in occasion.supplies:
-        expected = supply.expected
+        coming = supply.stage != "delivered" or (
+            supply.day is not None and supply.day > scene.today
+        )
+        expected = supply.expected or supply.day
         late = expected is not None and expected > latest
         waiting = supply.stage == "promised" and left < PROMISE_DAYS
         moving = supply.stage == "committed" and scene.lead <= 1
-        if supply.stage != "delivered" and (late or waiting or moving):
+        if coming and (late or waiting or moving):
             yield scene.finding(
                 focus=supply.ref,
                 reason=supply.ref,

@@ -27,6 +27,8 @@ from .fields import FIELDS
 from .orders import medication_request, service_request
 from .page import Page
 from .patients import coverage, patient
+from .rems import guidance_response
+from .results import diagnostic_report, observation
 from .schedule import appointment
 from .snapshot import Book, Json, Snapshot
 from .supply import medication_administration, medication_dispense
@@ -42,6 +44,9 @@ READERS: Mapping[str, Callable[[Page], list[Fact]]] = {
     "MedicationDispense": medication_dispense,
     "MedicationAdministration": medication_administration,
     "Coverage": coverage,
+    "Observation": observation,
+    "DiagnosticReport": diagnostic_report,
+    "GuidanceResponse": guidance_response,
 }
 
 #: meta.tag (system, code) on everything that we write.

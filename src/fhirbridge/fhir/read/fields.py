@@ -54,6 +54,24 @@ _OWN = {
         performer reasonCode reasonReference request status statusReason subject
         supportingInformation
     """,
+    "Observation": """
+        basedOn bodySite category code component dataAbsentReason derivedFrom device
+        effectiveDateTime effectiveInstant effectivePeriod effectiveTiming encounter focus
+        hasMember identifier interpretation issued method note partOf performer
+        referenceRange specimen status subject valueBoolean valueCodeableConcept
+        valueDateTime valueInteger valuePeriod valueQuantity valueRange valueRatio
+        valueSampledData valueString valueTime
+    """,
+    "DiagnosticReport": """
+        basedOn category code conclusion conclusionCode effectiveDateTime effectivePeriod
+        encounter identifier imagingStudy issued media performer presentedForm result
+        resultsInterpreter specimen status subject
+    """,
+    "GuidanceResponse": """
+        dataRequirement encounter evaluationMessage identifier moduleCanonical
+        moduleCodeableConcept moduleUri note occurrenceDateTime outputParameters performer
+        reasonCode reasonReference requestIdentifier result status subject
+    """,
     "Coverage": """
         beneficiary class contract costToBeneficiary dependent identifier network order
         payor period policyHolder relationship status subrogation subscriber subscriberId

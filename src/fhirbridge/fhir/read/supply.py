@@ -1,7 +1,8 @@
 """DISPENSED and GIVEN: MedicationDispense and MedicationAdministration.
 
 Only a completed dispense is on hand; `in-progress` is the pharmacy's commitment, `preparation`
-a promise. A part fill (FFP, RFP: v3 ActPharmacySupplyType) says so itself.
+a promise. A part fill (FFP, RFP: v3 ActPharmacySupplyType) says so itself. What was sent back has
+no status of its own in R4: the reason of the status says it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ STAGES = {
 }
 STATES = {status: state for status, (state, _) in STAGES.items()}
 
+#: Stages in which the drug is not there yet.
+COMING = frozenset({"promised", "committed"})
+
 #: First fill, refill: part (also with an emergency supply code).
 PARTIAL = frozenset({"FFP", "FFPS", "RFP", "RFPS"})
 
@@ -43,14 +47,20 @@ GIVEN_STATES = {status: state for status, (state, _) in GIVEN.items()}
 
 
 def medication_dispense(page: Page) -> list[Fact]:
-    """R4 MedicationDispense. `day`: handed over, else prepared (local days)."""
+    """R4 MedicationDispense. `day`: handed over, else prepared (local days).
+
+    Of a supply that is not handed over yet, that is the day on which it is expected.
+    """
     body = page.body
     page.person("subject")
     codes, drug = page.medication()
     page.point_to_all("authorizingPrescription", "authorizing prescription")
-    handed = page.day(body, "whenHandedOver")
-    status = page.word(body, "status")
+    day = page.day(body, "whenHandedOver") or page.day(body, "whenPrepared")
+    state, stage = STAGES.get(page.word(body, "status"), (State.UNKNOWN, "none"))
     reason = page.one(body, "statusReasonCodeableConcept")
+    code, words = page.code_of(reason), page.words_of(reason)
+    if state is not State.WRONG and "return" in f"{code} {words}".lower():
+        stage = "returned"
     instructions = page.rows(body, "dosageInstruction")
     supply = Supply(
         ref=page.ref,
@@ -61,12 +71,13 @@ def medication_dispense(page: Page) -> list[Fact]:
         state=page.state(STATES),
         updated=page.updated,
         amount=page.amount(body, "quantity"),
-        stage=STAGES.get(status, (State.UNKNOWN, "none"))[1],
+        stage=stage,
         partial=not PARTIAL.isdisjoint([code.code for code in page.codes(body, "type")]),
-        day=handed or page.day(body, "whenPrepared"),
+        day=day,
+        expected=day if stage in COMING else None,
         pharmacy=page.first_party([page.one(row, "actor") for row in page.rows(body, "performer")]),
         destination=_destination(page) if "destination" in body else SOMEWHERE,
-        reason=(page.code_of(reason) or page.words_of(reason)) if reason else "",
+        reason=code or words,
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
