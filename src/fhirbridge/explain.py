@@ -72,6 +72,10 @@ def _header(decision: Decision) -> list[str]:
         for (source, kind), state in sorted(decision.gathered.sight.items())
     ]
     lines += _table(rows)
+    lines += [
+        f"  answered in {answer.ref.name}: {finding.rule}: {answer.choice}"
+        for answer, finding in decision.answers
+    ]
     if not decision.ledger.therapies:
         lines.append("  no therapy that is known: nothing is looked at")
     return lines
@@ -158,6 +162,14 @@ def explained(decision: Decision, texts: Texts) -> dict[str, Any]:
         "findings": [
             {**finding_json(f, decision, texts), "folded_into": f.folded_into}
             for f in decision.judgement.findings
+        ],
+        "answers": [
+            {"task": answer.ref.name, "rule": finding.rule, "choice": answer.choice}
+            for answer, finding in decision.answers
+        ],
+        "waits": [
+            {"key": each.key, "do": each.do.value, "since": each.since.isoformat()}
+            for each in decision.held.waits
         ],
         "next_look": decision.next_look.isoformat() if decision.next_look else None,
     }

@@ -16,7 +16,7 @@ known words (roles, classes of premedication) are put stands in `words.yaml` of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -108,6 +108,8 @@ class Phrases(Strict):
     changed_note: str  # {text}
     gone_note: str
     refused: str  # {owner}, {text}
+    unread: str  # {owner}, {text}
+    choices: str  # {choices}
     too_many_title: str  # {owner}
     too_many: str  # {owner}, {most}
 
@@ -120,6 +122,7 @@ class Words(Strict):
     day: str  # of {day} {month} {year} {weekday}
     moment: str  # a moment that is a whole day
     hour: str  # a moment with a time of day: {hour} {minute} {half} as well
+    either: str  # between choices
     part: str  # of the root Task: {owner} {summary} {action}
     names: dict[str, str] = Field(default={})
     phrases: Phrases
@@ -156,17 +159,24 @@ class Texts:
         """For a person who works on a Task whose trouble is gone."""
         return self.words.phrases.gone_note
 
-    def refused(self, finding: Finding) -> str:
-        """For the coordinator: the owner rejected the Task or failed."""
+    def refused(self, finding: Finding, *, answered: bool = False) -> str:
+        """For the coordinator: the owner rejected the Task or failed, or `answered` what cannot
+        be read."""
         text = self.tell(finding, finding.owner).text
-        owner = self.name(finding.owner)
-        return _capital(self.words.phrases.refused.format(owner=owner, text=text))
+        phrases = self.words.phrases
+        phrase = phrases.unread if answered else phrases.refused
+        return _capital(phrase.format(owner=self.name(finding.owner), text=text))
 
     def too_many(self, owner: Role, most: int) -> tuple[str, str]:
         """For the coordinator: an owner was given all Tasks of a day. Title and text."""
         phrases, name = self.words.phrases, self.name(owner)
         title, text = phrases.too_many_title, phrases.too_many
         return _capital(title.format(owner=name)), _capital(text.format(owner=name, most=most))
+
+    def asked(self, text: str, choices: Sequence[str]) -> str:
+        """A question with what may be answered."""
+        quoted = _listed([f"“{each}”" for each in choices], self.words.either)
+        return f"{text} {self.words.phrases.choices.format(choices=quoted)}"
 
     def name(self, word: str) -> str:
         """A role or another known word as it is put inside a sentence."""

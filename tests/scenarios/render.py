@@ -102,6 +102,8 @@ def _scenario(scenario: s.Scenario) -> Iterator[str]:
             told = read(line)
             said = line.strip().split(None, 2)[2]
             yield f"| {told.kind} | {told.name} | {said} |"
+    for rule, choice in story.answers.items():
+        yield f"| answered | | {rule}: {choice} |"
     yield ""
     for each in story.expect:
         named = {name: value for name, value in each.model_dump(exclude={"rule"}).items() if value}

@@ -17,8 +17,8 @@ any value that the rule says. `cannot_tell` names rules that must have no answer
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from functools import cache
 from pathlib import Path
@@ -28,9 +28,10 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from fhirbridge import mappings, yamlfile
+from fhirbridge.core.answering import accepted, honored, settled
 from fhirbridge.core.booking import book
 from fhirbridge.core.calendar import Calendar
-from fhirbridge.core.facts import Fact, Party
+from fhirbridge.core.facts import Answer, Fact, Party, Ref
 from fhirbridge.core.findings import Finding, Role
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.ledger import Ledger
@@ -78,6 +79,7 @@ class Story(Strict):
     zone: str = "America/New_York"
     holidays: tuple[date, ...] = Field(default=(), strict=False)
     supply: dict[str, str] = Field(default={})
+    answers: dict[str, str] = Field(default={})  # what a person answered to a rule's question
     owners: bool = True  # whether the configuration names somebody for every role
     treated: bool = True
     also: tuple[Literal["laboratory", "registry"], ...] = Field(default=(), strict=False)
@@ -130,7 +132,20 @@ class Scenario:
         )
 
     def judged(self) -> Judgement:
-        return judge(self.ledger(), self.context())
+        asked = judge(self.ledger(), self.context())
+        answers = accepted(list(self._answers(asked.findings)), asked.findings)
+        if not answers:
+            return asked
+        ledger = book(honored(self.facts, answers), formulary(), self.calendar)
+        judged = judge(ledger, self.context())
+        return replace(judged, findings=settled(judged.findings, answers))
+
+    def _answers(self, findings: Iterable[Finding]) -> Iterator[Answer]:
+        for each in findings:
+            if choice := self.story.answers.get(each.rule):
+                yield Answer(
+                    ref=Ref("ehr", "Task", each.key), key=each.key, choice=choice, digest=each.asked
+                )
 
 
 @cache

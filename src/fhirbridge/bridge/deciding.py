@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 
+from fhirbridge.core.answering import Accepted, accepted, honored, settled
 from fhirbridge.core.booking import book
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.facts import Party, Ref
@@ -20,6 +21,7 @@ from fhirbridge.core.holding import Held, Opened, Patience, Wait, hold
 from fhirbridge.core.ledger import Ledger
 from fhirbridge.core.plan import ROOT_RULE, Plan, Said, decide
 from fhirbridge.core.rules import Context, Judgement, judge, next_look
+from fhirbridge.fhir.replies import reply
 from fhirbridge.fhir.said import said
 from fhirbridge.store.records import Written
 
@@ -39,6 +41,7 @@ class Decision:
     gathered: Gathered
     ledger: Ledger
     judgement: Judgement
+    answers: Accepted  # of people, to our questions, that were honored
     said: tuple[Said, ...]
     found: tuple[Written, ...]  # Tasks of ours of which the memory did not know
     plan: Plan
@@ -111,6 +114,14 @@ class Decider:
             formulary=self.formulary,
         )
         judgement = judge(ledger, context)
+        answers = self._answers(gathered, person, judgement)
+        if answers:
+            # The questions are asked of the records as they stand; what they answer for is read
+            # anew, and what is wrong with it is found like everything else.
+            facts = honored(gathered.facts, answers)
+            ledger = book(facts, self.formulary, self.calendar)
+            judgement = judge(ledger, context)
+            judgement = replace(judgement, findings=settled(judgement.findings, answers))
         told, found = memory.complete(told, judgement.findings, recall)
         held = self._hold(self._plan(judgement, told, "on", "shadow"), recent, as_of)
         shown = self._plan(judgement, told, "on", "shadow", held=held.keys)
@@ -127,6 +138,7 @@ class Decider:
             gathered=gathered,
             ledger=ledger,
             judgement=judgement,
+            answers=answers,
             said=told,
             found=found,
             plan=replace(shown, over=held.over),
@@ -134,6 +146,12 @@ class Decider:
             held=held,
             next_look=min(looks, default=None),
         )
+
+    def _answers(self, gathered: Gathered, person: Ref, judgement: Judgement) -> Accepted:
+        """What people answered in our Tasks, of the facts as they stand."""
+        home = self.home or person.source
+        given = [reply(task, home, self.instance) for task in gathered.ours]
+        return accepted([each for each in given if each], judgement.findings)
 
     def _hold(self, plan: Plan, recent: Recent | None, as_of: datetime) -> Held:
         if recent is None:

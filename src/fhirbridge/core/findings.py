@@ -69,6 +69,8 @@ class Finding:
     digest: str = ""
     lead: timedelta | None = None  # time to the visit
     folded_into: str | None = None  # rule whose trouble causes this one
+    choices: Mapping[str, str] = field(default_factory=dict)  # of a question: code -> words
+    asked: str = ""  # the digest of the facts that a question asks about
 
     @property
     def party(self) -> Party | None:

@@ -19,6 +19,7 @@ from fhirbridge.core.plan import Intent, Over
 from . import ours, tasks
 from .desk import Desk
 from .ours import Json
+from .replies import is_unread
 
 Message = dict[str, Any]
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/communication-category"
@@ -40,7 +41,7 @@ def announced(intent: Intent, finding: Finding, desk: Desk, task: str) -> Iterat
         )
 
 
-def escalation(intent: Intent, finding: Finding, desk: Desk, task: str) -> Message:
+def escalation(intent: Intent, finding: Finding, before: Json, desk: Desk, task: str) -> Message:
     """To the coordinator: the owner refused. Once for each digest."""
     return _about(finding, desk) | _message(
         desk,
@@ -49,7 +50,7 @@ def escalation(intent: Intent, finding: Finding, desk: Desk, task: str) -> Messa
         recipient=desk.recipient(Role.COORDINATOR),
         task=task,
         title=desk.texts.tell(finding, Role.COORDINATOR).title,
-        text=desk.texts.refused(finding),
+        text=desk.texts.refused(finding, answered=is_unread(before)),
     )
 
 

@@ -19,6 +19,7 @@ RULE = "urn:fhirbridge:rule"  # Task.reasonCode
 ROLE = "urn:fhirbridge:role"  # Task.performerType
 INPUT = "urn:fhirbridge:input"  # Task.input: figures and what we must remember
 OUTPUT = "urn:fhirbridge:output"  # Task.output
+CHOICES = "urn:fhirbridge:choice"  # what may be answered to a question
 STATUS = "urn:fhirbridge:business-status"  # Task.businessStatus: what we did last
 
 #: Business statuses that only we set, together with a terminal status.
@@ -26,6 +27,7 @@ CLOSED_BY_US = frozenset({"solved", "withdrawn", "folded"})
 
 #: Inputs that are no figures. `self` is the id of the Task that it stands in: in a copy, another's.
 DIGEST, NOTED, AUDIENCE, EVIDENCE, SELF = "digest", "noted", "audience", "evidence", "self"
+CHOICE, QUESTION = "choice", "question"
 
 
 #: Identifier systems that carry the instance between their two ends.

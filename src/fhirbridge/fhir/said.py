@@ -14,6 +14,7 @@ from fhirbridge.core.plan import ROOT_RULE, Said, Told
 
 from . import ours
 from .ours import Json
+from .replies import is_unread
 from .told import instant
 
 #: Task.status (R4 §12.10, TaskStatus) -> what became of a Task that we did not close ourselves.
@@ -73,6 +74,8 @@ def _told(task: Json) -> Told:
     ours_last = ours.code_of(task.get("businessStatus"), ours.STATUS)
     if status in ("completed", "cancelled") and ours_last in ours.CLOSED_BY_US:
         return Told.CLOSED_BY_US
+    if is_unread(task):
+        return Told.REFUSED  # nothing was decided: the coordinator finds out what was meant
     return TOLD.get(status, Told.STARTED) if isinstance(status, str) else Told.STARTED
 
 

@@ -18,6 +18,7 @@ from fhirbridge.core.plan import GONE, Intent, Why
 from . import ours
 from .desk import Desk
 from .ours import Json
+from .replies import is_unread
 
 Task = dict[str, Any]
 
@@ -80,7 +81,7 @@ def annotated(task: Json, finding: Finding | None, desk: Desk) -> Task:
 def escalated(task: Json, finding: Finding, desk: Desk) -> Task:
     """A refused Task stays refused; it says that the coordinator was told."""
     after = _copy(task)
-    _note(after, desk.texts.refused(finding), desk)
+    _note(after, desk.texts.refused(finding, answered=is_unread(task)), desk)
     _remember(after, ours.NOTED, finding.digest)
     _status(after, "escalated", desk)
     return after
@@ -138,7 +139,8 @@ def _say(task: Task, finding: Finding, desk: Desk, status: str) -> None:
     if finding.action == "fulfill" and finding.focus and finding.focus.type in _REQUESTS:
         code["coding"].append({"system": _TASK_CODE, "code": "fulfill"})
     task["code"] = code
-    task["description"] = text.text
+    choices = [desk.texts.name(words) for words in finding.choices.values()]
+    task["description"] = desk.texts.asked(text.text, choices) if choices else text.text
     task["priority"] = priority(finding.severity, finding.lead)
     # No HL7 code beside ours: the detected-issue codes are about doses and interactions, and
     # ActReason's OSTOCK or NOTCOVER would state a cause that nobody has stated.
@@ -169,6 +171,11 @@ def _inputs(finding: Finding, desk: Desk) -> Iterator[dict[str, Any]]:
         said_to = ours.concept(ours.INPUT, ours.AUDIENCE)
         said_to["coding"].append({"system": ours.ROLE, "code": role.value})
         yield {"type": said_to, "valueReference": desk.recipient(role, finding.parties.get(role))}
+    for choice, words in finding.choices.items():
+        coding = {"system": ours.CHOICES, "code": choice, "display": desk.texts.name(words)}
+        yield {"type": ours.concept(ours.INPUT, ours.CHOICE), "valueCoding": coding}
+    if finding.choices:
+        yield {"type": ours.concept(ours.INPUT, ours.QUESTION), "valueString": finding.asked}
     yield {"type": ours.concept(ours.INPUT, ours.DIGEST), "valueString": finding.digest}
 
 

@@ -81,7 +81,7 @@ def _escalate(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:
     before, place = _before(intent, desk)
     finding = _finding(intent)
     yield _change(tasks.escalated(before, finding, desk), before)
-    yield _create(messages.escalation(intent, finding, desk, place))
+    yield _create(messages.escalation(intent, finding, before, desk, place))
 
 
 _WRITERS: Mapping[Do, Callable[[Intent, Plan, Desk], Iterator[Entry]]] = {

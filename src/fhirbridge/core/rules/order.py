@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from fhirbridge.core.answering import AS_ORDERED, SINGLE, SPLIT
 from fhirbridge.core.facts import State
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.grammar import admits_both
@@ -18,6 +19,8 @@ from .scene import Check, Scene
 #: Premedication orders are looked for from this many days before the visit
 #: (docs/domain.md 3.2, 24).
 PREMEDICATION_DAYS = 7
+#: What a prescriber may answer where nobody can tell.
+ONE_OR_TWO = {SINGLE: SINGLE, SPLIT: SPLIT}
 
 
 def _without_order(scene: Scene) -> Iterable[Finding]:
@@ -104,6 +107,7 @@ def _outside_label(scene: Scene) -> Iterable[Finding]:
     yield scene.finding(
         variant="low" if dose.value < masses[0] else "high" if dose.value > masses[-1] else "",
         usual=tuple(str(Quantity(mass, dose.unit)) for mass in masses),
+        choices={AS_ORDERED: AS_ORDERED, "change-order": "change-order"},
     )
 
 
@@ -136,7 +140,7 @@ def _unclear(scene: Scene) -> Iterable[Finding]:
         return
     said = order.visits is not None or bool(order.days)
     if not said and admits_both(order.text):
-        yield scene.finding(variant="text")
+        yield scene.finding(variant="text", choices=ONE_OR_TWO)
         return
     approved, dose = occasion.authorized_drug, occasion.ordered.per_visit
     if approved.decision not in APPROVED or approved.visits is None or dose is None:
@@ -145,7 +149,12 @@ def _unclear(scene: Scene) -> Iterable[Finding]:
         return
     total = approved.total
     if total is not None and total.same(dose) and approved.visits != (occasion.ordered.visits or 1):
-        yield scene.finding(variant="parties", reason=approved.refs[0], evidence=approved.refs)
+        yield scene.finding(
+            variant="parties",
+            reason=approved.refs[0],
+            evidence=approved.refs,
+            choices=ONE_OR_TWO,
+        )
 
 
 def _premedication(scene: Scene) -> Iterable[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from fhirbridge.core.answering import masses
 from fhirbridge.core.facts import Administration, Fact, Order, Problem, Supply
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.quantity import Measured, Quantity
@@ -52,6 +53,7 @@ def _doubt(scene: Scene, column: str, writer: Role, problem: Problem, close: boo
         readings=problem.readings or None,
         record=f"{problem.ref.type}/{problem.ref.id}",
         evidence=[problem.ref],
+        choices=masses(problem.readings),
     )
 
 

@@ -6,7 +6,7 @@ moment; what several rules ask for is worked out once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
 from fhirbridge.core.facts import Order, Party, Ref, Visit
@@ -65,11 +65,13 @@ class Scene:
         owner: Role | None = None,
         part: str = "",
         evidence: Sequence[Ref] = (),
+        choices: Mapping[str, str] | None = None,
         **say: object,
     ) -> Finding:
         """A finding of this rule about this occasion; what is not given follows the rule.
 
         `part` tells several findings of one rule and occasion apart (it goes into the key).
+        `choices` make it a question: what was asked is not asked again for another day.
         """
         occasion, rule = self.occasion, self.rule
         figures = figures_of(occasion)
@@ -79,6 +81,7 @@ class Scene:
         audience = rule.audience if owner in rule.audience else (owner, *rule.audience)
         parties = {role: self.party(role) for role in audience}
         due = self.due(rule.deadline)
+        said = sorted((name, str(value)) for name, value in say.items())
         return Finding(
             rule=rule.code,
             severity=severity or rule.severity,
@@ -106,10 +109,12 @@ class Scene:
                     part,
                     occasion.day,
                     shown,
-                    sorted((name, str(value)) for name, value in say.items()),
+                    said,
                 ]
             ),
             lead=self._until_visit,
+            choices=choices or {},
+            asked=digest_of([rule.code, variant, part, shown, *said]) if choices else "",
         )
 
     def key(self, part: str = "") -> str:

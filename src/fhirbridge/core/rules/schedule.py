@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 
+from fhirbridge.core.answering import AS_PLANNED
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.ledger import Dose, Occasion
 from fhirbridge.core.occasions import course_of, course_start
@@ -151,6 +152,8 @@ def _too_early(scene: Scene) -> Iterable[Finding]:
         last_dose=start,
         earliest=hard if too_early else usual,
         days=(visit.day - start).days,
+        # Below the label's minimum there is nothing to choose.
+        choices={} if too_early else {AS_PLANNED: AS_PLANNED, "move-visit": "move-visit"},
     )
 
 

@@ -1,0 +1,101 @@
+"""A question is asked in a Task, answered there, and honored until the facts change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.bridge.estate import Estate, Json, order, visit
+
+ASKED = {"dosageInstruction": [{"text": "300 mg x 2"}]}
+RULE = "single-vs-split-unclear"
+
+
+def question(estate: Estate, status: str = "requested") -> Json:
+    tasks = [each for each in estate.tasks(status=status) if rule(each) == RULE]
+    return tasks[-1]
+
+
+def rule(task: Json) -> str:
+    code: str = task["reasonCode"]["coding"][0]["code"]
+    return code
+
+
+def asked(estate: Estate, **more: Any) -> Json:
+    estate.put("ehr", order(**(ASKED | more)))
+    estate.put("ehr", visit())
+    estate.work()
+    return question(estate)
+
+
+def test_the_question_carries_its_choices_in_inputs_and_words(estate: Estate) -> None:
+    task = asked(estate)
+    choices = [each["valueCoding"]["code"] for each in task["input"] if "valueCoding" in each]
+    assert choices == ["single", "split"]
+    assert "Answer in this task: “one infusion” or “two infusions”." in task["description"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "booked_too_few"),
+    [
+        ({"valueCoding": {"system": "urn:fhirbridge:choice", "code": "split"}}, True),
+        ({"valueString": "Two infusions."}, True),
+        ({"valueString": "one infusion"}, False),
+    ],
+)
+@pytest.mark.parametrize("status", ["completed", "requested", "in-progress"])
+def test_an_answer_is_honored_by_the_ledger(
+    estate: Estate, answer: Json, booked_too_few: bool, status: str
+) -> None:
+    task = asked(estate)
+    output = [{"type": {"text": "answer"}, **answer}]
+    estate.put("ehr", {**task, "status": status, "output": output})
+    estate.work()
+    assert RULE not in estate.rules()
+    outcome = estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
+    assert outcome.decision is not None
+    assert len(outcome.decision.answers) == 1
+    doses = outcome.decision.ledger.occasions
+    assert len(doses) == (2 if booked_too_few else 1)
+    assert {str(each.ordered.per_visit) for each in doses} == (
+        {"300 mg"} if booked_too_few else {"600 mg"}
+    )
+    assert not outcome.decision.plan  # after writing, nothing is left to write
+
+
+def test_an_answer_holds_until_the_facts_change(estate: Estate) -> None:
+    task = asked(estate)
+    output = [{"type": {"text": "answer"}, "valueString": "one infusion"}]
+    estate.put("ehr", {**task, "status": "completed", "output": output})
+    estate.work()
+    assert RULE not in estate.rules()
+    estate.put("ehr", order(dosageInstruction=[{"text": "300 mg x 2 "}], note=[{"text": "x"}]))
+    estate.work()
+    assert RULE not in estate.rules()  # the record changed, not what was asked about
+    changed = [{"text": "460 mg x 2"}]
+    estate.put("ehr", order(dosageInstruction=changed))
+    estate.work()
+    assert RULE in estate.rules()
+    assert question(estate)["identifier"][0]["value"].endswith(".2")
+
+
+def test_a_question_completed_without_an_answer_goes_to_the_coordinator(estate: Estate) -> None:
+    task = asked(estate)
+    output = [{"type": {"text": "answer"}, "valueString": "see my note"}]
+    estate.put("ehr", {**task, "status": "completed", "output": output})
+    estate.work()
+    told = estate.servers["ehr"].shelf.current("Communication")
+    texts = [each.resource["payload"][0]["contentString"] for each in told if each.resource]
+    assert sum("find out what was meant" in text for text in texts) == 1
+
+
+def test_an_answer_that_is_not_understood_changes_nothing(estate: Estate) -> None:
+    task = asked(estate)
+    output = [{"type": {"text": "answer"}, "valueString": "see my note"}]
+    estate.put("ehr", {**task, "status": "in-progress", "output": output})
+    estate.work()
+    outcome = estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
+    assert outcome.decision is not None
+    assert not outcome.decision.answers
+    assert RULE in {each.rule for each in outcome.decision.judgement.findings}
