@@ -9,6 +9,8 @@ FHIR ?= R4
 PORT ?= 8080
 INTERVAL_MS ?= 500
 RESTHOOK ?= true
+SECONDS ?= 90
+SEED ?= 1
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -18,7 +20,7 @@ PYTEST := $(BIN)/python -m pytest
 SLOW := tests/contract tests/journeys tests/services tests/package
 FAST := tests $(addprefix --ignore=,$(SLOW))
 
-.PHONY: help demo test lint types sockets contract journeys services package compose image-steps \
+.PHONY: help demo test lint types sockets contract journeys services chaos package compose image-steps \
 	bench hapi check lock clean
 .DEFAULT_GOAL := help
 
@@ -59,6 +61,9 @@ journeys: $(READY)  ## fixtures in, Tasks and Communications out: SERVER=sandbox
 
 services: $(READY)  ## with a real Redis and a real PostgreSQL, started for the tests
 	$(PYTEST) tests/services
+
+chaos: $(READY)  ## everything is killed at random, nothing is lost: SECONDS=90 SEED=1
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED)
 
 package: $(READY)  ## the wheel alone in an empty environment
 	$(PYTEST) tests/package

@@ -34,10 +34,10 @@ class CannotStart(RuntimeError):
 @contextlib.contextmanager
 def redis_server() -> Iterator[str]:
     """A Redis that keeps nothing on disk. Yields its URL, database 0."""
-    port = _free_port()
+    port = free_port()
     command = [program("redis-server", "redis-server"), "--port", str(port)]
     command += ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with _folder() as folder, _running(command, folder, ready=lambda: _redis_answers(port)):
+    with _folder() as folder, _running(command, folder, ready=lambda: redis_answers(port)):
         yield f"redis://127.0.0.1:{port}/0"
 
 
@@ -45,15 +45,15 @@ def redis_server() -> Iterator[str]:
 def postgres_server() -> Iterator[str]:
     """A PostgreSQL cluster made for the occasion. Yields the SQLAlchemy URL of its database."""
     account = POSTGRES_ACCOUNT if os.geteuid() == 0 else None
-    port = _free_port()
+    port = free_port()
     with _folder(owner=account) as folder:
         data = str(folder / "data")
-        init = [_postgres_program("initdb"), "--pgdata", data, "--username", "fhirbridge"]
+        init = [postgres_program("initdb"), "--pgdata", data, "--username", "fhirbridge"]
         init += ["--auth", "trust", "--encoding", "UTF8", "--no-sync"]
         made = subprocess.run(init, user=account, cwd=folder, capture_output=True, text=True)
         if made.returncode:
             raise CannotStart(f"initdb failed: {made.stderr}")
-        serve = [_postgres_program("postgres"), "-D", data, "-k", str(folder), "-p", str(port)]
+        serve = [postgres_program("postgres"), "-D", data, "-k", str(folder), "-p", str(port)]
         # A killed server loses nothing without fsync; only a power cut would, and no test cuts it.
         serve += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
         log = folder / "log"
@@ -88,7 +88,7 @@ def hapi_server(
     ):  # fmt: skip
         yield given.rstrip("/")
         return
-    port = port or _free_port()
+    port = port or free_port()
     run = str(ROOT / "sandbox" / "hapi" / "run")
     built = subprocess.run([run, "--build-only"], capture_output=True, text=True)
     if built.returncode:
@@ -99,7 +99,7 @@ def hapi_server(
     base = f"http://127.0.0.1:{port}/fhir"
     with (
         _folder() as folder,
-        _running(command, folder, ready=lambda: _http_answers(f"{base}/metadata"), within=240),
+        _running(command, folder, ready=lambda: http_answers(f"{base}/metadata"), within=240),
     ):
         yield base
 
@@ -149,7 +149,7 @@ def _folder(owner: str | None = None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -164,13 +164,13 @@ def program(name: str, package: str, *, also: str | None = None) -> str:
     return found
 
 
-def _postgres_program(name: str) -> str:
+def postgres_program(name: str) -> str:
     # Debian keeps the server's programs off the PATH, in a folder for each major version.
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return program(name, "postgresql", also=":".join(map(str, folders)))
 
 
-def _redis_answers(port: int) -> bool:
+def redis_answers(port: int) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")
@@ -179,7 +179,7 @@ def _redis_answers(port: int) -> bool:
         return False
 
 
-def _http_answers(url: str) -> bool:
+def http_answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:
             return bool(answer.status == 200)

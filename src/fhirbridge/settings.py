@@ -154,6 +154,7 @@ class Settings(yamlfile.Strict):
     # of an hour where Tasks go to another machine, else none.
     settle_seconds: int | None = Field(default=None, ge=0)
     most_new_tasks: int | None = Field(default=50, gt=0)  # for one owner in a day; null: any number
+    lease_seconds: int = Field(default=180, gt=0)  # how long a worker may take for one person
 
     @model_validator(mode="after")
     def _one_worklist(self) -> Self:

@@ -225,6 +225,7 @@ def wire(
         or Pace(
             sweep=timedelta(seconds=settings.sweep_seconds),
             poll=timedelta(seconds=settings.poll_seconds),
+            lease=timedelta(seconds=settings.lease_seconds),
         ),
         watcher=watcher,
     )

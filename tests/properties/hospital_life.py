@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 from hypothesis import strategies as st
 
-from fhirbridge.bridge.bridge import LEASE, Bridge
+from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.fhir import jsonio, ours
 from fhirbridge.sandbox.resources import Refused
 from tests.bridge.estate import START, Answer, Estate, dispense, order, patient, visit
@@ -329,7 +329,7 @@ class Life:
 
     def another_works(self) -> None:
         """The lease of whoever hangs runs out; another worker does everything."""
-        self.estate.clock.now += LEASE + timedelta(minutes=1)
+        self.estate.clock.now += Pace().lease + timedelta(minutes=1)
         self.fault = None
         self.estate.work()
 

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from fhirbridge.bridge.bridge import LEASE
+from fhirbridge.bridge.bridge import Pace
 from fhirbridge.bridge.deciding import Decision
 from fhirbridge.core.findings import digest_of
 from fhirbridge.core.plan import GONE, Intent, Said, Told, root_key
@@ -170,7 +170,7 @@ class AnyLife(RuleBasedStateMachine):
         self.life.post, self.life.late = [], []
         for fake in self.estate.servers.values():
             fake.down = None
-        self.estate.clock.now += LEASE  # of those who were killed
+        self.estate.clock.now += Pace().lease  # of those who were killed
         self.estate.bridge.sweep()
         for _ in range(20):
             self.estate.bridge.tick()

@@ -36,8 +36,6 @@ from .writing import Writer
 
 log = logging.getLogger("fhirbridge")
 
-#: Longer than any reconciliation should take; a killed worker's subject is due again after it.
-LEASE = timedelta(minutes=3)
 #: Tries after which work that fails for an unknown reason is set aside.
 ATTEMPTS = 8
 _FORBIDDEN_AGAIN = timedelta(minutes=15)
@@ -51,6 +49,8 @@ class Pace:
     sweep: timedelta = timedelta(minutes=15)  # a source that pushes is polled so often
     poll: timedelta = timedelta(seconds=60)  # … and one that does not, or is silent
     retry: timedelta = timedelta(seconds=30)  # before what failed is tried again
+    # Longer than any reconciliation should take; a killed worker's subject is due again after it.
+    lease: timedelta = timedelta(minutes=3)
 
 
 class Bridge:
@@ -131,7 +131,7 @@ class Bridge:
 
     def work(self, owner: str, *, limit: int = 1) -> int:
         """Take up to `limit` subjects that are due and see them through; answers how many."""
-        leases = self.store.lease(owner, self.clock(), LEASE, limit)
+        leases = self.store.lease(owner, self.clock(), self.pace.lease, limit)
         for lease in leases:
             self._see_through(lease)
         return len(leases)
@@ -146,7 +146,7 @@ class Bridge:
             return self._reconciler.preview(subject)
         self.store.raise_(subject, self.clock(), why="asked by a person", urgent=True)
         person = self.store.person_of(subject) or subject
-        while leases := self.store.lease("asked by a person", self.clock(), LEASE, 1):
+        while leases := self.store.lease("asked by a person", self.clock(), self.pace.lease, 1):
             outcome = self._see_through(leases[0])
             if leases[0].subject in (subject, person):
                 return outcome

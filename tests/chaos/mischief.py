@@ -1,0 +1,98 @@
+"""What goes wrong, and when. The plan is made of a seed; what the machine makes of it is not."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from random import Random
+from typing import NamedTuple
+
+from .processes import Disk, Program
+
+_BETWEEN = (1.5, 5.0)  # seconds from one deed to the next
+_GUARD = 1.0  # seconds between looks for what ended by itself
+_GONE = (0.0, 3.0)  # seconds that what was killed stays away
+
+
+class Deed(NamedTuple):
+    at: float  # seconds after the start
+    what: str
+    act: Callable[[], None]
+
+
+class Mischief:
+    """Kills the victims at random; the servers, a worker and the disk have their turns, too."""
+
+    def __init__(
+        self,
+        victims: Mapping[str, Program],
+        servers: Sequence[Program],
+        worker: Program,
+        disk: Disk,
+        *,
+        seconds: float,
+        hang: float,
+        rng: Random,
+    ) -> None:
+        self.done: Counter[str] = Counter()
+        self._victims, self._disk = victims, disk
+        self._stop = threading.Event()
+        plan = [*self._kills(seconds, rng), *_outages(servers, seconds)]
+        plan += _hang(worker, seconds * 0.30, hang)
+        if disk.small:
+            full = max(4.0, seconds * 0.08)
+            plan.append(Deed(seconds * 0.70, "the disk is full", disk.fill))
+            plan.append(Deed(seconds * 0.70 + full, "", disk.clear))
+        self._plan = sorted(plan, key=lambda deed: deed.at)
+
+    def _kills(self, seconds: float, rng: Random) -> list[Deed]:
+        """Every victim has its turn before any has its second."""
+        deeds, at, names = [], 2.0, list[str]()
+        while (at := at + rng.uniform(*_BETWEEN)) < seconds:
+            if not names:
+                names = rng.sample(sorted(self._victims), len(self._victims))
+            name = names.pop()
+            victim = self._victims[name]
+            deeds.append(Deed(at, f"kill -9 {name}", victim.kill))
+            deeds.append(Deed(at + rng.uniform(*_GONE), "", victim.start))
+        return deeds
+
+    def play(self) -> None:
+        """Everything in its time; ends when the last deed is done."""
+        began = time.monotonic()
+        for deed in self._plan:
+            while (left := began + deed.at - time.monotonic()) > 0:
+                self._stop.wait(min(left, _GUARD))
+                self._guard()
+            deed.act()
+            if deed.what:
+                self.done[deed.what] += 1
+
+    def _guard(self) -> None:
+        """What ended by itself is started again, as a supervisor of processes would."""
+        for victim in self._victims.values():
+            if victim.ended:
+                self.done[f"{victim.name} ended by itself"] += 1
+                victim.start()
+
+
+def _outages(servers: Sequence[Program], seconds: float) -> list[Deed]:
+    """Each server is down for a while (two minutes of ten), one after the other."""
+    deeds = []
+    for server, begins in zip(servers, (0.15, 0.45), strict=True):
+        down, back = partial(server.signal, signal.SIGUSR1), partial(server.signal, signal.SIGUSR2)
+        deeds.append(Deed(seconds * begins, f"{server.name} is down", down))
+        deeds.append(Deed(seconds * (begins + 0.2), "", back))
+    return deeds
+
+
+def _hang(worker: Program, at: float, long: float) -> list[Deed]:
+    """It stands still for longer than its lease lasts, and then goes on as if nothing had been."""
+    return [
+        Deed(at, f"{worker.name} hangs", lambda: worker.signal(signal.SIGSTOP)),
+        Deed(at + long, "", lambda: worker.signal(signal.SIGCONT)),
+    ]
