@@ -94,11 +94,12 @@ def run(settings: Settings, make: Callable[[], Bridge], *, concurrency: int = 2)
     Celery's worker may end by itself when Redis goes away while tasks run (kombu 5.7); it is
     started again then. Meanwhile the ticker does the work.
     """
-    bridge, stop = make(), threading.Event()
+    bridge, stop, app = make(), threading.Event(), celery_app(settings)
+    app.task(lambda: _handful(bridge), name=_TASK)
     ticker = threading.Thread(target=_ticks, args=(bridge, stop), name="ticker", daemon=True)
     ticker.start()
     try:
-        while _listen(settings, bridge, concurrency) != EX_OK:
+        while _listen(app, concurrency) != EX_OK:
             log.warning("lost the broker; listening again in %d s", _AGAIN)
             stop.wait(_AGAIN)
     finally:
@@ -107,14 +108,8 @@ def run(settings: Settings, make: Callable[[], Bridge], *, concurrency: int = 2)
         bridge.close()
 
 
-def _listen(settings: Settings, bridge: Bridge, concurrency: int) -> int:
+def _listen(app: Celery, concurrency: int) -> int:
     """Run one Celery worker to its end; answers its exit code."""
-    app = celery_app(settings)
-
-    def wake() -> None:
-        _handful(bridge)
-
-    app.task(wake, name=_TASK)
     worker = app.Worker(
         pool_cls="threads",
         concurrency=concurrency,

@@ -72,3 +72,29 @@ def test_a_source_that_was_down_keeps_its_watermark(estate: Estate) -> None:
     estate.servers["pharmacy"].down = None
     estate.later(hours=1)
     assert estate.told(Decided)[-1].decision.ledger.occasions[0].dispensed.total is not None
+
+
+def test_a_source_that_is_down_does_not_keep_a_sweep_from_the_others(estate: Estate) -> None:
+    estate.put("ehr", order())
+    estate.bridge.start()
+    estate.work()
+    estate.put("pharmacy", dispense(mg=300), tell=False)
+    estate.servers["payer"].down = 503
+    swept = estate.bridge.sweep()
+    assert (swept.news, list(swept.failed)) == (1, ["payer"])
+
+
+def test_who_waited_for_a_server_is_seen_as_soon_as_it_answers_again(estate: Estate) -> None:
+    estate.put("ehr", order())
+    estate.bridge.start()
+    estate.work()
+    estate.servers["ehr"].down = 503
+    estate.put("ehr", order(mg=300))
+    for _ in range(9):  # each try doubles the wait
+        estate.later(minutes=20)
+    decided = len(estate.told(Decided))
+    estate.servers["ehr"].down = None
+    estate.bridge.store.raise_("ehr:*", estate.clock(), why="a person looks")
+    estate.bridge.sweep()
+    estate.work()
+    assert len(estate.told(Decided)) > decided

@@ -211,3 +211,19 @@ def test_counts(due: Store) -> None:
     counts = due.counts(at(3))
     assert (counts.due, counts.leased, counts.oldest_due) == (1, 1, at(1))
     assert counts.deliveries == {"r4-put": 2}
+
+
+def test_what_waits_for_a_server_need_not_wait_when_it_answers_again(due: Store) -> None:
+    due.fail(take(due), START, error="ehr: search Task: down", retry_at=at(3600))
+    assert due.hurry(at(1), server="pharmacy") == 0
+    assert none_due(due, 1)
+    assert due.hurry(at(2), server="ehr") == 1
+    assert take(due, 2).attempts == 1
+
+
+def test_what_is_parked_or_in_hand_is_not_hurried(due: Store) -> None:
+    lease = take(due)
+    assert due.hurry(at(1)) == 0
+    due.fail(lease, at(2), error="ehr: refused", retry_at=None)
+    assert due.hurry(at(3)) == 0
+    assert none_due(due, 3)

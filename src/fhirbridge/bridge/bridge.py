@@ -53,6 +53,14 @@ class Pace:
     lease: timedelta = timedelta(minutes=3)
 
 
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep heard, and the sources that did not answer, with their errors."""
+
+    news: int
+    failed: Mapping[str, FhirError]
+
+
 class Bridge:
     """One installation at work. Safe to use from several threads.
 
@@ -120,10 +128,11 @@ class Bridge:
 
     # --- work
 
-    def start(self) -> None:
+    def start(self) -> int:
         """Make every source due for a sweep: what changed while nobody listened is heard."""
         for name in self.sources:
             self.store.raise_(f"{name}:{ANYTHING}", self.clock(), why="start")
+        return len(self.sources)
 
     def tick(self) -> int:
         """Make due what time alone may have changed; answers how many."""
@@ -152,12 +161,22 @@ class Bridge:
                 return outcome
         return Outcome(subject)  # somebody else is at it
 
-    def sweep(self, *, full: bool = False) -> int:
-        """Hear what changed on every source now; `full`: everything, and read everybody again."""
-        news = sum(self._sweeper.sweep(source, full=full) for source in self.sources.values())
+    def sweep(self, *, full: bool = False) -> Swept:
+        """Hear what changed on every source now; `full`: everything, and read everybody again.
+
+        What waits for a later try is due now. A source that does not answer does not keep the
+        others from being heard: it is in `Swept.failed`.
+        """
+        news, failed = 0, dict[str, FhirError]()
+        for name, source in self.sources.items():
+            try:
+                news += self._sweeper.sweep(source, full=full)
+            except FhirError as error:
+                failed[name] = error
         for person in self.store.persons(watched=True) if full else ():
             self.store.raise_(person, self.clock(), why="full sweep")
-        return news
+        self.store.hurry(self.clock())
+        return Swept(news, failed)
 
     def at_rest(self) -> bool:
         """Is nothing due and nothing in hand? What waits for a later moment does not count."""
@@ -210,6 +229,8 @@ class Bridge:
             return Outcome(lease.subject)
         if what == ANYTHING:
             self._sweeper.sweep(self.sources[source])
+            if lease.attempts:  # it answers again: what waited for it need not wait longer
+                self.store.hurry(self.clock(), server=source)
             again = self.clock() + self._until_next_sweep(self.sources[source])
             self.store.finish(lease, self.clock(), look_again=again)
             return Outcome(lease.subject)

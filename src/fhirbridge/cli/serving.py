@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from .common import ConfigOption, Wrong, say_if_silent, warn, with_servers
+
+if TYPE_CHECKING:
+    from fhirbridge.bridge.bridge import Bridge
+    from fhirbridge.settings import Settings
+
+_AGAIN = 1.0  # seconds between tries of a database that is not there yet
 
 Host = Annotated[
     str | None,
@@ -61,7 +67,7 @@ def serve(
         from fhirbridge.worker import waker
 
         wake = waker(found)
-    made = wiring.wire(found)
+    made = _wired(found)
     with Service(
         made,
         host=host or _host(found.public_url),
@@ -85,7 +91,7 @@ def worker(
 
     Start as many as you want, on any machine.
     """
-    from fhirbridge import logs, wiring
+    from fhirbridge import logs
 
     logs.set_up()
     found = with_servers(config)
@@ -96,7 +102,7 @@ def worker(
     from fhirbridge.worker import run
 
     say_if_silent(found)
-    run(found, lambda: wiring.wire(found), concurrency=concurrency)
+    run(found, lambda: _wired(found), concurrency=concurrency)
 
 
 def sandbox(
@@ -125,6 +131,24 @@ def sandbox(
         warn(f"FHIR R4 at {server.base_url}, {count} resources; ends with Ctrl-C")
         while not told.wait(0.5):
             pass
+
+
+def _wired(found: Settings) -> Bridge:
+    """The bridge. A database on another machine may come up after us: it is waited for."""
+    import logging
+    import time
+
+    from fhirbridge import wiring
+    from fhirbridge.store.records import Unwritable
+
+    while True:
+        try:
+            return wiring.wire(found)
+        except Unwritable as error:
+            if found.store.startswith("sqlite"):
+                raise  # a file that cannot be opened stays so until somebody mends it
+            logging.getLogger("fhirbridge").warning("%s; waiting for the database", error)
+            time.sleep(_AGAIN)
 
 
 def _host(public_url: str) -> str:

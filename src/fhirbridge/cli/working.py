@@ -163,15 +163,18 @@ def sweep(
     What it concerns is worked on at once.
     """
     with bridge(config) as (found, made):
-        news = made.sweep(full=full)
-        done = 0
+        swept, done = made.sweep(full=full), 0
         while did := made.work("sweep", limit=1):
             done += did
         if format is Format.JSON:
-            document({"news": news, "worked_on": done})
+            unread = {"unread": sorted(swept.failed)} if swept.failed else {}
+            document({"news": swept.news, "worked_on": done, **unread})
         else:
-            print(f"{news} changes were news; {done} patients and records were worked on")
+            print(f"{swept.news} changes were news; {done} patients and records were worked on")
+        for error in swept.failed.values():
+            warn(f"{error}; what changed there is still to be heard: sweep again")
         say_if_silent(found)
+    raise typer.Exit(1 if swept.failed else 0)
 
 
 # --- subscriptions

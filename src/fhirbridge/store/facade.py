@@ -133,6 +133,11 @@ class Store:
         many. Named subjects that wait for a later try are due now too."""
         return self._db.write(lambda tx: marks.retry(tx, subjects, now))
 
+    def hurry(self, now: datetime, server: str | None = None) -> int:
+        """What waits for a later try after a failure is due now; with `server`, only what failed
+        at that server. Attempts stay counted. Answers how many."""
+        return self._db.write(lambda tx: marks.hurry(tx, server, now))
+
     def drop(self, subject: str, reason: str, now: datetime) -> bool:
         """Owe nothing for this subject until the next news; journaled. False: nothing was owed."""
         return self._db.write(lambda tx: marks.drop(tx, subject, reason, now))

@@ -149,6 +149,15 @@ def retry(tx: Tx, subjects: Sequence[str] | None, now: datetime) -> int:
     return tx.run(these.values(parked_at=None, attempts=0, due_at=at, ready_at=at))
 
 
+def hurry(tx: Tx, server: str | None, now: datetime) -> int:
+    at = micros(now)
+    these = sa.update(m).where(m.c.lease_id.is_(None), m.c.attempts > 0, m.c.ready_at > at)
+    if server is not None:
+        # Errors of servers begin with the server's name (`fhir.errors`).
+        these = these.where(m.c.last_error.startswith(f"{server}: ", autoescape=True))
+    return tx.run(these.values(due_at=at, ready_at=at))
+
+
 def drop(tx: Tx, subject: str, reason: str, now: datetime) -> bool:
     found = _locked(tx, subject)
     if found is None or found.due_at is None:

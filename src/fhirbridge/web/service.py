@@ -86,7 +86,8 @@ class Service:
             if not self._door.is_alive():
                 raise RuntimeError("the web door did not open; the log says why")
             self._stop.wait(0.005)
-        self.bridge.start()
+        while not self._try(lambda: self.bridge.start() + 1):
+            pass  # the door is open and answers 503 until the store is back
         for thread in self._others:
             thread.start()
         return self
