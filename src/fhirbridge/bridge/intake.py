@@ -18,6 +18,7 @@ from hmac import compare_digest
 from typing import Protocol
 
 from fhirbridge.fhir import notify
+from fhirbridge.fhir.signature import is_signed, signature_of
 from fhirbridge.fhir.subscription import SECRET_HEADER
 from fhirbridge.store.group import GroupCommit
 from fhirbridge.store.records import Delivery, Heard, SubscriptionRow
@@ -28,6 +29,7 @@ from .sources import Source
 #: Unknown keys make us look into the store again, but not more often than this.
 _RELOAD = timedelta(seconds=1)
 _LONGEST_TYPE = 100
+_SECRET_HEADER = SECRET_HEADER.lower()
 
 
 class Refused(Exception):
@@ -77,7 +79,7 @@ class Intake:
 
         Raises `Refused` (401, nothing was kept) or `Unwritable` (503, come again).
         """
-        link = self._admitted(server, key, headers.get(SECRET_HEADER.lower(), ""))
+        link = self._admitted(server, key, headers, body)
         source = self._sources[server]
         heard = notify.hear(
             server,
@@ -106,15 +108,17 @@ class Intake:
         if not done.cancelled() and done.exception() is None:
             self._told(delivery, done.result())
 
-    def _admitted(self, server: str, key: str, secret: str) -> SubscriptionRow:
-        """The Subscription with this key, if the secret is its own; else Refused."""
+    def _admitted(
+        self, server: str, key: str, headers: Mapping[str, str], body: bytes
+    ) -> SubscriptionRow:
+        """The Subscription with this key, if the sender knows its secret; else Refused."""
         link = self._links.get(key)
-        if link is None or not _knows(link, secret):
+        if link is None or not _knows(link, headers, body):
             self._reload()  # another process may have made it, or changed its secret
             link = self._links.get(key)
         if link is None or link.source != server or server not in self._sources:
             raise Refused("no Subscription of ours has this address")
-        if not _knows(link, secret):
+        if not _knows(link, headers, body):
             raise Refused("the secret is not the one of the Subscription")
         return link
 
@@ -129,7 +133,10 @@ class Intake:
         self._loaded = None
 
 
-def _knows(link: SubscriptionRow, secret: str) -> bool:
-    given = secret.encode()
+def _knows(link: SubscriptionRow, headers: Mapping[str, str], body: bytes) -> bool:
+    """By a signature of the body where the sender signs, else by the header that we asked for."""
     secrets = [each for each in (link.secret, link.previous_secret) if each]
+    if (signature := signature_of(headers)) is not None:
+        return is_signed(signature, body, secrets)
+    given = headers.get(_SECRET_HEADER, "").encode()
     return any(compare_digest(given, each.encode()) for each in secrets)

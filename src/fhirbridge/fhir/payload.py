@@ -14,6 +14,9 @@ MAX_BYTES = 20 * 2**20
 """Bytes of one delivery once it is unpacked; a small gzip can hold gigabytes."""
 
 
+_MOST_ENCODINGS = 2  # each costs an unpacking of up to MAX_BYTES
+
+
 class Unreadable(ValueError):
     """The body is no JSON object. Says which step failed, never what the body holds."""
 
@@ -39,7 +42,10 @@ def document_of(headers: Mapping[str, str], body: bytes) -> dict[str, Any] | Non
 
 
 def _unpacked(encodings: str, body: bytes) -> bytes:
-    for encoding in reversed([each.strip().lower() for each in encodings.split(",")]):
+    named = [each.strip().lower() for each in encodings.split(",")]
+    if len(named) > _MOST_ENCODINGS:
+        raise Unreadable(f"the body is compressed more than {_MOST_ENCODINGS} times")
+    for encoding in reversed(named):
         if encoding in ("gzip", "x-gzip", "deflate"):
             body = _inflated(body)
         elif encoding not in ("", "identity"):
