@@ -95,7 +95,11 @@ def run(settings: Settings, make: Callable[[], Bridge], *, concurrency: int = 2)
     started again then. Meanwhile the ticker does the work.
     """
     bridge, stop, app = make(), threading.Event(), celery_app(settings)
-    app.task(lambda: _handful(bridge), name=_TASK)
+
+    def wake() -> None:
+        _handful(bridge)
+
+    app.task(wake, name=_TASK)
     ticker = threading.Thread(target=_ticks, args=(bridge, stop), name="ticker", daemon=True)
     ticker.start()
     try:
