@@ -17,10 +17,10 @@ READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 
 # Folders that start servers or build things. Everything else under tests/ is the fast suite.
-SLOW := tests/contract tests/journeys tests/services tests/package
+SLOW := tests/contract tests/journeys tests/services tests/package tests/operate
 FAST := tests $(addprefix --ignore=,$(SLOW))
 
-.PHONY: help demo test lint types sockets contract journeys services chaos package compose image-steps \
+.PHONY: help demo test lint types sockets contract journeys services chaos package compose image-steps operate \
 	bench hapi check lock clean
 .DEFAULT_GOAL := help
 
@@ -64,6 +64,9 @@ services: $(READY)  ## with a real Redis and a real PostgreSQL, started for the 
 
 chaos: $(READY)  ## everything is killed at random, nothing is lost: SECONDS=90 SEED=1
 	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED)
+
+operate: $(READY)  ## sign-in, doctor, upgrades: against real servers that are set up badly
+	$(PYTEST) tests/operate
 
 package: $(READY)  ## the wheel alone in an empty environment
 	$(PYTEST) tests/package

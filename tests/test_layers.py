@@ -34,6 +34,7 @@ LIVES_IN = {
     "celery": {"worker"},
     "fastapi": {"web"},
     "httpx": {"fhir.http", "sandbox"},
+    "joserfc": {"fhir.keys"},
     "json": {"fhir.jsonio"},
     "kombu": {"worker"},
     "msgspec": {"fhir.jsonio"},

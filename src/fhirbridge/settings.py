@@ -4,8 +4,8 @@
 
 The keys are those of the README. A variable stands for a key by its path, in capitals, with two
 underscores between levels: `FHIRBRIDGE_SERVERS__EHR__BASE_URL`. Lists and mappings are given as
-JSON. A secret may lie in a file: `FHIRBRIDGE_SERVERS__EHR__AUTH__BEARER_FILE=/run/secrets/ehr`.
-A variable wins over the file.
+JSON. A secret may lie in a file: `FHIRBRIDGE_SERVERS__EHR__AUTH__BEARER_FILE=/run/secrets/ehr`,
+or `bearer: {file: /run/secrets/ehr}` in the YAML. A variable wins over the file.
 
 This is the only module that looks at the environment. `wiring.wire` makes a Bridge of it.
 """
@@ -69,6 +69,12 @@ def _tuple(value: object) -> object:
 
 
 def _secret(value: object) -> object:
+    """Text, or `{file: PATH}`: what stands in that file."""
+    if isinstance(value, dict) and set(value) == {"file"}:
+        try:
+            value = Path(str(value["file"])).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise ValueError("the file of this secret cannot be read") from None
     return SecretStr(value) if isinstance(value, str) else value
 
 
@@ -78,7 +84,13 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 Kinds = Annotated[
     tuple[Annotated[str, AfterValidator(_kind)], ...], BeforeValidator(_tuple), Field(min_length=1)
 ]
-Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+Secret = Annotated[
+    SecretStr,
+    BeforeValidator(
+        _secret,
+        json_schema_input_type=str | dict[Literal["file"], str],
+    ),
+]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
 
@@ -87,18 +99,54 @@ class Basic(yamlfile.Strict):
     password: Secret
 
 
+class Client(yamlfile.Strict):
+    """Signing in with OAuth client credentials. What is not given is discovered, or what the
+    configuration needs."""
+
+    client_id: str
+    token_url: Url | None = None
+    scopes: Words = ()
+
+
+class SmartBackend(Client):
+    """SMART Backend Services: we sign with a key of `keys`."""
+
+    audience: str | None = None
+    algorithm: Literal["RS384", "ES384"] | None = None
+
+
+class ClientSecret(Client):
+    """The same with a password of the client."""
+
+    secret: Secret
+
+
 class Auth(yamlfile.Strict):
-    """How we sign in: one of them, or none."""
+    """How we sign in: one of bearer, basic, smart_backend and client_secret, or none.
+
+    `headers` are sent beside it: what a gateway asks for.
+    """
 
     bearer: Secret | None = None
     basic: Basic | None = None
+    smart_backend: SmartBackend | None = None
+    client_secret: ClientSecret | None = None
     headers: dict[str, Secret] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if len([way for way in (self.bearer, self.basic, self.headers) if way]) > 1:
-            raise ValueError("give one of bearer, basic and headers")
+        ways = (self.bearer, self.basic, self.smart_backend, self.client_secret)
+        if len([way for way in ways if way]) > 1:
+            raise ValueError("give one of bearer, basic, smart_backend and client_secret")
         return self
+
+
+class Tls(yamlfile.Strict):
+    """Files in PEM: who may vouch for the server (`ca`), and our own certificate."""
+
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
 
 
 class InfusionVisits(yamlfile.Strict):
@@ -114,6 +162,7 @@ class ServerSettings(yamlfile.Strict):
     profile: str | None = None  # mappings/servers/<profile>.yaml; None: as the server says
     subscribe: Literal["push", "poll"] = "push"
     auth: Auth = Auth()
+    tls: Tls = Tls()
     owners: dict[Roles, str] = Field(default_factory=dict)
     infusion_visits: InfusionVisits = InfusionVisits()
     supply: dict[str, Supply] = Field(default_factory=dict)
@@ -148,6 +197,7 @@ class Settings(yamlfile.Strict):
         default=None, repr=False, pattern=r"^(rediss?|unix|redis\+socket)://"
     )
     mappings: Words = ()
+    keys: str = "fhirbridge-keys.json"  # with which smart_backend signs: `fhirbridge keys new`
     sweep_seconds: int = Field(default=900, gt=0)  # how often a server is polled that pushes
     poll_seconds: int = Field(default=60, gt=0)  # … and one that does not, or is silent
     # How long a change that is not urgent must be wanted before it is written. None: a quarter

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from fhirbridge import mappings, texts
+from fhirbridge import mappings, signing, texts
 from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.bridge.deciding import Decider
 from fhirbridge.bridge.hearing import Concerns
@@ -26,10 +26,10 @@ from fhirbridge.core.findings import Role
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.holding import Patience
 from fhirbridge.core.visits import AtSite
-from fhirbridge.fhir import auth
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.http import Transport
-from fhirbridge.settings import Auth, Misconfigured, ServerSettings, Settings, is_loopback
+from fhirbridge.fhir.smart import Tokens
+from fhirbridge.settings import Misconfigured, ServerSettings, Settings, is_loopback
 from fhirbridge.store import Store
 from fhirbridge.supervisor import Supervisor
 from fhirbridge.texts import Texts
@@ -97,18 +97,23 @@ def source(
     clock: Callable[[], datetime],
     retries: int = 2,
     transport: Transport | None = None,
+    tokens: Tokens | None = None,
 ) -> Source:
-    """One configured server, ready to be read."""
+    """One configured server, ready to be read. `tokens`: where processes share theirs."""
     server: ServerSettings = settings.servers[name]
     zone = server.timezone or settings.timezone
+    tls = signing.trust(name, server)
     client = Server(
         name,
         server.base_url,
-        auth=sign_in(server.auth),
+        auth=signing.sign_in(
+            name, settings, clock=clock, ids=names, transport=transport, tls=tls, tokens=tokens
+        ),
         timeout=server.timeout_seconds,
         retries=retries,
         clock=clock,
         transport=transport,
+        tls=tls,
     )
     return Source(
         server=client,
@@ -131,17 +136,6 @@ def make(name: str, settings: Settings, client: Server) -> Make:
             + nearest(named, known)
         )
     return Make(client, known, known[named] if named else None)
-
-
-def sign_in(how: Auth) -> auth.Auth:
-    """The headers that a server wants of us."""
-    if how.bearer:
-        return auth.bearer(how.bearer.get_secret_value())
-    if how.basic:
-        return auth.basic(how.basic.user, how.basic.password.get_secret_value())
-    if how.headers:
-        return auth.headers({key: each.get_secret_value() for key, each in how.headers.items()})
-    return auth.NONE
 
 
 def home_of(settings: Settings) -> str | None:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -42,8 +43,8 @@ def _command() -> Path:
 
 
 @contextmanager
-def sekmet_server() -> Iterator[str]:
-    """A running sekmet-fhir on loopback, simulator off: its base URL."""
+def sekmet_server(auth: dict[str, Any] | None = None) -> Iterator[str]:
+    """A running sekmet-fhir on loopback, simulator off: its base URL. `auth`: its server_auth."""
     command = _command()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -56,6 +57,7 @@ def sekmet_server() -> Iterator[str]:
             "data_dir": f"{folder}/data",
             "simulator": {"enabled": False},
             "log_inbound": False,
+            "server_auth": auth or {"types": ["none"]},
         }
         file = Path(folder) / "settings.yaml"
         file.write_bytes(dumps(settings))  # JSON is YAML

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from . import audit, demo, looking, serving, working
+from . import audit, demo, keys, looking, serving, working
 from .common import Wrong
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 
-for group in (demo, serving, working, audit, looking):
+for group in (demo, serving, working, audit, looking, keys):
     group.register(app)
 
 
@@ -45,12 +45,13 @@ def _sentence(error: Exception) -> str:
     quote a record."""
     from fhirbridge.fhir.errors import FhirError
     from fhirbridge.fhir.jsonio import NotJson
+    from fhirbridge.fhir.keys import BadKeys
     from fhirbridge.logs import named
     from fhirbridge.settings import Misconfigured
     from fhirbridge.store.records import StoreError
     from fhirbridge.yamlfile import Invalid
 
-    if isinstance(error, Wrong | Misconfigured | FhirError | Invalid | NotJson):
+    if isinstance(error, Wrong | Misconfigured | BadKeys | FhirError | Invalid | NotJson):
         return str(error)
     if isinstance(error, StoreError):
         return f"{error}; check `store` in the configuration"

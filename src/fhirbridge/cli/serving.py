@@ -55,7 +55,7 @@ def serve(
     ] = False,
 ) -> None:
     """Hear notifications, work on them, show the console."""
-    from fhirbridge import logs, wiring
+    from fhirbridge import logs, signing, wiring
     from fhirbridge.web.service import Service
 
     logs.set_up()
@@ -75,6 +75,7 @@ def serve(
         workers=0 if no_worker else workers,
         supervise=lambda _: wiring.supervise(found, made),
         wake=wake,
+        jwks=lambda: signing.published(found, wiring.now()),
     ) as service:
         warn(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
         say_if_silent(found)

@@ -1,7 +1,7 @@
 """How we sign in at a FHIR server: headers that go with each request.
 
-`Auth` is what the client needs; the static ways stand here. A secret lives in `Static` only and
-is not shown by its repr.
+`Auth` is what the client needs; the static ways stand here, those that fetch a token in `smart`.
+No secret is shown by a repr.
 """
 
 from __future__ import annotations
@@ -9,13 +9,26 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 class Auth(Protocol):
-    """Gives the headers for the next request; called once for each request."""
+    """Gives the headers for the next request; called once for each request.
+
+    `refused` is told which headers were answered with 401, and says whether another try may go
+    better. Both may raise a `FhirError`.
+    """
 
     def headers(self) -> Mapping[str, str]: ...
+    def refused(self, headers: Mapping[str, str]) -> bool: ...
+    def close(self) -> None: ...
+
+
+class PlainAnswer(NamedTuple):
+    """An answer that is no FHIR: its status and its JSON object, None if it is none."""
+
+    status: int
+    document: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,29 @@ class Static:
 
     def headers(self) -> Mapping[str, str]:
         return self.fixed
+
+    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002
+        return False
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Headers of a gateway, beside those of another sign-in."""
+
+    fixed: Static
+    other: Auth
+
+    def headers(self) -> Mapping[str, str]:
+        return {**self.fixed.headers(), **self.other.headers()}
+
+    def refused(self, headers: Mapping[str, str]) -> bool:
+        return self.other.refused(headers)
+
+    def close(self) -> None:
+        self.other.close()
 
 
 NONE = Static()

@@ -8,6 +8,7 @@ fetched.
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -45,7 +46,7 @@ class Server:
 
     `timeout`: seconds without a byte before giving up; a whole answer may take ten times that.
     `retries`: further tries of a read. `requests` counts every HTTP request that was sent.
-    `transport` replaces the network (tests).
+    `transport` replaces the network (tests). `tls`: whom to trust, and our own certificate.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Server:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         transport: Transport | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name, self.base_url = name, base_url.rstrip("/")
         self._clock = clock
@@ -72,6 +74,7 @@ class Server:
             sleep=sleep,
             clock=clock,
             transport=transport,
+            tls=tls,
         )
         self._history: frozenset[str] | None = None
 

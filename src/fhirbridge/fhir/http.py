@@ -9,6 +9,8 @@ a log or a message: search URLs hold identifiers of patients.
 from __future__ import annotations
 
 import logging
+import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,7 +21,7 @@ from typing import Any
 import httpx
 
 from . import jsonio
-from .auth import Auth
+from .auth import Auth, PlainAnswer
 from .errors import FhirError, Rejected, Unavailable, judge
 
 for _name in ("httpx", "httpcore"):  # their INFO and DEBUG lines hold URLs and headers
@@ -64,6 +66,7 @@ class Http:
         sleep: Callable[[float], None],
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.requests = 0
         self.clock_offset = timedelta(0)
@@ -76,12 +79,14 @@ class Http:
         self._client = httpx.Client(
             timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT)),
             transport=transport,
+            verify=tls or True,
             mounts=None if transport else loopback,
             follow_redirects=False,
         )
 
     def close(self) -> None:
         self._client.close()
+        self._auth.close()
 
     def read(
         self, operation: str, url: str, *, form: list[tuple[str, str]] | None = None
@@ -122,13 +127,49 @@ class Http:
         except _Again as again:
             raise again.error from None
 
+    def plain(
+        self,
+        operation: str,
+        url: str,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> PlainAnswer:
+        """Ask a sign-in server, by POST if there is a form. Any status that is not "come again"
+        is an answer."""
+        sent = {"Accept": "application/json", "User-Agent": "fhirbridge", **(headers or {})}
+        method, body = ("GET", {}) if form is None else ("POST", {"data": dict(form)})
+        try:
+            response, content = self._exchange(operation, method, url, sent, **body)
+        except _Again as again:
+            raise again.error from None
+        if response.status_code in _BUSY or response.status_code >= 500:
+            wait = self._retry_after(response.headers.get("retry-after"))
+            raise judge(self._name, operation, response.status_code, None, retry_after=wait)
+        try:
+            document = jsonio.loads(content)
+        except jsonio.NotJson:
+            document = None
+        return PlainAnswer(response.status_code, document if isinstance(document, dict) else None)
+
     def _once(
         self, operation: str, method: str, url: str, headers: Mapping[str, str], **body: Any
     ) -> Answer:
+        """One exchange; a 401 (nothing was done) may be tried again with a new token."""
+        for last in (False, True):
+            signed = self._auth.headers()
+            sent = {"User-Agent": "fhirbridge", **headers, **signed}
+            response, content = self._exchange(operation, method, url, sent, **body)
+            if last or response.status_code != 401 or not self._auth.refused(signed):
+                break
+        return self._answer(operation, response, content)
+
+    def _exchange(
+        self, operation: str, method: str, url: str, headers: Mapping[str, str], **body: Any
+    ) -> tuple[httpx.Response, bytes]:
         started = self._clock()
         with self._counting:
             self.requests += 1
-        headers = {"User-Agent": "fhirbridge", **headers, **self._auth.headers()}
         try:
             with self._client.stream(method, url, headers=headers, **body) as response:
                 content = self._content(operation, response, started)
@@ -140,7 +181,7 @@ class Http:
         except httpx.HTTPError as error:  # refused, reset, torn, name unknown, bad compression
             raise _Again(Unavailable(self._name, operation, _named(error))) from None
         self._learn_clock(response.headers.get("date"))
-        return self._answer(operation, response, content)
+        return response, content
 
     def _content(self, operation: str, response: httpx.Response, started: datetime) -> bytes:
         parts, size = [], 0
@@ -220,11 +261,36 @@ def _no_fhir(status: int, content_type: str) -> str:
 
 def _named(error: Exception) -> str:
     """What happened, by the error's type: its text can hold parts of a URL."""
+    if isinstance(error, httpx.ConnectError):
+        return _unreached(error)
     words = type(error).__name__.removesuffix("Exception").removesuffix("Error")
     return {
-        "Connect": "no connection (refused, name unknown or certificate not trusted)",
-        "ConnectTimeout": "no connection within the timeout",
+        "ConnectTimeout": "no connection within the timeout: a firewall may drop it",
+        "Proxy": "the proxy of $HTTPS_PROXY refused: check it, or name the server in $NO_PROXY",
         "ReadTimeout": "no answer within the timeout",
         "RemoteProtocol": "the connection broke off",
         "Read": "the connection broke off",
     }.get(words, words)
+
+
+def _unreached(error: BaseException) -> str:
+    """Why there is no connection, as its causes say."""
+    cause: BaseException | None = error
+    while cause is not None:
+        match cause:
+            case ssl.SSLCertVerificationError():
+                return (
+                    f"the server's certificate is not trusted ({cause.verify_message}): give the"
+                    " authority that issued it in tls.ca, or mend the certificate"
+                )
+            case ssl.SSLError():
+                return (
+                    f"no TLS ({cause.reason}): check http or https in the address, and"
+                    " tls.certificate if the server wants one of us"
+                )
+            case socket.gaierror():
+                return "the name of the host is not known here: check the address, or the DNS"
+            case ConnectionRefusedError():
+                return "refused: nothing listens at that address and port"
+        cause = cause.__cause__ or cause.__context__
+    return "no connection"

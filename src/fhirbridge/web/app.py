@@ -5,6 +5,9 @@ What touches the store runs in threads (`def` routes); only the notify door is `
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
@@ -20,8 +23,16 @@ _NO_SCRIPTS = {
 }
 
 
-def app(bridge: Bridge, meter: metrics.Metrics, console: Console) -> FastAPI:
-    """The web door of one bridge."""
+Jwks = Callable[[], dict[str, Any]]
+
+
+def no_keys() -> dict[str, Any]:
+    """The JWK Set of an installation that has no keys."""
+    return {"keys": []}
+
+
+def app(bridge: Bridge, meter: metrics.Metrics, console: Console, jwks: Jwks = no_keys) -> FastAPI:
+    """The web door of one bridge. `jwks`: our public keys, as they are now."""
     made = FastAPI(title="fhirbridge", openapi_url=None)
     made.router.routes.extend(notify.routes(bridge))
 
@@ -39,6 +50,10 @@ def app(bridge: Bridge, meter: metrics.Metrics, console: Console) -> FastAPI:
         links = bridge.store.subscriptions()
         states = {f"{link.source}/{link.type}": link.state for link in links}
         return JSONResponse({"store": "writable", "subscriptions": states})
+
+    @made.get("/.well-known/jwks.json")
+    def keys() -> Response:
+        return JSONResponse(jwks(), headers={"Cache-Control": "max-age=300"})
 
     @made.get("/metrics")
     def measured() -> Response:

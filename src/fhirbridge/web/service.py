@@ -24,7 +24,7 @@ from fhirbridge.bridge.story import Story, Watcher
 from fhirbridge.store.records import StoreError
 from fhirbridge.supervisor import Supervisor
 
-from .app import app
+from .app import Jwks, app, no_keys
 from .console import Console
 from .metrics import Metrics
 
@@ -42,7 +42,7 @@ class Service:
 
     `port=0` takes a free one. `supervise` makes the supervisor that keeps our Subscriptions
     alive, given the address at which we listen; None leaves them be. `wake` also wakes workers
-    elsewhere. `tick`: seconds between looks at timers and Subscriptions.
+    elsewhere. `jwks`: our public keys. `tick`: seconds between looks at timers and Subscriptions.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Service:
         supervise: Callable[[str], Supervisor] | None = None,
         tick: float = _TICK,
         wake: Callable[[], None] | None = None,
+        jwks: Jwks = no_keys,
     ) -> None:
         self.bridge, self._tick = bridge, tick
         self._socket = _bound(host, port)
@@ -66,7 +67,7 @@ class Service:
         self._raised = 0
         bridge.wake = _both(self._wake, wake)
         config = uvicorn.Config(
-            app(bridge, meter, console),
+            app(bridge, meter, console, jwks),
             log_config=None,
             access_log=False,  # it would print the keys of our endpoints
             server_header=False,

@@ -1,0 +1,153 @@
+"""How this installation signs in: from the configuration to what the client needs.
+
+sign_in("ehr", settings, …)     the headers, or the tokens, that a server wants of us
+keyring(settings)               our keys; `fhirbridge keys` makes them
+trust("ehr", server)            whose certificates we believe, and our own
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fhirbridge.fhir import auth, scopes
+from fhirbridge.fhir.http import Http, Transport
+from fhirbridge.fhir.keys import BadKeys, Keyring
+from fhirbridge.fhir.kinds import types_of
+from fhirbridge.fhir.proofs import Assertion, Proof, Secret
+from fhirbridge.fhir.smart import Backend, Tokens
+from fhirbridge.settings import Auth, Client, Misconfigured, ServerSettings, Settings
+
+_LARGEST = 2**20  # an answer of a token endpoint is a few hundred bytes
+
+
+def keyring(settings: Settings) -> Keyring:
+    """Our keys, as the file holds them now. Raises `BadKeys`."""
+    path = Path(settings.keys)
+    try:
+        return Keyring.parse(path.read_bytes())
+    except FileNotFoundError:
+        raise BadKeys(f"{path} is not there: `fhirbridge keys new` makes our keys") from None
+    except OSError as error:
+        raise BadKeys(f"{path} cannot be read: {error.strerror}; check `keys`") from None
+
+
+def published(settings: Settings, now: datetime) -> dict[str, Any]:
+    """Our public keys as a JWK Set; without any, an empty one."""
+    try:
+        return keyring(settings).public(now)
+    except BadKeys:
+        return {"keys": []}
+
+
+def keep(ring: Keyring, settings: Settings, *, new: bool) -> Path:
+    """Write our keys, readable by nobody else. Whole or not at all. Raises OSError."""
+    path = Path(settings.keys)
+    if new and path.exists():
+        raise BadKeys(f"{path} is there already: `fhirbridge keys rotate` replaces the keys in it")
+    draft = path.with_name(f"{path.name}.new")
+    with suppress(FileNotFoundError):
+        draft.unlink()
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "wb") as file:
+        file.write(ring.dumps())
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return path
+
+
+def needs(name: str, settings: Settings) -> scopes.Needs:
+    """What we do on a server, and so which scopes we need there."""
+    server = settings.servers[name]
+    mode = server.write or settings.write.default
+    return scopes.needs(
+        types_of(server.holds),
+        push=server.subscribe != "poll",
+        writes="worklist" in server.holds and mode == "on",
+    )
+
+
+def sign_in(
+    name: str,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime],
+    ids: Callable[[], str],
+    transport: Transport | None = None,
+    tls: ssl.SSLContext | None = None,
+    tokens: Tokens | None = None,
+) -> auth.Auth:
+    """What a server wants of us with each request."""
+    server = settings.servers[name]
+    how = server.auth
+    made: auth.Auth = auth.NONE
+    if how.bearer:
+        made = auth.bearer(how.bearer.get_secret_value())
+    elif how.basic:
+        made = auth.basic(how.basic.user, how.basic.password.get_secret_value())
+    elif client := how.smart_backend or how.client_secret:
+        wire = Http(
+            name,
+            auth=auth.NONE,
+            timeout=server.timeout_seconds,
+            retries=0,
+            max_bytes=_LARGEST,
+            sleep=lambda _: None,
+            clock=clock,
+            transport=transport,
+            tls=tls,
+        )
+        made = Backend(
+            name,
+            server.base_url,
+            _proof(how, client, settings, ids),
+            needs(name, settings),
+            wire=wire,
+            clock=clock,
+            token_url=client.token_url,
+            scopes=client.scopes,
+            shared=tokens,
+        )
+    if not how.headers:
+        return made
+    fixed = auth.headers({key: each.get_secret_value() for key, each in how.headers.items()})
+    return fixed if made is auth.NONE else auth.Beside(fixed, made)
+
+
+def _proof(how: Auth, client: Client, settings: Settings, ids: Callable[[], str]) -> Proof:
+    if how.smart_backend:
+        return Assertion(
+            client.client_id,
+            keys=lambda: keyring(settings),
+            ids=ids,
+            audience=how.smart_backend.audience,
+            alg=how.smart_backend.algorithm,
+        )
+    assert how.client_secret is not None
+    return Secret(client.client_id, how.client_secret.secret.get_secret_value())
+
+
+def trust(name: str, server: ServerSettings) -> ssl.SSLContext | None:
+    """Whom we believe besides the usual authorities. None: nothing special is configured."""
+    tls = server.tls
+    if not (tls.ca or tls.certificate):
+        return None
+    try:
+        made = ssl.create_default_context(cafile=tls.ca)
+    except (OSError, ssl.SSLError):
+        raise Misconfigured(f"servers.{name}.tls.ca: {tls.ca} is no certificate in PEM") from None
+    if tls.certificate:
+        try:
+            made.load_cert_chain(tls.certificate, tls.key)
+        except (OSError, ssl.SSLError):
+            raise Misconfigured(
+                f"servers.{name}.tls: {tls.certificate} and its key cannot be used: both in PEM,"
+                " the key without a password"
+            ) from None
+    return made
