@@ -176,4 +176,4 @@ def test_parked_names_what_is_not_known(fhirbridge: Call) -> None:
 def test_it_listens_where_servers_are_told_to_reach_it(
     public_url: str, host: str, port: int
 ) -> None:
-    assert (serving._host(public_url), serving._port(public_url)) == (host, port)
+    assert serving.listens_at(public_url) == (host, port)

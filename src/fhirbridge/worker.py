@@ -71,6 +71,17 @@ def answers(settings: Settings) -> bool:
     return True
 
 
+def keeps(settings: Settings) -> bool:
+    """Does Redis keep its data on disk? False too where it does not say (a managed one)."""
+    with celery_app(settings).connection_for_write(connect_timeout=3) as connection:
+        client = connection.default_channel.client
+        try:
+            said = {**client.config_get("save"), **client.config_get("appendonly")}
+        except connection.connection_errors + connection.channel_errors:
+            return False
+    return bool(said.get("save")) or said.get("appendonly") == "yes"
+
+
 def waker(settings: Settings) -> Callable[[], None]:
     """Wake some worker; when the broker does not answer, say so once and leave it to the tick."""
     app = celery_app(settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -17,27 +18,38 @@ class Mappings(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    app.command(epilog="Example: fhirbridge doctor --config fhirbridge.yaml")(doctor)
+    app.command(epilog="Example: fhirbridge doctor --round-trip")(doctor)
     app.command(epilog="Example: fhirbridge mappings show ocrelizumab")(mappings)
 
 
-def doctor(config: ConfigOption = None, format: FormatOption = Format.TEXT) -> None:
+def doctor(
+    round_trip: Annotated[
+        bool,
+        typer.Option(
+            "--round-trip",
+            help="Also make a Subscription and a record of our own on each server that pushes,"
+            " see the notification arrive, and delete both.",
+        ),
+    ] = False,
+    config: ConfigOption = None,
+    format: FormatOption = Format.TEXT,
+) -> None:
     """Can this configuration work?
 
     Every failure comes with its remedy; exit code 1 when there is one.
     """
     from fhirbridge import logs
 
-    from .examination import State, examine
+    from .doctor import State, examine
 
     logs.set_up("ERROR")
-    signs = examine(config)
+    signs = []
+    for sign in examine(config, round_trip=round_trip):
+        signs.append(sign)
+        if format is Format.TEXT:
+            print(f"{_MARKS[sign.state]:<8}{sign.check}: {sign}", flush=True)
     if format is Format.JSON:
-        rows = [{"check": s.check, "state": s.state, "says": s.says} for s in signs]
-        document(rows)
-    else:
-        for sign in signs:
-            print(f"{_MARKS[sign.state]:<8}{sign.check}: {sign.says}")
+        document([asdict(sign) for sign in signs])
     raise typer.Exit(1 if any(sign.state == State.FAILS for sign in signs) else 0)
 
 

@@ -67,11 +67,11 @@ def serve(
         from fhirbridge.worker import waker
 
         wake = waker(found)
-    made = _wired(found)
+    made, usual = _wired(found), listens_at(found.public_url)
     with Service(
         made,
-        host=host or _host(found.public_url),
-        port=_port(found.public_url) if port is None else port,
+        host=host or usual[0],
+        port=usual[1] if port is None else port,
         workers=0 if no_worker else workers,
         supervise=lambda _: wiring.supervise(found, made),
         wake=wake,
@@ -152,16 +152,11 @@ def _wired(found: Settings) -> Bridge:
             time.sleep(_AGAIN)
 
 
-def _host(public_url: str) -> str:
-    """Who is reached by others listens to others."""
+def listens_at(public_url: str) -> tuple[str, int]:
+    """Host and port to listen at. Who is reached by others listens to others; the port of a
+    `public_url` on another machine (a proxy's) says nothing about ours."""
     from fhirbridge.settings import is_loopback
 
-    return "127.0.0.1" if is_loopback(public_url) else "0.0.0.0"
-
-
-def _port(public_url: str) -> int:
-    """The port of `public_url` where that means this machine; a proxy's says nothing about ours."""
-    from fhirbridge.settings import is_loopback
-
-    mine = urlsplit(public_url).port if is_loopback(public_url) else None
-    return mine or 8000
+    if not is_loopback(public_url):
+        return "0.0.0.0", 8000
+    return "127.0.0.1", urlsplit(public_url).port or 8000

@@ -30,6 +30,8 @@ _REMEDIES = {
     403: "signed in, but not allowed: check the scopes granted to us (a public test server"
     " refuses every Authorization header: use auth none)",
     404: "the server does not know this address: check base_url and the resource type",
+    407: "the proxy of $HTTPS_PROXY wants to know who we are: give user and password in its"
+    " address, or name the server in $NO_PROXY",
     413: "too large for the server: check the request size that it or a proxy allows",
 }
 

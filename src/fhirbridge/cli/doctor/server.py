@@ -1,0 +1,232 @@
+"""The doctor's looks at one FHIR server: what it is, what it can, whether it lets us in."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from fhirbridge import signing, wiring
+from fhirbridge.bridge.sources import Source
+from fhirbridge.fhir.chart import PATIENT_PARAMETER
+from fhirbridge.fhir.client import Server
+from fhirbridge.fhir.errors import FhirError, Forbidden
+from fhirbridge.fhir.scopes import in_words
+from fhirbridge.fhir.smart import Backend
+from fhirbridge.settings import Settings
+
+from .signs import Sign, fails, note, ok
+
+#: Where servers usually keep their FHIR address, for a base_url that leads beside it.
+_USUAL = ("fhir", "fhir/R4", "baseR4", "R4", "api/FHIR/R4", "hapi-fhir-jpaserver/fhir")
+_CLOCKS_DIFFER = timedelta(seconds=60)
+_CERTIFICATE_ENDS = timedelta(days=30)
+_WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
+
+
+def server_signs(source: Source, found: Settings) -> Iterator[Sign]:
+    """Every look at one server."""
+    name, base_url = source.name, found.servers[source.name].base_url
+    try:
+        statement = _statement(source)
+    except Forbidden as error:  # some servers show even this to nobody unknown
+        yield from _signing_in(source, found)
+        yield fails(name, str(error), f"check auth of {name}")
+        return
+    except FhirError as error:
+        yield fails(name, str(error), _elsewhere(name, base_url, found))
+        return
+    version = str(statement.get("fhirVersion"))
+    software = (statement.get("software") or {}).get("name") or "FHIR server"
+    if not version.startswith(("4.0", "4.3")):
+        yield fails(name, f"speaks FHIR {version}", "R4 (4.0) or R4B (4.3) is needed: name its")
+        return
+    yield ok(name, f"{software}, FHIR {version}")
+    yield from _clock(source)
+    yield from _certificate(name, base_url, found)
+    yield from _abilities(source, statement)
+    yield from _signing_in(source, found)
+    yield from _reading(source)
+
+
+def _statement(source: Source) -> dict[str, Any]:
+    return source.server.capabilities()
+
+
+def _elsewhere(name: str, base_url: str, found: Settings) -> str:
+    """A remedy for an address where nobody speaks FHIR: is there somebody near it?"""
+    parts = urlsplit(base_url)
+    roots = dict.fromkeys([base_url, f"{parts.scheme}://{parts.netloc}"])
+    for address in (f"{root}/{way}" for root in roots for way in _USUAL):
+        if address != base_url and _speaks(name, address, found):
+            return f"did you mean base_url {address}?"
+    return f"check base_url ({base_url})"
+
+
+def _speaks(name: str, address: str, found: Settings) -> bool:
+    server = Server(
+        name, address, retries=0, timeout=5, tls=signing.trust(name, found.servers[name])
+    )
+    try:
+        return server.capabilities().get("resourceType") == "CapabilityStatement"
+    except FhirError:
+        return False
+    finally:
+        server.close()
+
+
+def _clock(source: Source) -> Iterator[Sign]:
+    offset = source.server.now() - wiring.now()
+    if abs(offset) < _CLOCKS_DIFFER:
+        return
+    seconds = int(abs(offset).total_seconds())
+    way = "behind" if offset > timedelta(0) else "ahead of"
+    yield note(
+        source.name,
+        f"our clock is {seconds} s {way} the server's: sign-in may be refused, and due days shift",
+        "let both follow NTP",
+    )
+
+
+def _certificate(name: str, base_url: str, found: Settings) -> Iterator[Sign]:
+    parts = urlsplit(base_url)
+    if parts.scheme != "https" or parts.hostname is None:
+        return
+    context = signing.trust(name, found.servers[name]) or ssl.create_default_context()
+    try:
+        with (
+            socket.create_connection((parts.hostname, parts.port or 443), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname) as wire,
+        ):
+            certificate = wire.getpeercert() or {}
+    except OSError:
+        return  # by a proxy, say: that it is trusted was seen already
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
+    if ends - wiring.now() < _CERTIFICATE_ENDS:
+        yield note(name, f"its certificate ends on {ends:%Y-%m-%d}", "have it renewed before")
+    else:
+        yield ok(name, f"certificate until {ends:%Y-%m-%d}")
+
+
+def _abilities(source: Source, statement: Mapping[str, Any]) -> Iterator[Sign]:
+    rest: Mapping[str, Any] = next(iter(statement.get("rest") or ()), {})
+    offered = {str(each.get("type")): each for each in rest.get("resource") or ()}
+    home = "worklist" in source.holds
+    wanted = {"Patient", *source.types} | ({"Communication"} if home else set())
+    if missing := sorted(wanted - offered.keys()):
+        yield fails(
+            source.name,
+            f"does not offer {', '.join(missing)}",
+            "leave out of `holds` what it cannot hold",
+        )
+    yield from _searches(source, offered)
+    if home:
+        yield from _writes(source, rest, offered)
+    if source.push:
+        yield from _subscriptions(source, rest, offered)
+
+
+def _searches(source: Source, offered: Mapping[str, Any]) -> Iterator[Sign]:
+    lacks = []
+    for type_ in source.types:
+        known = {each.get("name") for each in offered.get(type_, {}).get("searchParam") or ()}
+        parameter = PATIENT_PARAMETER[type_]
+        if known and parameter not in known:
+            lacks.append(f"{type_}?{parameter}")
+    if lacks:
+        yield fails(
+            source.name,
+            f"does not say that it can search {', '.join(lacks)}",
+            "have the search parameter switched on: without it a person's records are not found",
+        )
+
+
+def _writes(source: Source, rest: Mapping[str, Any], offered: Mapping[str, Any]) -> Iterator[Sign]:
+    interactions = {each.get("code") for each in rest.get("interaction") or ()}
+    if interactions and "transaction" not in interactions:
+        yield fails(
+            source.name,
+            "takes no transactions, by which Tasks are written",
+            "let another server hold the worklist",
+        )
+    task = offered.get("Task", {})
+    can = {each.get("code") for each in task.get("interaction") or ()}
+    if can and (cannot := sorted({"create", "update"} - can)):
+        yield fails(
+            source.name,
+            f"does not let Tasks be changed: no {' and '.join(cannot)}",
+            "let another server hold the worklist",
+        )
+    unconditional = [
+        each
+        for each in ("Task", "Communication")
+        if not offered.get(each, {}).get("conditionalCreate")
+    ]
+    if unconditional:
+        yield note(
+            source.name,
+            f"does not say that it creates {' and '.join(unconditional)} on a condition, by which a"
+            " repeated write makes no second one",
+            "ask its maker, or try it with `write: on` on a test installation",
+        )
+
+
+def _subscriptions(
+    source: Source, rest: Mapping[str, Any], offered: Mapping[str, Any]
+) -> Iterator[Sign]:
+    sockets = any(each.get("url") == _WEBSOCKET for each in rest.get("extension") or ())
+    if "Subscription" not in offered:
+        yield fails(source.name, "has no Subscriptions", "set `subscribe: poll` for it")
+        return
+    yield note(
+        source.name,
+        f"offers Subscriptions{', by websocket too' if sockets else ''}; whether its rest-hooks are"
+        " on, no CapabilityStatement says",
+        "`fhirbridge doctor --round-trip` tries one (HAPI: subscription.resthook_enabled)",
+    )
+
+
+def _signing_in(source: Source, found: Settings) -> Iterator[Sign]:
+    """The token, and whether it allows what we do."""
+    auth = signing.sign_in(
+        source.name,
+        found,
+        clock=wiring.now,
+        ids=wiring.names,
+        tls=signing.trust(source.name, found.servers[source.name]),
+    )
+    try:
+        if not isinstance(auth, Backend):
+            return
+        lacking = auth.lacking()
+        v2 = auth.endpoint().v2
+        yield ok(source.name, f"signed in; scopes: {' '.join(in_words(auth.needs, v2=v2))}")
+        if lacking:
+            yield fails(
+                source.name,
+                f"was not granted {' '.join(lacking)}",
+                "have these scopes given to the client, or leave out of `holds` what needs them",
+            )
+    except FhirError as error:
+        says, _, remedy = str(error).rpartition(": ")
+        yield fails(source.name, says, remedy)
+    finally:
+        auth.close()
+
+
+def _reading(source: Source) -> Iterator[Sign]:
+    """May we read what it is believed for? Counts are asked for, no records."""
+    refused = []
+    for type_ in ("Patient", *source.types):
+        try:
+            for _ in source.server.search(type_, {"_summary": "count"}):
+                break
+        except FhirError as error:
+            refused.append(str(error).partition(": ")[2])
+    if refused:
+        yield fails(source.name, "; ".join(refused), f"check auth and holds of {source.name}")
+    else:
+        yield ok(source.name, f"lets us read {', '.join(source.types)}")

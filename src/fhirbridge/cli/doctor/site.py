@@ -1,0 +1,196 @@
+"""The doctor's looks at this machine: store, broker, our own address, our keys, identity."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fhirbridge import signing, wiring
+from fhirbridge.fhir.keys import BadKeys
+from fhirbridge.settings import Settings, is_loopback
+from fhirbridge.store import Store
+from fhirbridge.store.records import StoreError
+
+from .signs import Sign, fails, note, ok
+
+#: Files by which a container runtime says that we are in one.
+_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
+_SOON = timedelta(days=30)
+
+_STORE_REMEDIES = {
+    "25006": "the database is read-only (a standby, or default_transaction_read_only): name the"
+    " primary in `store`",
+    "SQLITE_READONLY": "the file or its folder may not be written: give it to the account that"
+    " runs fhirbridge",
+    "SQLITE_FULL": "the disk is full: make room",
+    "SQLITE_BUSY": "another program holds the file: end it",
+    "28P01": "the password is wrong: check `store`, or give it in $FHIRBRIDGE_STORE_FILE",
+    "28000": "the database does not let this account in: check the user, and pg_hba.conf",
+    "3D000": "there is no such database: create it, or check `store`",
+    "42501": "the account may not make or change tables: grant it the schema",
+}
+
+
+def site_signs(found: Settings) -> Iterator[Sign]:
+    """Every look that needs no FHIR server."""
+    yield from _store(found)
+    yield from _broker(found)
+    yield from _public_url(found)
+    yield from _traps(found)
+    yield from _keys(found)
+    yield from _identity(found)
+
+
+def _store(found: Settings) -> Iterator[Sign]:
+    try:
+        store = Store(found.store, ids=wiring.names)
+    except (StoreError, ValueError) as error:
+        yield fails("store", str(error), _store_remedy(error))
+        return
+    try:
+        store.ping()
+        counts = store.counts(wiring.now())
+        yield ok("store", f"writable; {counts.due} due, {counts.parked} parked")
+        if counts.parked:
+            yield note("store", "work was set aside", "`fhirbridge parked` shows what and why")
+    except StoreError as error:
+        yield fails("store", str(error), _store_remedy(error))
+    finally:
+        store.close()
+
+
+def _store_remedy(error: Exception) -> str:
+    known = (remedy for code, remedy in _STORE_REMEDIES.items() if code in str(error))
+    return next(known, "check `store`")
+
+
+def _broker(found: Settings) -> Iterator[Sign]:
+    if found.broker is None:
+        yield ok("broker", "none: the threads of `fhirbridge serve` do the work")
+        return
+    from fhirbridge.worker import answers, keeps
+
+    if not answers(found):
+        yield fails("broker", "does not answer", "start Redis, or check `broker`")
+        return
+    disk = "keeps its messages on disk" if keeps(found) else "keeps nothing on disk, and need not"
+    yield ok("broker", f"answers; {disk}: it only wakes workers, the store remembers the work")
+    if found.store.startswith("sqlite"):
+        yield note(
+            "store",
+            "workers on other machines cannot share a SQLite file",
+            "use postgresql+psycopg://… with a broker, unless all run on this machine",
+        )
+
+
+def _public_url(found: Settings) -> Iterator[Sign]:
+    """Servers on other machines cannot reach an address that means their own."""
+    pushing = {n: s for n, s in found.servers.items() if s.subscribe == "push"}
+    far = sorted(n for n, server in pushing.items() if not is_loopback(server.base_url))
+    host = urlsplit(found.public_url).hostname or ""
+    if host in ("0.0.0.0", "::"):
+        yield fails(
+            "public_url",
+            f"{found.public_url} is an address to listen at, not one to be reached at",
+            "set public_url to this machine's name, and give `serve --host` the other",
+        )
+    elif is_loopback(found.public_url) and far:
+        yield fails(
+            "public_url",
+            f"{found.public_url} is the own address of whoever asks: {' and '.join(far)} cannot"
+            " notify us there",
+            "set public_url to an address of this machine that it can reach",
+        )
+    elif not pushing:
+        yield ok("public_url", f"{found.public_url}; nobody needs it, all servers are polled")
+    else:
+        yield _answering(found)
+
+
+def _answering(found: Settings) -> Sign:
+    match health(found.public_url):
+        case None:
+            return note(
+                "public_url",
+                f"nothing answers at {found.public_url} from here",
+                "start `fhirbridge serve`; if it runs, check the proxy and the firewall",
+            )
+        case 200, "ok":
+            return ok("public_url", found.public_url)
+        case status, _:
+            return fails(
+                "public_url",
+                f"somebody else answers at {found.public_url} ({status}): another program, or a"
+                " proxy that does not lead to fhirbridge",
+                "let the proxy pass /notify/ and /healthz on, with the path as it is",
+            )
+
+
+def health(url: str) -> tuple[int, str] | None:
+    """What `/healthz` below an address answers; None: nothing answers."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    wire = kind(parts.netloc, timeout=3)
+    try:
+        wire.request("GET", f"{parts.path.rstrip('/')}/healthz")
+        answer = wire.getresponse()
+        return answer.status, answer.read(100).decode(errors="replace").strip()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        wire.close()
+
+
+def _traps(found: Settings) -> Iterator[Sign]:
+    """`localhost` means another machine to each container."""
+    if not any(path.exists() for path in _CONTAINER):
+        return
+    near = sorted(n for n, server in found.servers.items() if is_loopback(server.base_url))
+    if near:
+        yield note(
+            "container",
+            f"we run in a container, where the address of {' and '.join(near)} is the container"
+            " itself",
+            "if it runs elsewhere, name its service (http://hapi:8080/fhir) or"
+            " host.docker.internal",
+        )
+    if is_loopback(found.public_url) and any(s.subscribe == "push" for s in found.servers.values()):
+        yield note(
+            "container",
+            f"{found.public_url} is, for a server in another container, that container",
+            "name our service (http://web:8000) in public_url",
+        )
+
+
+def _keys(found: Settings) -> Iterator[Sign]:
+    """Can we sign, now and in a month?"""
+    if not any(server.auth.smart_backend for server in found.servers.values()):
+        return
+    now = wiring.now()
+    try:
+        ring = signing.keyring(found)
+        for alg in sorted({key.alg for key in ring.keys}):
+            ring.signing((alg,), now)
+            try:
+                ring.signing((alg,), now + _SOON)
+            except BadKeys:
+                yield note("keys", f"the key for {alg} ends soon", "`fhirbridge keys rotate`")
+    except BadKeys as error:
+        says, _, remedy = str(error).partition(": ")
+        yield fails("keys", says, remedy)
+        return
+    yield ok("keys", f"{len(ring.keys)} in {found.keys}")
+    if Path(found.keys).stat().st_mode & 0o077:
+        yield note("keys", f"{found.keys} can be read by others", f"chmod 600 {found.keys}")
+
+
+def _identity(found: Settings) -> Iterator[Sign]:
+    if len(found.servers) > 1 and not found.identity:
+        yield note(
+            "identity",
+            "any identifier that two servers share joins their patients (with the birth date)",
+            "name in `identity` the systems that may, to be strict",
+        )

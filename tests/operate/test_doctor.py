@@ -1,0 +1,240 @@
+"""The doctor at the bedside: everything that an afternoon with a firewall can bring."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fhirbridge.fhir import jsonio
+from fhirbridge.fhir.keys import Keyring
+from fhirbridge.sandbox import Sandbox
+from tests.contract.sekmet import sekmet_server
+from tests.operate.fakes import STATEMENT, certificate, fake
+from tests.servers import hapi_server, postgres_server, redis_server
+
+NOW = datetime.now(UTC)
+COUNT = {"resourceType": "Bundle", "type": "searchset", "total": 0}
+ANSWERS: dict[str, tuple[int, Any]] = {
+    "/fhir/metadata": (200, STATEMENT),
+    "/fhir/Patient": (200, COUNT),
+    "/fhir/Task": (200, COUNT),
+}
+
+
+class Doctor:
+    """`fhirbridge doctor` in a folder of its own, as a process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(
+        self, base_url: str, *arguments: str, server: Any = None, env: Any = None, **more: Any
+    ) -> list[dict[str, str]]:
+        ehr = {"base_url": base_url, "holds": ["worklist"], "subscribe": "poll", **(server or {})}
+        config = {"servers": {"ehr": ehr}, **more}
+        path = self.folder / "fhirbridge.yaml"
+        path.write_bytes(jsonio.dumps(config))
+        command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "doctor"]
+        done = subprocess.run(
+            [*command, "--format", "json", *arguments],
+            cwd=self.folder,
+            env={"PATH": "/usr/bin:/bin", "HOME": str(self.folder), **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+        assert done.stdout, done.stderr
+        signs: list[dict[str, str]] = jsonio.loads(done.stdout)
+        failing = [sign for sign in signs if sign["state"] == "fails"]
+        assert done.returncode == (1 if failing else 0), done.stderr
+        assert all(sign["remedy"] for sign in failing)
+        return signs
+
+
+@pytest.fixture
+def doctor(tmp_path: Path) -> Doctor:
+    return Doctor(tmp_path)
+
+
+def failing(signs: list[dict[str, str]]) -> str:
+    """All that fails, with its remedies, in one text."""
+    return "\n".join(
+        f"{sign['check']}: {sign['says']}; {sign['remedy']}"
+        for sign in signs
+        if sign["state"] == "fails"
+    )
+
+
+def noted(signs: list[dict[str, str]]) -> str:
+    return "\n".join(f"{s['check']}: {s['says']}; {s['remedy']}" for s in signs)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+# --- addresses and certificates
+
+
+def test_a_wrong_address_names_the_right_one_near_it(doctor: Doctor) -> None:
+    with fake(ANSWERS) as url:
+        assert not failing(doctor(f"{url}/fhir"))
+        assert f"did you mean base_url {url}/fhir?" in failing(doctor(url))
+        assert f"did you mean base_url {url}/fhir?" in failing(doctor(f"{url}/fihr"))
+    assert "nothing listens at that address" in failing(doctor(f"{url}/fhir"))
+    assert "name of the host is not known" in failing(doctor("http://nowhere.invalid/fhir"))
+
+
+def test_certificates_that_are_not_trusted_or_end(doctor: Doctor, tmp_path: Path) -> None:
+    good = certificate(tmp_path)
+    with fake(ANSWERS, certificate=good) as url:
+        said = failing(doctor(f"{url}/fhir"))
+        assert "certificate is not trusted" in said
+        assert "tls.ca" in said
+        signs = doctor(f"{url}/fhir", server={"tls": {"ca": str(good)}})
+        assert not failing(signs)
+        assert "certificate until" in noted(signs)
+    with fake(ANSWERS) as url:
+        secure = url.replace("http", "https")
+        assert "check http or https" in failing(doctor(f"{secure}/fhir"))
+    for bad, words in (
+        (certificate(tmp_path, days=-1), "has expired"),
+        (certificate(tmp_path, name="10.0.0.1"), "mismatch"),
+    ):
+        with fake(ANSWERS, certificate=bad) as url:
+            assert words in failing(doctor(f"{url}/fhir", server={"tls": {"ca": str(bad)}}))
+    soon = certificate(tmp_path, days=10)
+    with fake(ANSWERS, certificate=soon) as url:
+        signs = doctor(f"{url}/fhir", server={"tls": {"ca": str(soon)}})
+        assert "have it renewed" in noted(signs)
+    said = failing(doctor("https://127.0.0.1:9/fhir", server={"tls": {"ca": "none.pem"}}))
+    assert "servers.ehr.tls.ca: none.pem is no certificate in PEM" in said
+
+
+def test_a_proxy_that_does_not_let_us_through(doctor: Doctor) -> None:
+    for status, words in ((407, "NO_PROXY"), (403, "proxy")):
+        with fake({"*": (status, None)}) as proxy:
+            env = {"HTTP_PROXY": proxy, "HTTPS_PROXY": proxy}
+            assert words in failing(doctor("https://ehr.example.org/fhir", env=env))
+
+
+def test_a_proxy_that_leads_elsewhere(doctor: Doctor) -> None:
+    with fake({**ANSWERS, "*": (200, {"welcome": "page"})}) as url:
+        said = failing(doctor(f"{url}/fhir", server={"subscribe": "push"}, public_url=url))
+        assert "somebody else answers" in said
+        assert "let the proxy pass /notify/" in said
+
+
+def test_localhost_does_not_lead_here_from_elsewhere(doctor: Doctor) -> None:
+    push = {"subscribe": "push"}
+    said = failing(doctor("http://nowhere.invalid/fhir", server=push))
+    assert "is the own address of whoever asks" in said
+    said = failing(doctor("http://127.0.0.1:9/fhir", server=push, public_url="http://0.0.0.0:8000"))
+    assert "not one to be reached at" in said
+
+
+def test_a_clock_that_differs(doctor: Doctor) -> None:
+    with fake(ANSWERS, skew=timedelta(minutes=10)) as url:
+        assert "s behind the server's" in noted(doctor(f"{url}/fhir"))
+    with fake(ANSWERS, skew=timedelta(minutes=-10)) as url:
+        assert "s ahead of the server's" in noted(doctor(f"{url}/fhir"))
+
+
+# --- abilities
+
+
+def test_what_a_server_cannot_do(doctor: Doctor) -> None:
+    def stated(rest: Any) -> dict[str, tuple[int, Any]]:
+        return {**ANSWERS, "/fhir/metadata": (200, {**STATEMENT, "rest": [rest]})}
+
+    task = {"type": "Task", "searchParam": [{"name": "code"}], "interaction": [{"code": "read"}]}
+    rest = {"resource": [{"type": "Patient"}, task], "interaction": [{"code": "batch"}]}
+    with fake(stated(rest)) as url:
+        said = failing(doctor(f"{url}/fhir", server={"subscribe": "push"}))
+    for words in (
+        "does not offer Communication",
+        "it can search Task?patient",
+        "takes no transactions",
+        "no create and update",
+        "has no Subscriptions; set `subscribe: poll`",
+    ):
+        assert words in said
+    with fake({**ANSWERS, "/fhir/metadata": (200, {**STATEMENT, "fhirVersion": "5.0.0"})}) as url:
+        assert "speaks FHIR 5.0.0; R4 (4.0)" in failing(doctor(f"{url}/fhir"))
+
+
+# --- sign-in
+
+
+def test_keys_and_scopes(doctor: Doctor, tmp_path: Path) -> None:
+    ring = Keyring.made(NOW - timedelta(days=3), ["ES384"])
+    (tmp_path / "fhirbridge-keys.json").write_bytes(ring.dumps())
+    clients = [
+        {"client_id": "some", "jwks": ring.public(NOW), "scopes": "system/Patient.rs"},
+        {"client_id": "all", "jwks": ring.public(NOW), "scopes": "system/*.rs"},
+    ]
+    with sekmet_server({"types": ["smart"], "smart_clients": clients}) as url:
+        signs = doctor(url, server={"auth": {"smart_backend": {"client_id": "all"}}})
+        assert not failing(signs)
+        assert "signed in; scopes: system/Patient.rs system/Task.rs" in noted(signs)
+        said = failing(doctor(url, server={"auth": {"smart_backend": {"client_id": "some"}}}))
+        assert "was not granted system/Task.rs; have these scopes given" in said
+        said = failing(doctor(url, server={"auth": {"smart_backend": {"client_id": "who"}}}))
+        assert "check client_id" in said
+        ended = ring.rotated(NOW - timedelta(days=2), after=timedelta(0)).keys[:1]
+        (tmp_path / "fhirbridge-keys.json").write_bytes(Keyring(ended).dumps())
+        said = failing(doctor(url, server={"auth": {"smart_backend": {"client_id": "all"}}}))
+        assert "keys: " in said
+        assert "`fhirbridge keys rotate --after 0`" in said
+        assert "401" in failing(doctor(url, server={"auth": {"bearer": "wrong"}}))
+
+
+# --- store and broker
+
+
+def test_a_database_that_cannot_be_written(doctor: Doctor) -> None:
+    with postgres_server() as store, fake(ANSWERS) as url:
+        assert not failing(doctor(f"{url}/fhir", store=store))
+        standby = f"{store}?options=-c%20default_transaction_read_only%3Don"
+        assert "the database is read-only" in failing(doctor(f"{url}/fhir", store=standby))
+        nowhere = store.replace("/postgres", "/nowhere")
+        assert failing(doctor(f"{url}/fhir", store=nowhere))
+    assert "store: " in failing(doctor(f"{url}/fhir", store="sqlite:////proc/none/x.db"))
+
+
+def test_a_broker_without_persistence_is_enough(doctor: Doctor) -> None:
+    with redis_server() as broker, fake(ANSWERS) as url:
+        signs = doctor(f"{url}/fhir", broker=broker)
+        assert not failing(signs)
+        assert "keeps nothing on disk, and need not" in noted(signs)
+    assert "start Redis" in failing(doctor(f"{url}/fhir", broker=broker))
+
+
+# --- the round trip
+
+
+def test_a_change_arrives(doctor: Doctor) -> None:
+    with Sandbox("doctor", delay=0.005) as server:
+        public = f"http://127.0.0.1:{free_port()}"
+        signs = doctor(
+            server.base_url, "--round-trip", server={"subscribe": "push"}, public_url=public
+        )
+        assert not failing(signs)
+        assert "arrived after" in noted(signs)
+        assert not [*server.all("Subscription"), *server.all("Task")]
+
+
+def test_hapi_with_rest_hooks_off(doctor: Doctor) -> None:
+    with hapi_server(resthook=False) as url:
+        public = f"http://127.0.0.1:{free_port()}"
+        signs = doctor(url, "--round-trip", server={"subscribe": "push"}, public_url=public)
+    assert "stays “requested”" in failing(signs)
+    assert "resthook_enabled" in failing(signs)
+    assert "could not be deleted" not in noted(signs)
