@@ -169,6 +169,7 @@ class ServerSettings(yamlfile.Strict):
     timezone: Zone | None = None
     write: Mode | None = None
     timeout_seconds: int = Field(default=30, gt=0)
+    silent_after_hours: int | None = Field(default=None, gt=0)  # the longest usual pause of news
 
 
 class WriteModes(yamlfile.Strict):

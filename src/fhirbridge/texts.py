@@ -44,7 +44,7 @@ NAMES = frozenset(
     | {"allowed_visits", "asked_visits", "booked_visits", "left_visits", "need_visits"}
     | {"used_visits", "booked_minutes", "needed_minutes", "called_off", "was_due", "last_dose"}
     | {"earliest", "days", "other_order", "usual", "lacks", "former_payer", "present_payer"}
-    | {"program", "enrolled"}
+    | {"program", "enrolled", "issued", "asked", "source", "kinds", "silent_since"}
     # the root
     | {"troubles", "parts"}
 )

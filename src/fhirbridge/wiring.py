@@ -123,6 +123,9 @@ def source(
         zone=ZoneInfo(zone) if zone else None,
         owners={Role(role): Party(name, reference) for role, reference in server.owners.items()},
         supply=server.supply,
+        silent_after=(
+            timedelta(hours=server.silent_after_hours) if server.silent_after_hours else None
+        ),
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from fhirbridge import mappings, texts
-from fhirbridge.core.facts import Party
+from fhirbridge.core.facts import Party, Ref
 from fhirbridge.core.findings import Role, Severity, priority
-from fhirbridge.core.rules import ALL_RULES, FOLDS, next_look
+from fhirbridge.core.plan import Said, Told
+from fhirbridge.core.rules import ALL_RULES, FOLDS, LAST, judge, next_look
 from fhirbridge.core.rules.base import Rule
 from fhirbridge.core.rules.coverage import _other
 from fhirbridge.core.rules.places import _others
@@ -86,7 +88,7 @@ def test_priority_follows_severity_and_lead(
 def test_every_rule_has_a_verdict_at_every_occasion(tmp_path: Path) -> None:
     told = story(tmp_path, "30 November 2026 10:00", "not read   pharmacy")
     verdicts = {each.rule: each.outcome for each in told.judged().verdicts}
-    assert set(verdicts) == set(CODES) - {"no-owner"}
+    assert set(verdicts) == set(CODES) - {rule.code for rule, _ in LAST}
     assert verdicts["auth-missing-admin"] == "fires"
     assert verdicts["auth-missing-drug"] == "quiet"
     assert verdicts["dispense-short"] == "cannot tell"
@@ -105,6 +107,44 @@ def test_the_next_look_is_the_next_threshold(tmp_path: Path) -> None:
     look = next_look(told.ledger(), told.as_of)
     assert look is not None
     assert s.written(look) == "17 November 2026 00:00"
+
+
+def test_a_task_is_looked_at_when_half_of_its_time_is_over_and_when_all_of_it_is(
+    tmp_path: Path,
+) -> None:
+    told = story(tmp_path, "30 November 2026 10:00")
+    (finding,) = told.judged().findings
+    written, due = told.as_of, told.as_of + timedelta(hours=20)
+    said = Said(
+        key=finding.key,
+        episode=1,
+        ref=Ref("ehr", "Task", "t1"),
+        told=Told.OPEN,
+        digest=finding.digest,
+        rule=finding.rule,
+        occasion=finding.occasion,
+        written=written,
+        owner=finding.owner,
+        due=due,
+    )
+
+    def late(at: datetime) -> list[str]:
+        found = judge(told.ledger(), replace(told.context(at), said=[said])).findings
+        return [
+            f"{each.severity} {each.variant}" for each in found if each.rule == "owner-unresponsive"
+        ]
+
+    half = next_look(told.ledger(), written, [said])
+    assert half == written + timedelta(hours=10)
+    assert late(half - timedelta(microseconds=1)) == []
+    assert late(half) == late(due) == ["S3 "]
+    looks: list[datetime] = []
+    while (look := next_look(told.ledger(), looks[-1] if looks else half, [said])) is not None:
+        looks.append(look)
+        if look > due:
+            break
+    assert looks[-1] == due + timedelta(microseconds=1)
+    assert late(looks[-1]) == ["S2 overdue"]
 
 
 def test_long_after_nothing_is_looked_at_again(tmp_path: Path) -> None:

@@ -45,6 +45,19 @@ def told(resource: Json) -> Told | None:
     return found.told if found else None
 
 
+def test_who_was_asked_and_by_when() -> None:
+    role = [{"text": "clerk"}, ours.concept(ours.ROLE, "pharmacy")]
+    asked = task(performerType=role, restriction={"period": {"end": "2026-12-04T17:00:00-05:00"}})
+    found = said(asked, "ehr", "st-mary")
+    assert found is not None
+    assert (found.owner, found.due) == ("pharmacy", datetime(2026, 12, 4, 22, tzinfo=UTC))
+    odd: Json
+    for odd in ({"restriction": []}, {"restriction": {"period": "soon"}}, {"performerType": 3}):
+        found = said(task(**odd), "ehr", "st-mary")
+        assert found is not None
+        assert (found.owner, found.due) == ("", None)
+
+
 def test_everything_that_a_task_of_ours_says() -> None:
     assert said(task(), "ehr", "st-mary") == Said(
         key="abc",

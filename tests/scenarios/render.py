@@ -91,6 +91,7 @@ def _scenario(scenario: s.Scenario) -> Iterator[str]:
     site += [f"{drug} comes by {how}" for drug, how in story.supply.items()]
     site += [] if story.owners else ["the configuration names nobody"]
     site += [f"a {source} is read too" for source in story.also]
+    site += [f"{source} has been silent since {since}" for source, since in story.silent.items()]
     site += [] if story.treated else ["the patient died or is inactive"]
     if site:
         yield f"({'; '.join(site)})"
@@ -104,6 +105,9 @@ def _scenario(scenario: s.Scenario) -> Iterator[str]:
             yield f"| {told.kind} | {told.name} | {said} |"
     for rule, choice in story.answers.items():
         yield f"| answered | | {rule}: {choice} |"
+    for number, task in enumerate(story.tasks, start=1):
+        said = f"{task.rule}, written {task.written}, due {task.due}, {task.told}"
+        yield f"| our task | t{number} | {said} |"
     yield ""
     for each in story.expect:
         named = {name: value for name, value in each.model_dump(exclude={"rule"}).items() if value}

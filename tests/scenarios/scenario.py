@@ -17,7 +17,7 @@ any value that the rule says. `cannot_tell` names rules that must have no answer
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from functools import cache
@@ -35,6 +35,8 @@ from fhirbridge.core.facts import Answer, Fact, Party, Ref
 from fhirbridge.core.findings import Finding, Role
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.ledger import Ledger
+from fhirbridge.core.plan import Said
+from fhirbridge.core.plan import Told as Told_
 from fhirbridge.core.quantity import Quantity
 from fhirbridge.core.rules import Context, Judgement, judge
 from fhirbridge.yamlfile import Invalid, Node, Strict
@@ -66,6 +68,16 @@ class Expected(Strict):
     folded: str | None = None
 
 
+class Task(Strict):
+    """A Task that we wrote about this story's findings of a rule: when, and by when it is due."""
+
+    rule: str
+    written: str
+    due: str
+    told: Told_ = Field(default=Told_.OPEN, strict=False)
+    owner: str = ""  # another than the finding's
+
+
 class Story(Strict):
     """The file as it is written."""
 
@@ -82,6 +94,8 @@ class Story(Strict):
     answers: dict[str, str] = Field(default={})  # what a person answered to a rule's question
     owners: bool = True  # whether the configuration names somebody for every role
     treated: bool = True
+    tasks: list[Task] = Field(default=[])
+    silent: dict[str, str] = Field(default={})  # source -> since when
     also: tuple[Literal["laboratory", "registry"], ...] = Field(default=(), strict=False)
 
 
@@ -129,15 +143,16 @@ class Scenario:
             owners=owners,
             supply=self.story.supply,
             treated=self.story.treated,
+            silent={name: moment(at, self.zone) for name, at in self.story.silent.items()},
         )
 
     def judged(self) -> Judgement:
-        asked = judge(self.ledger(), self.context())
+        asked = judge(self.ledger(), self._told())
         answers = accepted(list(self._answers(asked.findings)), asked.findings)
         if not answers:
             return asked
         ledger = book(honored(self.facts, answers), formulary(), self.calendar)
-        judged = judge(ledger, self.context())
+        judged = judge(ledger, self._told())
         return replace(judged, findings=settled(judged.findings, answers))
 
     def _answers(self, findings: Iterable[Finding]) -> Iterator[Answer]:
@@ -146,6 +161,31 @@ class Scenario:
                 yield Answer(
                     ref=Ref("ehr", "Task", each.key), key=each.key, choice=choice, digest=each.asked
                 )
+
+    def _told(self) -> Context:
+        """What we know, with the Tasks that we wrote."""
+        context = self.context()
+        if not self.story.tasks:
+            return context
+        found = judge(self.ledger(), context).findings
+        return replace(context, said=tuple(self._said(found)))
+
+    def _said(self, findings: Sequence[Finding]) -> Iterator[Said]:
+        """Our Tasks, as the server shows them."""
+        for number, task in enumerate(self.story.tasks, start=1):
+            (finding,) = (each for each in findings if each.rule == task.rule)
+            yield Said(
+                key=finding.key,
+                episode=1,
+                ref=Ref("ehr", "Task", f"t{number}"),
+                told=task.told,
+                digest=finding.digest,
+                rule=task.rule,
+                occasion=finding.occasion,
+                written=moment(task.written, self.zone),
+                owner=task.owner or finding.owner,
+                due=moment(task.due, self.zone),
+            )
 
 
 @cache

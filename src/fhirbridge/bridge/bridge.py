@@ -29,6 +29,7 @@ from .hearing import ANYTHING, Concerns, When
 from .intake import Intake, Kept
 from .ports import Store
 from .reconciling import Outcome, Reconciler, TooMuch
+from .silence import Silence
 from .sources import Source
 from .story import Arrived, Failed, Watcher, nobody
 from .sweeping import Sweeper
@@ -99,6 +100,7 @@ class Bridge:
             clock=clock,
             watcher=lambda story: self.watcher(story),
             retry=self.pace.retry,
+            silence=Silence(sources, store),
         )
         self._sweeper = Sweeper(store, concerns, clock, self._arrived)
         self.intake = Intake(self.sources, store, concerns, clock, self._arrived)

@@ -55,6 +55,8 @@ class Decision:
         return bool(self.ledger.therapies) or any(each.alive for each in self.said)
 
 
+#: No source is silent.
+NOBODY: Mapping[str, datetime] = {}
 #: Nothing waits.
 PATIENCE = Patience()
 
@@ -90,11 +92,13 @@ class Decider:
         as_of: datetime,
         recall: memory.Recall = memory.nothing,
         recent: Recent | None = None,
+        silent: Mapping[str, datetime] = NOBODY,
     ) -> Decision:
         """What is wrong with one person, and what to write about it.
 
         `recall`: the memory of what we wrote, for what the worklist does not show any more.
         `recent`: what waits (`core.holding`); without it, nothing waits.
+        `silent`: the sources that have been silent for longer than usual, and since when.
         """
         person = self.person(gathered)
         ledger = book(gathered.facts, self.formulary, self.calendar)
@@ -112,6 +116,8 @@ class Decider:
             supply=self.supply,
             treated=gathered.treated,
             formulary=self.formulary,
+            said=told,
+            silent=silent,
         )
         judgement = judge(ledger, context)
         answers = self._answers(gathered, person, judgement)
@@ -126,7 +132,7 @@ class Decider:
         held = self._hold(self._plan(judgement, told, "on", "shadow"), recent, as_of)
         shown = self._plan(judgement, told, "on", "shadow", held=held.keys)
         allowed = self._plan(judgement, told, "on", held=held.keys)
-        looks = [at for at in (next_look(ledger, as_of), held.until) if at is not None]
+        looks = [at for at in (next_look(ledger, as_of, told), held.until) if at is not None]
         if held.late:
             looks.append(self.calendar.begins(self.calendar.day(as_of) + timedelta(days=1)))
         return Decision(

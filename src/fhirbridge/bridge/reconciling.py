@@ -60,10 +60,12 @@ class Reconciler:
         clock: Callable[[], datetime],
         watcher: Watcher,
         retry: timedelta,
+        silence: Callable[[datetime], Mapping[str, datetime]] = lambda _now: {},
     ) -> None:
         self._home, self._store, self._gatherer = home, store, gatherer
         self._decider, self._writer = decider, writer
         self._clock, self._watcher, self._retry = clock, watcher, retry
+        self._silence = silence
 
     def reconcile(self, lease: Lease) -> Outcome:
         """Read, decide and write under a lease. Raises what the worklist's server raises."""
@@ -115,7 +117,8 @@ class Reconciler:
             raise Unavailable(self._home.name, "read the worklist", "not all of it was shown")
         if not gathered.records:
             return None
-        return self._decider.decide(gathered, self._clock(), self._recall, recent)
+        now = self._clock()
+        return self._decider.decide(gathered, now, self._recall, recent, self._silence(now))
 
     def _recent(self, lease: Lease) -> Recent | None:
         """What waits. A person who asks for a decision now does not mean: in a quarter hour."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import timedelta, tzinfo
 
 from fhirbridge.core.facts import Party
 from fhirbridge.core.findings import Role
@@ -32,6 +32,7 @@ class Source:
     owners: Mapping[Role, Party] = field(default_factory=dict)
     supply: Mapping[str, str] = field(default_factory=dict)
     make: Make | None = None
+    silent_after: timedelta | None = None  # the longest usual pause of its news
 
     @property
     def name(self) -> str:

@@ -117,7 +117,7 @@ class Said:
     `digest` is the digest that the Task was written for; `noted` the one that was annotated or
     escalated last, so that each happens once. `root` Tasks stand for a whole occasion. `itself`:
     whether it carries its own id, or another's (None: no id yet), `updated` when the server took
-    the version that was read.
+    the version that was read. `owner` is the role that was asked, `due` by when.
     """
 
     key: str
@@ -132,6 +132,8 @@ class Said:
     written: datetime | None = None
     updated: datetime | None = None
     itself: bool | None = None
+    owner: str = ""
+    due: datetime | None = None
 
     @property
     def alive(self) -> bool:

@@ -8,6 +8,7 @@ of ours was closed by us, any other by a person, whose word stands (docs/decisio
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.plan import ROOT_RULE, Said, Told
@@ -66,6 +67,8 @@ def said(task: Json, source: str, instance: str | None = None) -> Said | None:
         written=instant(task.get("authoredOn")),
         updated=instant(meta.get("lastUpdated")),
         itself=remembered[ours.SELF] == id_ if ours.SELF in remembered else None,
+        owner=_owner(task),
+        due=_due(task),
     )
 
 
@@ -77,6 +80,18 @@ def _told(task: Json) -> Told:
     if is_unread(task):
         return Told.REFUSED  # nothing was decided: the coordinator finds out what was meant
     return TOLD.get(status, Told.STARTED) if isinstance(status, str) else Told.STARTED
+
+
+def _owner(task: Json) -> str:
+    """The role that was asked, as we wrote it."""
+    roles = (ours.code_of(each, ours.ROLE) for each in ours.items(task, "performerType"))
+    return next((role for role in roles if role), "")
+
+
+def _due(task: Json) -> datetime | None:
+    restriction = task.get("restriction")
+    period = restriction.get("period") if isinstance(restriction, Mapping) else None
+    return instant(period.get("end")) if isinstance(period, Mapping) else None
 
 
 def _occasion(task: Json, instance: str | None) -> str:

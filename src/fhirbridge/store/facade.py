@@ -8,7 +8,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from . import audit, joining, journal, leases, links, marks, people, retention, waiting
+from . import audit, joining, journal, leases, links, marks, people, retention, versions, waiting
 from .database import Database
 from .records import (
     Counts,
@@ -226,6 +226,10 @@ class Store:
     def heard_from(self, source: str, type_: str, now: datetime) -> None:
         """A sign of life that is no delivery (a heartbeat, a websocket's ping)."""
         self._db.write(lambda tx: links.heard_from(tx, source, type_, now))
+
+    def last_news(self, source: str) -> datetime | None:
+        """When the last change of a source reached us, by whatever way."""
+        return self._db.read(lambda tx: versions.last_news(tx, source))
 
     # --- for people to look at, and to forget
 

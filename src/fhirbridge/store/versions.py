@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .database import Row, Tx, chunks, constant, micros_or_none, upsert
+from .database import Row, Tx, chunks, constant, micros_or_none, moment_or_none, upsert
 from .records import StoredEvent
 from .schema import versions as v
 
@@ -42,6 +42,12 @@ class _Known:
     def learn(self, last_updated: int | None, number: int | None) -> None:
         self.last_updated = _max(self.last_updated, last_updated)
         self.number = _max(self.number, number)
+
+
+def last_news(tx: Tx, source: str) -> datetime | None:
+    """When we first saw the latest version that somebody else made on a source."""
+    newest = sa.select(sa.func.max(v.c.seen_at)).where(v.c.source == source, v.c.own == 0)
+    return moment_or_none(tx.conn.scalar(newest))
 
 
 def outcomes(tx: Tx, told: Sequence[StoredEvent], now: int) -> list[str]:

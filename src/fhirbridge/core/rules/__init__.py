@@ -8,7 +8,7 @@ only the consequence of another is folded into it by the table `FOLDS`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -19,10 +19,12 @@ from fhirbridge.core.ledger import Ledger, Occasion
 from . import (
     amounts,
     authorization,
+    changes,
     coverage,
     given,
     order,
     places,
+    process,
     quality,
     readiness,
     schedule,
@@ -43,14 +45,27 @@ RULES: tuple[Rule, ...] = (
     *coverage.RULES,
     *authorization.RULES,
     *amounts.RULES,
+    *changes.RULES,
     *places.RULES,
     *supply.RULES,
     *given.RULES,
     *quality.RULES,
 )
 
+#: Looks at what the other rules found at an occasion.
+Afterthought = Callable[[Sequence[Finding], Scene], Iterable[Finding]]
+
+#: What is judged after all others.
+LAST: tuple[tuple[Rule, Afterthought], ...] = (
+    (quality.NO_OWNER, quality.without_owner),
+    (process.UNRESPONSIVE, process.unanswered),
+    (process.STALE, process.silent),
+)
+#: Those of them that cannot tell where another rule cannot: what they rest on may come back.
+RESTING = frozenset({quality.NO_OWNER.code, process.UNRESPONSIVE.code})
+
 #: Every rule there is.
-ALL_RULES: tuple[Rule, ...] = (*RULES, quality.NO_OWNER)
+ALL_RULES: tuple[Rule, ...] = (*RULES, *(rule for rule, _ in LAST))
 
 CODES = tuple(rule.code for rule in RULES)
 
@@ -91,6 +106,15 @@ FOLDS: Mapping[str, tuple[str, ...]] = {
     "appt-cancelled-unreplaced": ("duplicate-order", "unplanned-split-balance"),
     "appt-count-mismatch": ("duplicate-order",),
     "interval-overdue": ("duplicate-order", "unplanned-split-balance"),
+    # The same difference, said by the rule that knows what it means for the dose.
+    "order-changed-after-auth": (
+        "auth-wrong-product",
+        "auth-per-visit-mismatch",
+        "auth-short-total",
+        "site-of-care-mismatch",
+        "dose-outside-label",
+        "duplicate-order",
+    ),
     "admin-short": ("unplanned-split-balance",),
 }
 
@@ -123,23 +147,24 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
                 found = list(rule.check(scene))
             except CannotTell as reason:
                 verdict = Verdict(rule.code, occasion.key, "cannot tell", str(reason))
-                unsure |= {(scene.name, rule.code), (scene.name, quality.NO_OWNER.code)}
+                unsure |= {(scene.name, code) for code in (rule.code, *RESTING)}
             else:
                 if not found:
                     continue
                 verdict = Verdict(rule.code, occasion.key, "fires")
                 here += found
             answers[occasion.key, rule.code] = verdict
-        if here:
-            here = _fold(here)
-            scene.rule = quality.NO_OWNER
-            findings += here
-            findings += quality.without_owner([f for f in here if not f.folded_into], scene)
+        here = _fold(here)
+        findings += here
+        if here or not past:
+            unfolded = [each for each in here if not each.folded_into]
+            for scene.rule, look in LAST:
+                findings += look(unfolded, scene)
     return Judgement(
         findings=tuple(findings),
         unsure=frozenset(unsure),
         # What nobody is believed for was never judged: only what went unread may come back.
-        blind=blind | {quality.NO_OWNER.code} if dim else blind,
+        blind=blind | RESTING if dim else blind,
         standing=standing,
         answers=answers,
         looked=tuple(looked),

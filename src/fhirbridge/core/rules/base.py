@@ -8,7 +8,7 @@ amount it cannot measure raises `CannotTell`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.facts import Party, Ref
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.formulary import Formulary
+from fhirbridge.core.plan import Said
 
 if TYPE_CHECKING:
     from .scene import Check
@@ -30,7 +31,9 @@ class Context:
 
     `sight`: for each (source, kind) complete · stale · cut · unread. `owners`: who acts for a
     role where no record says so. `supply`: therapy -> white-bag · brown-bag · home ·
-    buy-and-bill. `treated`: False for a person who died or whose record is inactive.
+    buy-and-bill. `treated`: False for a person who died or whose record is inactive. `said`: our
+    Tasks about the person. `silent`: each source that has been silent for longer than it usually
+    is, and since when: what it does not show proves nothing.
     """
 
     as_of: datetime
@@ -41,11 +44,17 @@ class Context:
     owners: Mapping[Role, Party] = field(default_factory=dict)
     supply: Mapping[str, str] = field(default_factory=dict)
     treated: bool = True
+    said: Sequence[Said] = ()
+    silent: Mapping[str, datetime] = field(default_factory=dict)
 
     def seen(self) -> frozenset[str]:
         """The kinds of records for which every source that is believed was read completely."""
         kinds = {kind for _, kind in self.sight}
-        dim = {kind for (_, kind), state in self.sight.items() if state != COMPLETE}
+        dim = {
+            kind
+            for (source, kind), state in self.sight.items()
+            if state != COMPLETE or source in self.silent
+        }
         return frozenset(kinds - dim)
 
 

@@ -8,13 +8,15 @@ do not change (their advised deadline, which is counted from now, apart).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.ledger import FORGOTTEN, LOOK_BACK, Ledger, Occasion
+from fhirbridge.core.plan import Said
 
 from .given import CORRECTION, RECORDING, SPLIT
+from .process import moments as late_moments
 from .schedule import GRACE, LATE, VERY_LATE, due_after_history
 
 #: Days before an occasion at which a rule, a severity or a priority steps.
@@ -26,11 +28,14 @@ BUSINESS_DAYS = 6
 DAY = timedelta(days=1)
 
 
-def next_look(ledger: Ledger, as_of: datetime) -> datetime | None:
-    """The next moment at which to look again; None when time alone changes nothing."""
+def next_look(ledger: Ledger, as_of: datetime, said: Iterable[Said] = ()) -> datetime | None:
+    """The next moment at which to look again; None when time alone changes nothing.
+
+    `said`: our Tasks, which become late.
+    """
     calendar = ledger.calendar
     today = calendar.day(as_of)
-    moments: list[datetime] = []
+    moments = list(late_moments(said))
     days: list[date] = []
     for occasion in ledger.occasions:
         days += _days(occasion, calendar)
