@@ -46,7 +46,7 @@ NAMES = frozenset(
     | {"earliest", "days", "other_order", "usual", "lacks", "former_payer", "present_payer"}
     | {"program", "enrolled", "issued", "asked", "source", "kinds", "silent_since"}
     # the root
-    | {"troubles", "parts"}
+    | {"troubles", "parts", "hidden"}
 )
 ALWAYS = frozenset({"drug"})
 

@@ -9,7 +9,8 @@ import pytest
 
 from fhirbridge.core.findings import Severity
 from fhirbridge.core.holding import TOLD, Held, Patience, hold, openings
-from fhirbridge.core.plan import Do, Told, decide, root_key
+from fhirbridge.core.plan import Do, Told, decide
+from fhirbridge.core.roots import root_key
 from tests.core.test_plan import KEY, T0, finding, said
 
 FAR = timedelta(days=9)

@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.plan import (
-    GONE,
     NEXT,
-    ROOT_RULE,
     CannotTell,
     Do,
     Intent,
@@ -26,10 +24,11 @@ from fhirbridge.core.plan import (
     Trouble,
     Why,
     decide,
-    root_key,
 )
+from fhirbridge.core.roots import GONE, ROOT_RULE, root_key
 
 T0 = datetime(2026, 12, 1, 9, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 KEY = "k-short"
 
 
@@ -196,6 +195,35 @@ class TestRoot:
         other = finding("p0", "k-premed", rule="premed-order-missing")
         world = carry_out(decide([finding(), other], []), [])
         assert not decide([other], world, cannot_tell=blind_to({"dispense-short"}))
+
+    def test_says_what_is_new_and_keeps_what_cannot_be_judged(self) -> None:
+        """The payer is deaf, and something new is found: the root says both."""
+        world = carry_out(decide([finding()], []), [])
+        world = [each if each.root else replace(each, priority="urgent", due=T0) for each in world]
+        late = finding(
+            "p0", "k-premed", rule="premed-order-missing", severity=Severity.S3, due=T0 + HOUR
+        )
+        deaf = blind_to({"dispense-short"})
+        plan = decide([late], world, cannot_tell=deaf)
+        intents = {intent.key: intent for intent in plan.intents}
+        root = intents[root_key("o-1")]
+        assert (root.do, intents["k-premed"].do, len(intents)) == (Do.REVISE, Do.OPEN, 2)
+        assert root.finding is not None
+        assert root.finding.say["hidden"] == ("dispense-short",)
+        assert root.finding.say["troubles"] == 2
+        # As urgent as the hidden part was, at least.
+        assert (root.finding.severity, root.finding.due) == (Severity.S2, T0)
+        # The payer is back, and nothing has changed there: nothing is written.
+        world = carry_out(plan, world)
+        assert not decide([finding(), late], world)
+        assert not decide([late], world, cannot_tell=deaf)
+
+    def test_a_hidden_part_that_looked_solved_is_no_part(self) -> None:
+        world = carry_out(decide([finding()], []), [])
+        world = [each if each.root else replace(each, told=Told.STARTED) for each in world]
+        late = finding("p0", "k-premed", rule="premed-order-missing")
+        world = carry_out(decide([late], world), world)  # annotated: gone
+        assert not decide([late], world, cannot_tell=blind_to({"dispense-short"}))
 
     def test_a_later_trouble_becomes_part_of_the_root_that_stands(self) -> None:
         world = carry_out(decide([finding()], []), [])

@@ -27,7 +27,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from fhirbridge.bridge.bridge import Pace
 from fhirbridge.bridge.deciding import Decision
 from fhirbridge.core.findings import digest_of
-from fhirbridge.core.plan import GONE, Intent, Said, Told, root_key
+from fhirbridge.core.plan import Intent, Said, Told
+from fhirbridge.core.roots import GONE, root_key
 from fhirbridge.fhir.said import said
 
 from . import hospital_life as h

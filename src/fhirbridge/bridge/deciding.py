@@ -19,7 +19,8 @@ from fhirbridge.core.findings import Role
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.holding import Held, Opened, Patience, Wait, hold
 from fhirbridge.core.ledger import Ledger
-from fhirbridge.core.plan import ROOT_RULE, Plan, Said, decide
+from fhirbridge.core.plan import Plan, Said, decide
+from fhirbridge.core.roots import ROOT_RULE
 from fhirbridge.core.rules import Context, Judgement, judge, next_look
 from fhirbridge.fhir.replies import reply
 from fhirbridge.fhir.said import said

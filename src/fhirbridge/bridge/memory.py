@@ -15,7 +15,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Finding
-from fhirbridge.core.plan import ROOT_RULE, Do, Said, Told, root_key
+from fhirbridge.core.plan import Do, Said, Told
+from fhirbridge.core.roots import ROOT_RULE, root_key
 from fhirbridge.store.records import Written
 
 #: The keys of troubles -> the last that we wrote into a Task about each, as far as is known.

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .findings import Finding, Severity
-from .plan import ROOT_RULE, Do, Intent, Over, Plan
+from .plan import Do, Intent, Over, Plan
+from .roots import ROOT_RULE
 
 #: A dose this near waits for no window.
 NEAR = timedelta(days=3)

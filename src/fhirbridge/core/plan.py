@@ -3,26 +3,20 @@
 The policy is the table `NEXT`; `decide` walks it. Nothing here knows FHIR: an intent says what
 shall be true of a Task, `fhir.write` says how that is put on the wire.
 
-Every dose occasion that has trouble also has one *root*: a Task that says how the whole occasion
-stands, above the Tasks of those who can put it right. Its "finding" is made here, from the
-findings of the occasion, and then goes through the same table as any other.
+Every dose occasion that has trouble also has one *root* (`roots`), above the Tasks of those who
+can put it right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from .facts import Ref
-from .findings import Finding, Role, digest_of, key_of
-
-#: The rule of root Tasks: no trouble of its own, but the state of the occasion.
-ROOT_RULE = "occasion"
-
-#: Stands in place of a digest for "the trouble is gone".
-GONE = "gone"
+from .findings import Finding, Role
+from .roots import GONE, ROOT_RULE, root_key, roots
 
 
 class Trouble(StrEnum):
@@ -117,7 +111,7 @@ class Said:
     `digest` is the digest that the Task was written for; `noted` the one that was annotated or
     escalated last, so that each happens once. `root` Tasks stand for a whole occasion. `itself`:
     whether it carries its own id, or another's (None: no id yet), `updated` when the server took
-    the version that was read. `owner` is the role that was asked, `due` by when.
+    the version that was read. `owner` is the role that was asked, `due` by when, `priority` FHIR's.
     """
 
     key: str
@@ -134,6 +128,7 @@ class Said:
     itself: bool | None = None
     owner: str = ""
     due: datetime | None = None
+    priority: str = ""
 
     @property
     def alive(self) -> bool:
@@ -207,13 +202,14 @@ def decide(
     troubles = {
         key: each for key, each in found.items() if not each.folded_into and key not in held
     }
-    troubles |= _roots(troubles.values())
     latest = _latest(said)
-    unseen = _unseen(found, latest, cannot_tell, held)
+    hidden = _hidden(found, latest, cannot_tell, held)
+    troubles |= roots(troubles.values(), hidden)
+    unseen = {each.key for each in hidden} | {root_key(each.occasion) for each in hidden}
     intents = []
     for key in dict.fromkeys([*troubles, *latest]):
         finding, before = troubles.get(key), latest.get(key)
-        now = _compare(finding, before, unseen=key in unseen)
+        now = _compare(finding, before, unseen=key in unseen and finding is None)
         do = NEXT[now, before.told if before else Told.NONE]
         noted = before is not None and before.noted == (finding.digest if finding else GONE)
         if do is Do.NOTHING or (do in _ONCE and noted):
@@ -232,11 +228,6 @@ def decide(
             )
         )
     return Plan(intents=tuple(sorted(intents, key=_order)))
-
-
-def root_key(occasion: str) -> str:
-    """The key of the root Task of an occasion."""
-    return key_of(occasion, ROOT_RULE)
 
 
 def _latest(said: Iterable[Said]) -> dict[str, Said]:
@@ -281,67 +272,20 @@ def _why(
     return Why.SOLVED
 
 
-def _roots(troubles: Iterable[Finding]) -> dict[str, Finding]:
-    """The root of every occasion in trouble, by its key."""
-    by_occasion: dict[str, list[Finding]] = {}
-    for finding in troubles:
-        by_occasion.setdefault(finding.occasion, []).append(finding)
-    return {root_key(name): _root(name, parts) for name, parts in by_occasion.items()}
-
-
-def _root(occasion: str, parts: Sequence[Finding]) -> Finding:
-    """The state of an occasion as a finding: as bad and as urgent as the worst of its parts."""
-    parts = sorted(parts, key=lambda each: (each.severity, each.due is None, each.due, each.key))
-    worst = parts[0]
-    dues = [each.due for each in parts if each.due is not None]
-    leads = [each.lead for each in parts if each.lead is not None]
-    return Finding(
-        rule=ROOT_RULE,
-        severity=worst.severity,
-        owner=Role.COORDINATOR,
-        audience=(),
-        therapy=worst.therapy,
-        occasion=occasion,
-        day=worst.day,
-        due=min(dues, default=None),
-        action="coordinate",
-        say={
-            "drug": worst.say.get("drug"),
-            "day": worst.day,
-            "due": min(dues, default=None),
-            "troubles": len(parts),
-            "parts": tuple(parts),
-        },
-        figures=worst.figures,
-        evidence=tuple(dict.fromkeys(ref for each in parts for ref in each.evidence)),
-        focus=worst.based_on or worst.focus,
-        based_on=worst.based_on,
-        patient=worst.patient,
-        key=root_key(occasion),
-        digest=digest_of(f"{each.key} {each.digest}" for each in parts),
-        lead=min(leads, default=None),
-    )
-
-
-def _unseen(
+def _hidden(
     found: Container[str],
     latest: Mapping[str, Said],
     cannot_tell: CannotTell,
     held: Container[str],
-) -> frozenset[str]:
-    """The living Tasks that cannot or shall not be judged now, and the roots above them.
-
-    Such a root stays as it is: rewritten from what can be seen, it would lose a part.
-    """
-    hidden = [
+) -> list[Said]:
+    """The living Tasks of troubles that cannot or shall not be judged now."""
+    return [
         each
         for each in latest.values()
         if each.alive
+        and not each.root
         and (each.key in held or (cannot_tell(each.occasion, each.rule) and each.key not in found))
     ]
-    above = {root_key(each.occasion) for each in hidden}
-    roots = {each.key for each in latest.values() if each.alive and each.key in above}
-    return frozenset({each.key for each in hidden} | roots)
 
 
 def _order(intent: Intent) -> tuple[str, bool, str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from fhirbridge.bridge.story import Arrived, Decided, Failed, NotWatched, Read, Story, Wrote
 from fhirbridge.core.ledger import Column, Occasion
-from fhirbridge.core.plan import ROOT_RULE
+from fhirbridge.core.roots import ROOT_RULE
 from fhirbridge.fhir import ours
 from fhirbridge.journeys import compare
 from fhirbridge.journeys.play import Compared, Stepped, Told

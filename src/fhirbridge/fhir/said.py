@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from fhirbridge.core.facts import Ref
-from fhirbridge.core.plan import ROOT_RULE, Said, Told
+from fhirbridge.core.plan import Said, Told
+from fhirbridge.core.roots import ROOT_RULE
 
 from . import ours
 from .ours import Json
@@ -69,6 +70,7 @@ def said(task: Json, source: str, instance: str | None = None) -> Said | None:
         itself=remembered[ours.SELF] == id_ if ours.SELF in remembered else None,
         owner=_owner(task),
         due=_due(task),
+        priority=_text(task.get("priority")),
     )
 
 

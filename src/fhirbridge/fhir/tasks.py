@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from fhirbridge.core.findings import Finding, Role, priority
-from fhirbridge.core.plan import GONE, Intent, Why
+from fhirbridge.core.plan import Intent, Why
+from fhirbridge.core.roots import GONE
 
 from . import ours
 from .desk import Desk

@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fhirbridge.core.findings import Finding
-from fhirbridge.core.plan import ROOT_RULE, Do, Intent, Plan, root_key
+from fhirbridge.core.plan import Do, Intent, Plan
+from fhirbridge.core.roots import ROOT_RULE, root_key
 
 from . import messages, ours, tasks
 from .check import check
