@@ -137,7 +137,8 @@ def _standing(items: Sequence[Item], day: date | None) -> str:
 
 
 def _same_ingredient(item: Item, therapy: Therapy) -> bool:
-    return item.therapy is None or item.therapy.ingredient == therapy.ingredient
+    other = item.therapy
+    return other is None or (other.ingredient, other.unit) == (therapy.ingredient, therapy.unit)
 
 
 def _refs(items: Sequence[Item]) -> tuple[Ref, ...]:

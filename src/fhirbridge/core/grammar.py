@@ -23,6 +23,7 @@ from .quantity import Amount
 _NUMBER = r"\d{1,2}|" + "|".join(wording.NUMBERS)
 _UNIT = (
     r"mgs?|milligrams?|g|gm|grams?|mcg|micrograms?|mls?|milliliters?"
+    r"|i\.?u\.?|international units?"
     r"|vials?|pens?|syringes?|kits?|cartons?|units?"
 )
 _DAY = r"\d{1,3}"
@@ -148,9 +149,10 @@ def _read(said: dict[str, str | None]) -> Spoken | None:
 
 
 def _mass_first(amount: Amount | None, also: Amount | None) -> tuple[Amount | None, Amount | None]:
-    """ "1 pen (40 mg)" is an order for 40 mg: a mass needs no product to be understood."""
-    unit = units.word(also.unit) if also else None
-    return (also, amount) if unit and unit.kind == "mass" else (amount, also)
+    """ "1 pen (40 mg)" is an order for 40 mg: a mass (or IU) needs no product to be understood."""
+    first, second = (units.word(each.unit) if each else None for each in (amount, also))
+    plain = [unit is not None and unit.kind in ("mass", "activity") for unit in (first, second)]
+    return (also, amount) if plain == [False, True] else (amount, also)
 
 
 def _read_again(said: dict[str, str | None]) -> Spoken | None:

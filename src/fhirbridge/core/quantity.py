@@ -6,7 +6,8 @@ Three nouns, in the order in which a quantity is understood:
              only text. Nothing is believed yet.
 - `Quantity` a number with a unit that the ledger can calculate with. Adding or comparing two
              units is refused: 2 vials and 600 mg are not "602".
-- `Measured` an `Amount` restated as milligrams of the drug, with how it was converted.
+- `Measured` an `Amount` restated in the unit of the drug, with how it was converted: milligrams, or
+             IU for a drug that is dosed in them.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ class Amount:
 
 @value(frozen=True, slots=True)
 class Measured:
-    """An `Amount` in milligrams of the drug.
+    """An `Amount` in the unit of the drug (mg, or IU).
 
     `basis` is what was converted from (mg · mL · vial · billing-unit · …); `how` is the
     arithmetic step in words, for the sentence that rests on it ("20 mL × 30 mg/mL").

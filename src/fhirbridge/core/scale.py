@@ -1,20 +1,22 @@
-"""The scale of one therapy: how its amounts become milligrams.
+"""The scale of one therapy: how its amounts become milligrams, or IU where it is dosed in IU.
 
 Conversion is by code, never by guess. A bare 2, 20 or 600 stays unknown and its possible
 readings are shown to a person; the reading that would make the ledger agree is never chosen for
 that reason. The rules are docs/domain.md 2.3; the bounds of belief 3.5, 44.
 
-| said | becomes mg |
+| said | becomes the unit of the therapy |
 |---|---|
-| mg, g, mcg | always |
+| mg, g, mcg | always; never in a therapy that is dosed in IU |
+| IU, U, kIU | in a therapy that is dosed in IU; else never |
 | mL | by the strength of the product coded, or the only strength of the therapy |
 | vial, pen, syringe | by the package coded, or the only package of the therapy |
 | kit, carton | by what the kit holds; one that is itself the package like a vial |
 | EA | as a vial, unless it may also mean a kit of several |
 | "units" or no unit | as billing units of a HCPCS code of the therapy, valid on the day |
 | UN beside an NDC alone | as EA (beside a HCPCS code: as billing units) |
-| mg/kg, g/kg | never: no dose is computed, and a weight in a chart may be an old one |
-| IU, U, visits, days, doses, anything else | never |
+| "units" beside no code | as IU, if a billing unit of the therapy is 1 IU too: readings agree |
+| mg/kg, IU/kg | never: no dose is computed, and a weight in a chart may be an old one |
+| visits, days, doses, anything else | never |
 
 A benefit limit (context "limit") has no unit by its nature, whatever its code is: a bare number
 stays unknown there even beside a HCPCS code (CoverageEligibilityResponse, docs/domain.md 1.1).
@@ -30,10 +32,10 @@ from math import ceil
 from . import grammar, units
 from .codes import Key, keys
 from .facts import Code, Problem, Ref
-from .quantity import Amount, Measured, mg, plain
+from .quantity import Amount, Measured, Quantity, plain
 from .therapy import Billing, Phase, Product, Therapy
 
-#: mg in one package, what it is called, and how many of them a kit or carton holds.
+#: What one package holds, what it is called, and how many of them a kit or carton holds.
 Package = tuple[Decimal, str, int]
 
 
@@ -43,6 +45,7 @@ class Scale:
     def __init__(self, therapy: Therapy) -> None:
         self.therapy = therapy
         self.names = (therapy.ingredient, *therapy.aliases)
+        self.unit = therapy.unit
         self._products: dict[Key, Product] = {}
         self._strengths: dict[Key, Decimal | None] = {}  # an NDC also without its package
         for product in therapy.products:
@@ -61,8 +64,9 @@ class Scale:
         }
         self._strength = strengths.pop() if len(strengths) == 1 else None
         self._package = packages.pop() if len(packages) == 1 else None
-        #: mg in the only package of the therapy and its name, or None where there are several.
+        #: What the only package of the therapy holds, and its name; None where there are several.
         self.package = self._package[:2] if self._package else None
+        self._billed_alike = all(each.mg_per_unit == 1 for each in therapy.billing)
         self._least, self._most, self._most_in_all = _bounds(therapy)
 
     def measure(
@@ -89,7 +93,7 @@ class Scale:
         if measured and self._believed(measured.mass.value, context):
             return measured
         if unit is not None and unit.kind == "by-weight":
-            each = f"{plain(value * unit.factor)} mg for each kg of body weight"
+            each = f"{plain(value * unit.factor)} {unit.word or 'mg'} for each kg of body weight"
             return Problem(ref, "unit-ambiguous", at, _as_said(amount), (each,))
         reason = "implausible" if measured else "unit-ambiguous"
         return Problem(ref, reason, at, _as_said(amount), self._readings(value, found, on, context))
@@ -116,10 +120,10 @@ class Scale:
         products = self.therapy.products
         if unit is not None and unit.kind == "volume":
             strengths = (each.mg_per_ml for each in products if each.mg_per_ml)
-            return [_volume(value * unit.factor, strength) for strength in strengths]
+            return [self._volume(value * unit.factor, strength) for strength in strengths]
         if unit is not None and unit.kind == "package":
             sizes = (p.mg_per_package for p in products if p.package == unit.word)
-            return [_packages(value, size, unit.word) for size in sizes if size]
+            return [self._packages(value, size, unit.word) for size in sizes if size]
         return []
 
     def _convert(
@@ -128,18 +132,21 @@ class Scale:
         if unit is None:
             return None
         match unit.kind:
-            case "mass":
-                return _mass(value, unit.factor)
+            case "mass" | "activity":
+                same = (unit.kind == "mass") == (self.unit == "mg")
+                return self._plain(value, unit.factor) if same else None
             case "volume":
                 strength = self._strength_of(found)
-                return _volume(value * unit.factor, strength) if strength else None
+                return self._volume(value * unit.factor, strength) if strength else None
             case "package" | "kit" | "count":
                 return self._counted(value, unit, found)
             case "billing" | "none":
                 billing = self._billing_of(found, on)
                 if billing is None and unit.word == "un" and self._only_ndc(found):
                     return self._counted(value, unit, found)
-                return _billed(value, billing) if billing else None
+                if billing is None and unit.kind == "billing" and self._one_to_one(unit):
+                    return self._plain(value, unit.factor)
+                return self._billed(value, billing) if billing else None
         return None
 
     def _counted(self, value: Decimal, unit: units.Unit, found: Sequence[Key]) -> Measured | None:
@@ -149,9 +156,13 @@ class Scale:
             return None
         mass, word, pieces = package
         if unit.kind == "kit" and word != "kit":
-            return _kits(value, mass, word, pieces) if pieces > 1 else None
+            return self._kits(value, mass, word, pieces) if pieces > 1 else None
         fits = unit.word == word or (unit.kind != "package" and pieces == 1)
-        return _packages(value, mass, word) if fits else None
+        return self._packages(value, mass, word) if fits else None
+
+    def _one_to_one(self, unit: units.Unit) -> bool:
+        """Whether "units" can only be IU: a billing unit of this therapy is 1 IU as well."""
+        return self.unit == "IU" and not unit.word and self._billed_alike
 
     def _only_ndc(self, found: Sequence[Key]) -> bool:
         return any(key in self._products for key in found) and all(
@@ -197,54 +208,58 @@ class Scale:
         self, value: Decimal, found: Sequence[Key], on: date | None, context: str
     ) -> tuple[str, ...]:
         """What a bare number could mean, each with its arithmetic; shown, never chosen."""
-        said = [f"{plain(value)} mg"]
+        said = [f"{plain(value)} {self.unit}"]
         if strength := self._strength_of(found):
-            said.append(_volume(value, strength).how)
+            said.append(self._volume(value, strength).how)
         if package := self._package_of(found):
             mass, word, pieces = package
-            said.append(_packages(value, mass, word).how)
+            said.append(self._packages(value, mass, word).how)
             if pieces > 1:
-                said.append(_kits(value, mass, word, pieces).how)
+                said.append(self._kits(value, mass, word, pieces).how)
         if billing := self._billing_of(found, on):
-            said.append(_billed(value, billing).how)
+            said.append(self._billed(value, billing).how)
         if context in ("authorization", "limit") and value == value.to_integral_value():
             said.append(_counted(value, "visit"))
         return tuple(said)
+
+    def _plain(self, value: Decimal, factor: Decimal) -> Measured:
+        mass = Quantity(value * factor, self.unit)
+        if factor == 1:
+            return Measured(mass, self.unit, str(mass))
+        return Measured(mass, self.unit, f"{plain(value)} {_NAMES[self.unit][factor]} = {mass}")
+
+    def _volume(self, value: Decimal, strength: Decimal) -> Measured:
+        mass = Quantity(value * strength, self.unit)
+        how = f"{plain(value)} mL × {plain(strength)} {self.unit}/mL = {mass}"
+        return Measured(mass, "mL", how)
+
+    def _packages(self, value: Decimal, each: Decimal, package: str) -> Measured:
+        mass = Quantity(value * each, self.unit)
+        how = f"{_counted(value, package)} × {plain(each)} {self.unit} = {mass}"
+        return Measured(mass, package, how)
+
+    def _kits(self, value: Decimal, each: Decimal, package: str, pieces: int) -> Measured:
+        mass = Quantity(value * pieces * each, self.unit)
+        said = f"{_counted(value, 'kit')} × {pieces} {package}s × {plain(each)} {self.unit}"
+        return Measured(mass, "kit", f"{said} = {mass}")
+
+    def _billed(self, value: Decimal, billing: Billing) -> Measured:
+        each = billing.mg_per_unit
+        mass = Quantity(value * each, self.unit)
+        said = f"{_counted(value, 'unit')} of {billing.code.code}"
+        return Measured(mass, "billing-unit", f"{said} × {plain(each)} {self.unit} = {mass}")
+
+
+#: How larger and smaller units are named, by their factor.
+_NAMES = {
+    "mg": {Decimal(1000): "g", Decimal("0.001"): "mcg", Decimal(1000000): "kg"},
+    "IU": {Decimal(1000): "thousand IU", Decimal(1000000): "million IU"},
+}
 
 
 def _bare(key: Key) -> Key:
     """The product of an NDC without its package; other codes as they are."""
     return (key[0], key[1][:9]) if key[0] == "ndc" else key
-
-
-def _mass(value: Decimal, factor: Decimal) -> Measured:
-    mass = mg(value * factor)
-    if factor == 1:
-        return Measured(mass, "mg", str(mass))
-    unit = {Decimal(1000): "g", Decimal("0.001"): "mcg"}.get(factor, "kg")
-    return Measured(mass, "mg", f"{plain(value)} {unit} = {mass}")
-
-
-def _volume(value: Decimal, strength: Decimal) -> Measured:
-    mass = mg(value * strength)
-    return Measured(mass, "mL", f"{plain(value)} mL × {plain(strength)} mg/mL = {mass}")
-
-
-def _packages(value: Decimal, each: Decimal, package: str) -> Measured:
-    mass = mg(value * each)
-    return Measured(mass, package, f"{_counted(value, package)} × {plain(each)} mg = {mass}")
-
-
-def _kits(value: Decimal, each: Decimal, package: str, pieces: int) -> Measured:
-    mass = mg(value * pieces * each)
-    said = f"{_counted(value, 'kit')} × {pieces} {package}s × {plain(each)} mg"
-    return Measured(mass, "kit", f"{said} = {mass}")
-
-
-def _billed(value: Decimal, billing: Billing) -> Measured:
-    mass = mg(value * billing.mg_per_unit)
-    said = f"{_counted(value, 'unit')} of {billing.code.code}"
-    return Measured(mass, "billing-unit", f"{said} × {plain(billing.mg_per_unit)} mg = {mass}")
 
 
 def _as_said(amount: Amount) -> str:
@@ -262,7 +277,7 @@ def _counted(value: Decimal, word: str) -> str:
 
 
 def _bounds(therapy: Therapy) -> tuple[Decimal | None, Decimal | None, Decimal | None]:
-    """The least and the most (mg) that is believed of one amount, and the most of a total.
+    """The least and the most that is believed of one amount, and the most of a total.
 
     Half of the smallest dose; twice the largest course; what the data say of doses by weight. An
     authorization may be the total of a year: the largest course as often as it fits, and the

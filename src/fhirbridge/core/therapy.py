@@ -2,7 +2,8 @@
 
 The facts about drugs are data (`mappings/therapies/*.yaml`, each with its source); this module
 is the shape that they take and the few sums that rules ask of it. What is done with codes and
-amounts: `formulary.Formulary`. No dose is ever computed here: the order's own is compared.
+amounts: `formulary.Formulary`. Amounts are in the therapy's `unit`: what is named `mg_…` here is IU
+in a drug that is dosed in IU. No dose is ever computed here: the order's own is compared.
 """
 
 from __future__ import annotations
@@ -192,6 +193,7 @@ class Therapy:
     waste: bool = False  # part of a vial may be thrown away (billed apart: JW, JZ)
     believed: Believed | None = None
     channel: str = "unknown"  # the benefit that usually pays: medical · pharmacy
+    unit: str = "mg"  # mg · IU: in which its doses are compared
 
     # Worked out once: every decision asks for them.
     doses: tuple[Dose, ...] = field(init=False, repr=False, compare=False)

@@ -8,7 +8,7 @@ case. A unit that has no kind here is never guessed.
 
 Annotations such as `{vial}` are dimensionless in UCUM: they count packages, and become a mass
 only where the product is known (`formulary.measure`). `U` and `[iU]` are arbitrary units of
-biological activity: they never become a mass.
+biological activity: they never become a mass. A drug that is dosed in IU is measured in them.
 
 NCPDP and X12 qualifiers of amounts of an NDC: ML, GM and GR (gram), ME (milligram), EA (each),
 UN (unit: of the package beside an NDC, of the HCPCS code beside one), F2 (international unit).
@@ -29,10 +29,10 @@ class Unit:
     """`kind`: mass · volume · package · kit · count · billing · activity · by-weight ·
     visit · none.
 
-    `factor` leads to mg (mass; by weight, for each kg) or mL (volume). `word` is the package
-    (vial, pen …) of kind package. `kit` is a box of packages or a kit; `count` is EA, which may
-    be either. `billing` is a word such as "units", whose meaning only a code gives; its `word`
-    is "un" where it may also count packages.
+    `factor` leads to mg (mass), IU (activity), either for each kg (by weight; `word` says IU) or
+    mL (volume). `word` is the package (vial, pen …) of kind package. `kit` is a box of packages
+    or a kit; `count` is EA, which may be either. `billing` is a word such as "units", whose meaning
+    only a code gives; its `word` is "un" where it may also count packages.
     """
 
     kind: str
@@ -58,7 +58,10 @@ def _table() -> dict[str, Unit]:
         (Unit("billing"), "unit units hcpcs-unit hcpcs-units billing-unit billing-units"),
         (Unit("billing", word="un"), "un"),
         (Unit("activity"), "iu ius i.u u [iu] [u] f2 international-unit international-units"),
-        (Unit("activity"), "[usp'u] usp-unit usp-units"),
+        (Unit("activity"), "[usp'u] usp-unit usp-units [arb'u] ie intl-unit intl-units"),
+        (Unit("activity", Decimal(1000)), "kiu k[iu] ku k[u] 10*3.[iu] thousand-units"),
+        (Unit("activity", Decimal(1000000)), "10*6.[iu] million-units million-iu mio-ie"),
+        (Unit("by-weight", word="IU"), "iu/kg [iu]/kg u/kg units/kg unit/kg ius/kg {units}/kg"),
         (Unit("by-weight"), "mg/kg mgs/kg mg/kg/dose mg/kg/{dose} milligram/kilogram"),
         (Unit("by-weight", Decimal(1000)), "g/kg gm/kg grams/kg g/kg/dose"),
         (Unit("visit"), "visit visits vs"),

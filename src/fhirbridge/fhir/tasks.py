@@ -23,7 +23,9 @@ from .replies import is_unread
 
 Task = dict[str, Any]
 
-_MG = re.compile(r"(\d+(?:\.\d+)?) mg")
+#: A quantity as the figures write it, and the UCUM code of its unit.
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?) (mg|IU)")
+_UCUM = {"mg": "mg", "IU": "[iU]"}
 
 #: HL7's task-code `fulfill` means "perform the actions of the focus request": it is added only
 #: where the focus is a request (docs/domain.md 3.1).
@@ -192,10 +194,9 @@ def _flat(name: str, value: object) -> Iterator[tuple[str, object]]:
 def _value(value: object) -> dict[str, Any]:
     if isinstance(value, int):
         return {"valueInteger": value}
-    if mass := _MG.fullmatch(str(value)):
-        number = Decimal(mass[1])
-        ucum = {"system": "http://unitsofmeasure.org", "code": "mg"}
-        return {"valueQuantity": {"value": number, "unit": "mg", **ucum}}
+    if said := _QUANTITY.fullmatch(str(value)):
+        ucum = {"system": "http://unitsofmeasure.org", "code": _UCUM[said[2]]}
+        return {"valueQuantity": {"value": Decimal(said[1]), "unit": said[2], **ucum}}
     return {"valueString": str(value)}
 
 

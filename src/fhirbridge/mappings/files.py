@@ -41,6 +41,8 @@ class Product(Strict):
     package: Literal["vial", "pen", "syringe", "kit"] = "vial"
     mg_per_ml: Number | None = None
     mg_per_package: Number | None = None
+    iu_per_ml: Number | None = None
+    iu_per_package: Number | None = None
     per_kit: int = Field(1, gt=0)
     route: Route | None = None
     codes: list[KnownCode]
@@ -49,8 +51,8 @@ class Product(Strict):
         return core.Product(
             self.name,
             to_codes(self.codes),
-            self.mg_per_ml,
-            self.mg_per_package,
+            self.mg_per_ml or self.iu_per_ml,
+            self.mg_per_package or self.iu_per_package,
             self.package,
             self.per_kit,
             self.route or route,
@@ -62,13 +64,24 @@ class Billing(Known):
 
     code: str
     display: str = ""
-    mg_per_unit: Number
+    mg_per_unit: Number | None = None
+    iu_per_unit: Number | None = None
     first: date | None = Field(None, alias="from")
     last: date | None = Field(None, alias="to")
 
+    @model_validator(mode="after")
+    def _measured(self) -> Billing:
+        if (self.mg_per_unit is None) == (self.iu_per_unit is None):
+            raise PydanticCustomError(
+                "one_of_two", "a billing code has either mg_per_unit or iu_per_unit"
+            )
+        return self
+
     def to_core(self) -> core.Billing:
         code = Code(SYSTEMS["hcpcs"], self.code, self.display)
-        return core.Billing(code, self.mg_per_unit, Span(self.first, self.last))
+        each = self.mg_per_unit or self.iu_per_unit
+        assert each is not None  # `_measured`
+        return core.Billing(code, each, Span(self.first, self.last))
 
 
 class Service(Known):
@@ -104,7 +117,7 @@ class Example(Strict):
     on: date | None = None
     context: Literal["dose", "dispense", "authorization", "limit", "given"] = "dose"
     expect: str = Field(
-        pattern=r"^([0-9.]+ mg|this|other|unclear|unit-ambiguous|implausible|not-a-number)$"
+        pattern=r"^([0-9.]+ (mg|IU)|this|other|unclear|unit-ambiguous|implausible|not-a-number)$"
     )
 
 
@@ -135,15 +148,35 @@ class TherapyFile(Strict):
 
     @model_validator(mode="after")
     def _bounded(self) -> TherapyFile:
-        by_weight = any(dose.mg_per_kg for phase in self.phases for dose in phase.doses)
+        by_weight = any(
+            dose.mg_per_kg or dose.iu_per_kg for phase in self.phases for dose in phase.doses
+        )
         if by_weight and self.believed is None:
             raise PydanticCustomError("unbounded", "doses by weight (mg_per_kg) need “believed”")
         return self
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> TherapyFile:
+        if len(self._units) > 1:
+            raise PydanticCustomError(
+                "mixed_units", "a drug is measured in mg or in IU: its file has both (mg…, iu…)"
+            )
+        return self
+
+    @property
+    def _units(self) -> set[str]:
+        """The units in which anything of this file is said: by the names of its keys."""
+        said = [*self.products, *self.billing, *(d for phase in self.phases for d in phase.doses)]
+        names = {name for each in said for name in each.model_fields_set}
+        names |= self.believed.model_fields_set if self.believed else set()
+        parts = {part for name in names for part in name.split("_")}
+        return {unit for key, unit in (("mg", "mg"), ("iu", "IU")) if key in parts}
 
     def to_core(
         self, name: str, drugs: Mapping[str, NamedClass], results: Mapping[str, NamedClass]
     ) -> core.Therapy:
         """The therapy; `drugs` and `results` are the classes that it may ask for."""
+        unit = next(iter(self._units), "mg")
         return core.Therapy(
             name=name,
             title=self.title,
@@ -154,7 +187,7 @@ class TherapyFile(Strict):
             products=tuple(each.to_core(self.route) for each in self.products),
             billing=tuple(each.to_core() for each in self.billing),
             services=tuple(each.to_core() for each in self.services),
-            phases=tuple(each.to_core() for each in self.phases),
+            phases=tuple(each.to_core(unit) for each in self.phases),
             premedications=tuple(each.to_core(drugs[each.name]) for each in self.premedications),
             infusion=self.infusion,
             minimum_days=self.minimum.days if self.minimum else None,
@@ -167,4 +200,5 @@ class TherapyFile(Strict):
             waste=self.waste is not None and self.waste.allowed,
             believed=self.believed.to_core() if self.believed else None,
             channel=self.benefit.channel if self.benefit else "unknown",
+            unit=unit,
         )

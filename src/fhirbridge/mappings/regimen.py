@@ -16,7 +16,7 @@ from .lists import NamedClass
 
 
 class PerKg(Strict):
-    """What the label gives for each kg of body weight."""
+    """What the label gives for each kg of body weight, in mg or IU."""
 
     least: Number
     most: Number
@@ -26,26 +26,32 @@ class PerKg(Strict):
 
 
 class Dose(Strict):
-    """So many mg at each visit, or so many for each kg of body weight: one of the two."""
+    """So many mg (or IU) at each visit, or so many for each kg of body weight: one of these."""
 
     mg: Number | None = None
     mg_per_kg: PerKg | None = None
+    iu: Number | None = None
+    iu_per_kg: PerKg | None = None
     visits: int = Field(1, gt=0)
     spacing_days: int | None = Field(None, gt=0)
     infusion_minutes: int | None = Field(None, ge=0)
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Dose:
-        if (self.mg is None) == (self.mg_per_kg is None):
-            raise PydanticCustomError("one_of_two", "a dose has either mg or mg_per_kg")
+        said = [self.mg, self.mg_per_kg, self.iu, self.iu_per_kg]
+        if sum(each is not None for each in said) != 1:
+            raise PydanticCustomError(
+                "one_of_two", "a dose has either mg or mg_per_kg (in IU: iu or iu_per_kg)"
+            )
         return self
 
-    def to_core(self) -> core.Dose:
+    def to_core(self, unit: str) -> core.Dose:
+        value, per_kg = self.mg or self.iu, self.mg_per_kg or self.iu_per_kg
         return core.Dose(
-            Quantity(self.mg, "mg") if self.mg else None,
+            Quantity(value, unit) if value else None,
             self.visits,
             self.spacing_days,
-            self.mg_per_kg.to_core() if self.mg_per_kg else None,
+            per_kg.to_core() if per_kg else None,
             self.infusion_minutes,
         )
 
@@ -56,8 +62,8 @@ class Phase(Known):
     every_weeks: int | None = Field(None, gt=0)
     every_months: int | None = Field(None, gt=0)
 
-    def to_core(self) -> core.Phase:
-        doses = tuple(dose.to_core() for dose in self.doses)
+    def to_core(self, unit: str) -> core.Phase:
+        doses = tuple(dose.to_core(unit) for dose in self.doses)
         return core.Phase(self.name, doses, self.every_weeks, self.every_months)
 
 
@@ -132,11 +138,32 @@ class Waste(Known):
 class Believed(Known):
     """Where doses go by weight: the least of one dose, the most of one course."""
 
-    least_mg: Number
-    most_mg: Number
+    least_mg: Number | None = None
+    most_mg: Number | None = None
+    least_iu: Number | None = None
+    most_iu: Number | None = None
+
+    @model_validator(mode="after")
+    def _both_ends(self) -> Believed:
+        if not (self._least and self._most):
+            raise PydanticCustomError(
+                "both_ends", "“believed” has least_mg and most_mg (in IU: least_iu and most_iu)"
+            )
+        return self
+
+    @property
+    def _least(self) -> Number | None:
+        return self.least_mg or self.least_iu
+
+    @property
+    def _most(self) -> Number | None:
+        return self.most_mg or self.most_iu
 
     def to_core(self) -> core.Believed:
-        return core.Believed(self.least_mg, self.most_mg)
+        least, most = self._least, self._most
+        assert least is not None  # `_both_ends`
+        assert most is not None
+        return core.Believed(least, most)
 
 
 class Benefit(Known):
