@@ -161,6 +161,16 @@ def test_different_doses_are_not_chosen_among() -> None:
     assert fact.problems[0].readings == ("150 mg", "450 mg")
 
 
+def test_equal_words_one_after_the_other_are_so_many_visits() -> None:
+    rows = [
+        {"sequence": n, "text": "300 mg IV", "timing": {"repeat": {"count": 1}}} for n in (1, 2)
+    ]
+    fact = order(request(dosageInstruction=rows))
+    assert (fact.visits, fact.text) == (2, "300 mg IV")
+    rows[1]["text"] = "Flush"
+    assert order(request(dosageInstruction=rows)).visits is None
+
+
 def test_equal_doses_without_sequence_or_days_may_be_one_visit() -> None:
     fact = order(request(dosageInstruction=[dose(300), dose(300)]))
     assert (fact.per_visit, fact.visits) == (None, None)

@@ -283,3 +283,10 @@ def test_a_location_that_says_its_time_zone(name: str, day: date, problems: list
     )
     assert fact.day == day
     assert reasons(fact) == ["bad-period", *problems]
+
+
+def test_a_prescription_inside_the_dispense_leads_to_the_original_by_its_number() -> None:
+    number = {"system": "urn:orders", "value": "77"}
+    inside = {"resourceType": "MedicationRequest", "id": "rx", "identifier": [number]}
+    fact = supply(contained=[inside], authorizingPrescription=[{"reference": "#rx"}])
+    assert ("urn:orders|77", 1) in [(link.to, link.tier) for link in fact.links]

@@ -80,7 +80,12 @@ class Page(Elements):
         names = []
         text = reference.get("reference")
         if type(text) is str and text:
-            names.append((f"{self.name}{text}" if text[0] == "#" else self.book.name_of(text), 0))
+            if text[0] == "#":  # a copy inside the record: its numbers lead to the original
+                names.append((f"{self.name}{text}", 0))
+                inside = self.target(reference) or NOTHING
+                names += [(name, 1) for name in sorted(self.identifiers(inside, "identifier"))]
+            else:
+                names.append((self.book.name_of(text), 0))
         elif text is not None:
             self.doubt("wrong-shape", "reference")
         if "identifier" in reference:

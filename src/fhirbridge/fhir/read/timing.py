@@ -71,18 +71,21 @@ def doses(page: Page, instructions: Sequence[Json]) -> Doses:
         return NOT_SAID
     texts: list[str] = []
     dosed: list[tuple[Amount | None, Times, int | None]] = []
+    words: set[tuple[str, ...]] = set()
     for row in instructions:
         timing = page.one(row, "timing")
-        texts += _texts(page, row, timing)
+        said = _texts(page, row, timing)
+        texts += said
         dose = _dose(page, row) if "doseAndRate" in row else None
         if dose is not None or timing:
             dosed.append((dose, times(page, timing), page.count(row, "sequence")))
+            words.add(tuple(filter(None, said)))
     text = lines(texts)
     if not dosed:
         return Doses(text=text)
     if len(dosed) == 1:
         return Doses(dosed[0][0], dosed[0][1], text)
-    return _together(page, dosed, text)
+    return _together(page, dosed, text, alike=len(words) == 1 and () not in words)
 
 
 def _texts(page: Page, row: Json, timing: Json) -> list[str]:
@@ -97,15 +100,22 @@ def _texts(page: Page, row: Json, timing: Json) -> list[str]:
 
 
 def _together(
-    page: Page, dosed: Sequence[tuple[Amount | None, Times, int | None]], text: str
+    page: Page,
+    dosed: Sequence[tuple[Amount | None, Times, int | None]],
+    text: str,
+    *,
+    alike: bool,
 ) -> Doses:
+    """`alike`: all instructions have the same words (which may be all that says the dose)."""
     amounts = [dose for dose, _, _ in dosed if dose is not None]
     days = sorted({day for _, when, _ in dosed for day in when.days})
     steps = [sequence for _, _, sequence in dosed]
     apart = len(set(steps)) == len(steps) or len(days) >= len(dosed)
     bounds = next((when.bounds for _, when, _ in dosed if when.bounds), None)
     if not amounts:
-        return Doses(None, Times(None, tuple(days), _even(days), bounds), text)
+        again = alike and apart and not any(w.spacing_days and not w.visits for _, w, _ in dosed)
+        visits = sum(when.visits or 1 for _, when, _ in dosed) if again else None
+        return Doses(None, Times(visits, tuple(days), _even(days), bounds), text)
     if len({_plain(amount) for amount in amounts}) > 1 or not apart:
         reason = "doses-differ" if apart else "doses-unclear"
         page.doubt(reason, "dosageInstruction", "", *map(str, amounts))
