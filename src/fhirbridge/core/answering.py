@@ -21,6 +21,7 @@ from decimal import Decimal
 
 from .facts import Administration, Answer, Authorization, Fact, Order, Supply
 from .findings import Finding
+from .grammar import admits_both
 from .quantity import Amount, Quantity
 
 #: The choices of "one infusion or two?".
@@ -80,9 +81,11 @@ def honored(facts: Iterable[Fact], answers: Accepted) -> tuple[Fact, ...]:
 
 
 def _course(fact: Fact, choice: str, finding: Finding) -> Fact:
-    """One infusion of the whole dose, or two of the half."""
+    """One infusion of the whole dose, or two of the half; the words that left it open are answered."""
     if not isinstance(fact, Order):
         return fact
+    words = (line for line in fact.text.splitlines() if not admits_both(line))
+    fact = replace(fact, text="\n".join(words))
     visits = 1 if choice == SINGLE else 2
     total = finding.say.get("ordered_total")
     if not isinstance(total, Quantity):

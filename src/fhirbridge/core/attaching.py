@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
+from .dispensing import precedes
 from .facts import Ref, Supply, Visit
 from .ledger import Occasion
 from .linking import Tie
@@ -42,12 +43,14 @@ def add_called_off(
 def add_foreign(
     doses: Sequence[Occasion], supplies: Sequence[Supply], ties: Ties, chain_of: ChainOf
 ) -> list[Occasion]:
-    """Each supply of another product with the next dose of the order that it was made for."""
+    """Each supply of another product with the next dose of the order that it was made for, else
+    with the next dose in force that it precedes."""
     out = list(doses)
     for supply in sorted(supplies, key=lambda s: (s.day or date.max, s.ref)):
         keys = {chain_of(tie.order) for tie in ties.get(supply.ref, ())}
         for number, dose in enumerate(out):
-            if dose.chain in keys and not dose.given:
+            meant = dose.chain in keys if keys else dose.actionable and precedes(supply.day, dose)
+            if meant and not dose.given:
                 out[number] = replace(dose, foreign=(*dose.foreign, supply))
                 break
     return out

@@ -31,6 +31,7 @@ from .ledger import Column, Dose, Ledger, Occasion
 from .linking import Tie, Web, without_mirrors
 from .measuring import Meter
 from .occasions import OFF, SAME_EVENT, Chain, Event, Slot, chains, events, lay_out
+from .quantity import Quantity
 from .sorting import Sorted, sort
 from .therapy import Therapy
 
@@ -71,6 +72,8 @@ class Desk:
         self.ties: dict[Ref, tuple[Tie, ...]] = {}
         # A record that names no drug belongs here when a link ties it to one of these orders.
         own += [f for f in sorted_.unclear if f.ref not in self.orders and self._tied(f)]
+        # Of a record and its copy, the one that names its order is the one to keep.
+        own.sort(key=lambda fact: not self._tied(fact))
         self.supplies = self.meter.without_copies([f for f in own if isinstance(f, Supply)])
         self.given = self.meter.without_copies(
             [f for f in own if isinstance(f, Administration) and f.state is not State.WITHDRAWN]
@@ -89,7 +92,7 @@ class Desk:
             for event in happening
             if event.done
         )
-        left = lay_out(self.therapy, laid, happening, child_of)
+        left = lay_out(self.therapy, laid, happening, child_of, self._dose)
         for event in left:
             if event.visit is None:
                 self.loose += event.given
@@ -112,6 +115,9 @@ class Desk:
         made = add_called_off(made, [v for v in visits if v.status in OFF], self.ties, home.get)
         made = add_foreign(made, self._foreign(), self.ties, home.get)
         return authorize(made, self.sorted.items, self.web, self.therapy)
+
+    def _dose(self, order: Order) -> Quantity | None:
+        return self.meter.ordered(order).per_visit
 
     def _too_much(self, slot: Slot) -> Slot | None:
         """The visits that are still booked after the dose was given: of a dose of their own."""
@@ -151,14 +157,22 @@ class Desk:
         ]
 
     def _foreign(self) -> list[Supply]:
-        """What was handed out for orders of this drug and is another product."""
-        others = [fact for drug, fact in self.sorted.drugs if drug is not self.therapy]
-        others += [fact for trap, fact in self.sorted.traps if trap is self.therapy]
+        """What was handed out for orders of this drug and is another product.
+
+        Without any link that is a product of the same ingredient which nobody ordered.
+        """
+        drugs = [(drug, fact) for drug, fact in self.sorted.drugs if drug is not self.therapy]
+        alike = [fact for drug, fact in drugs if self._strays(drug)]
+        alike += [fact for trap, fact in self.sorted.traps if trap is self.therapy]
+        tied = [fact for _, fact in drugs if self._tied(fact)]
         return [
             fact
-            for fact in others
-            if isinstance(fact, Supply) and fact.stage not in NOTHING and self._tied(fact)
+            for fact in dict.fromkeys((*alike, *tied))
+            if isinstance(fact, Supply) and fact.stage not in NOTHING
         ]
+
+    def _strays(self, drug: Therapy) -> bool:
+        return drug.ingredient == self.therapy.ingredient and drug.name not in self.sorted.ordered
 
     def _occasion(self, chain: Chain, number: int, slot: Slot) -> Occasion:
         visits = tuple(event.visit for event in slot.events if event.visit)

@@ -1,8 +1,9 @@
 """Dispensing: supplies poured over the doses that they are meant for.
 
-A supply that a link ties to an order serves that order's doses in order of time: two vials that
-arrive together serve both halves of an initial phase. A supply without any link serves the one
-order whose dose it precedes by at most `BEFORE`; when two orders could be meant it stays loose.
+A supply that a link ties to orders serves their doses in order of time: two vials that arrive
+together serve both halves of an initial phase. A supply without any link serves the order whose
+dose it precedes by at most `BEFORE`, or the orders that are one course together; where two other
+orders could be meant it stays loose.
 """
 
 from __future__ import annotations
@@ -40,36 +41,76 @@ def dispense(
 
     `chain_of` gives the chain that an order belongs to, as `Occasion.chain` names it.
     """
-    by_chain: dict[str, list[Supply]] = {}
-    contested: list[tuple[Supply, set[str]]] = []
+    serves: dict[Ref, frozenset[str]] = {}  # the chains that a supply is for
+    mine: list[Supply] = []
+    contested: list[tuple[Supply, frozenset[str]]] = []
     loose = []
     for supply in sorted(supplies, key=lambda s: (s.day or date.max, s.ref)):
         if supply.stage in NOTHING:
             continue
         tied = [key for tie in ties.get(supply.ref, ()) if (key := chain_of(tie.order))]
-        keys = {tied[0]} if tied else _meant_for(supply, doses)
-        if len(keys) == 1:
-            by_chain.setdefault(keys.pop(), []).append(supply)
+        keys = frozenset(tied) or _meant_for(supply, doses)
+        if tied or len(keys) == 1 or (keys and _in_turn(supply, keys, doses)):
+            serves[supply.ref] = keys
+            mine.append(supply)
             continue
         loose.append(supply)
         if keys:
             contested.append((supply, keys))
-    out: list[Occasion] = []
-    for key in dict.fromkeys(dose.chain for dose in doses):
-        mine = [dose for dose in doses if dose.chain == key]
-        out += _fill(mine, by_chain[key], measure) if key in by_chain else mine
+    out = list(doses)
+    for chains in _together(serves.values()):
+        places = [n for n, dose in enumerate(doses) if dose.chain in chains]
+        if len(chains) > 1:
+            places.sort(key=lambda n: (doses[n].day or date.max, n))
+        supplied = [supply for supply in mine if serves[supply.ref] <= chains]
+        filled = _fill([doses[n] for n in places], supplied, serves, measure)
+        for n, dose in zip(places, filled, strict=True):
+            out[n] = dose
     return _add_contested(out, contested), loose
 
 
-def _meant_for(supply: Supply, doses: Sequence[Occasion]) -> set[str]:
-    """The chains that a supply without any link may be meant for."""
+def _together(sets: Iterable[frozenset[str]]) -> list[frozenset[str]]:
+    """Chains that share a supply, joined."""
+    joined: list[frozenset[str]] = []
+    for one in sets:
+        apart = [other for other in joined if not other & one]
+        for other in joined:
+            if other & one:
+                one |= other
+        joined = [*apart, one]
+    return joined
+
+
+def _in_turn(supply: Supply, keys: frozenset[str], doses: Sequence[Occasion]) -> bool:
+    """Whether the doses that a supply may be for are one course: it serves them in order of time.
+
+    The halves of an initial phase, each ordered by itself, are no ambiguity (docs/domain.md 1.3).
+    """
     if supply.day is None:
-        return {dose.chain for dose in doses if dose.order and not dose.given}
-    return {dose.chain for dose in doses if dose.day and _precedes(supply.day, dose)}
+        return False
+    near = [d for d in doses if d.chain in keys and precedes(supply.day, d)]
+    masses = [dose.ordered.per_visit for dose in near]
+    known = [mass for mass in masses if mass is not None]
+    days = {dose.day for dose in near}
+    return len(known) == len(days) == len(near) and near[0].therapy.is_course(known)
+
+
+def _meant_for(supply: Supply, doses: Sequence[Occasion]) -> frozenset[str]:
+    """The chains that a supply without any link may be meant for.
+
+    A stopped order counts only where no order in force could be meant.
+    """
+    day = supply.day
+    if day is None:
+        near = [dose for dose in doses if dose.order and not dose.given]
+    else:
+        near = [dose for dose in doses if precedes(day, dose)]
+    in_force = [dose for dose in near if dose.actionable]
+    return frozenset(dose.chain for dose in in_force or near)
 
 
 def _add_contested(
-    doses: list[Occasion], contested: Sequence[tuple[Supply, set[str]]]
+    doses: list[Occasion], contested: Sequence[tuple[Supply, frozenset[str]]]
 ) -> list[Occasion]:
     """Each supply that may be meant for doses of several orders, with all of those doses."""
     for supply, keys in contested:
@@ -77,20 +118,26 @@ def _add_contested(
             changed(dose, contested=(*dose.contested, supply))
             if dose.chain in keys
             and not dose.given
-            and (supply.day is None or _precedes(supply.day, dose))
+            and (supply.day is None or precedes(supply.day, dose))
             else dose
             for dose in doses
         ]
     return doses
 
 
-def _precedes(day: date, dose: Occasion) -> bool:
+def precedes(day: date | None, dose: Occasion) -> bool:
+    """Whether a supply of that day may be meant for a dose, by the days alone."""
     half = timedelta(days=(dose.therapy.spacing_days or 90) // 2)
-    return dose.day is not None and -AFTER <= dose.day - day <= min(BEFORE, half)
+    if day is None or dose.day is None:
+        return False
+    return -AFTER <= dose.day - day <= min(BEFORE, half)
 
 
 def _fill(
-    doses: Sequence[Occasion], supplies: Sequence[Supply], measure: Measure
+    doses: Sequence[Occasion],
+    supplies: Sequence[Supply],
+    serves: Mapping[Ref, frozenset[str]],
+    measure: Measure,
 ) -> Iterable[Occasion]:
     by_ref = {supply.ref: supply for supply in supplies}
     measured: dict[Ref, Measured] = {}
@@ -102,12 +149,13 @@ def _fill(
                 problems.append(result)
             else:
                 measured[supply.ref] = result
+    reach = {ref: _reach(by_ref[ref], serves[ref], doses) for ref in by_ref}
     glasses = pour(
-        [Share(ref, measured[ref].mass, *_reach(by_ref[ref], doses)) for ref in measured],
+        [Share(ref, measured[ref].mass, reach[ref]) for ref in measured],
         [dose.ordered.per_visit for dose in doses],
     )
     # What cannot be measured makes the dose uncertain that it may be for, not the ones before.
-    doubtful = {problem.ref: _reach(by_ref[problem.ref], doses)[0] for problem in problems}
+    doubtful = {problem.ref: reach[problem.ref][0] for problem in problems}
     for number, (dose, glass) in enumerate(zip(doses, glasses, strict=True)):
         mine = [problem for problem in problems if doubtful[problem.ref] == number]
         refs = tuple(dict.fromkeys([ref for ref, _ in glass] + [p.ref for p in mine]))
@@ -124,19 +172,22 @@ def _fill(
         )
 
 
-def _reach(supply: Supply, doses: Sequence[Occasion]) -> tuple[int, int]:
-    """The first and the last dose (positions) that a supply may serve.
+def _reach(supply: Supply, chains: frozenset[str], doses: Sequence[Occasion]) -> list[int]:
+    """The doses (positions) that a supply may serve: those of its orders, in order.
 
     Never a dose that was given before it came; and what is more than the first of them needs
     serves only doses that follow soon.
     """
-    day, last = supply.day, len(doses) - 1
-    first = next((n for n, dose in enumerate(doses) if not _over(dose, day)), last)
-    for number in range(first + 1, last + 1):
+    day = supply.day
+    own = [n for n, dose in enumerate(doses) if dose.chain in chains]
+    ahead = [n for n in own if not _over(doses[n], day)] or own[-1:]
+    # In one chain, what lies behind the first that is still to come is still to come.
+    ahead = own[own.index(ahead[0]) :]
+    for place, number in enumerate(ahead[1:], start=1):
         coming = doses[number].day
         if day is not None and coming is not None and coming - day > STORED:
-            return first, number - 1
-    return first, last
+            return ahead[:place]
+    return ahead
 
 
 def _over(dose: Occasion, day: date | None) -> bool:
@@ -146,12 +197,11 @@ def _over(dose: Occasion, day: date | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A supply to be poured, and the first and last dose (positions) that it may serve."""
+    """A supply to be poured, and the doses (positions) that it may serve, in order."""
 
     ref: Ref
     mass: Quantity
-    first: int
-    last: int
+    serves: Sequence[int]
 
 
 def pour(
@@ -164,9 +214,9 @@ def pour(
     glasses: list[list[tuple[Ref, Quantity]]] = [[] for _ in wants]
     for share in shares:
         rest = share.mass
-        for number in range(share.first, share.last + 1):
+        for number in share.serves:
             want, part = wants[number], rest
-            if want is not None and number < share.last:
+            if want is not None and number != share.serves[-1]:
                 poured = _total(mass for _, mass in glasses[number])
                 room = want - poured if poured is not None else want
                 part = min(rest, room, key=lambda mass: mass.value)

@@ -13,15 +13,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from itertools import groupby
 from operator import attrgetter
+from typing import Any, TypeVar
 
-from .facts import Coverage, Fact, Link, Order, Ref, State
+from .facts import Authorization, Coverage, Fact, Link, Order, Ref, Requirement, Site, State
 from .value import value
+
+F = TypeVar("F", bound=Fact)
 
 #: How far a chain of references is followed: visit -> service request -> medication request.
 REACH = 3
+SAME_REQUISITION = "same requisition"
 
 
 @value(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Web:
             shared = _requisition(fact)
             known.append((fact, {fact.ref.name, *fact.names, *shared}))
             linked += [(fact, link) for link in fact.links]
-            linked += [(fact, Link(name, 1, "same requisition")) for name in shared]
+            linked += [(fact, Link(name, 1, SAME_REQUISITION)) for name in shared]
         meant = {link.to for _, link in linked}
         #: The facts that go by a name (a reference, or "system|value") to which a link points.
         self._named: dict[str, list[Fact]] = defaultdict(list)
@@ -85,7 +89,7 @@ class Web:
             found: list[Tie] = []
             following: list[tuple[Ref, int, str]] = []
             for here, tier, why in ring:
-                for other, link in self._near.get(here, ()):
+                for other, link in sorted(self._near.get(here, ()), key=_weakness):
                     if other.ref in seen:
                         continue
                     seen.add(other.ref)
@@ -95,9 +99,24 @@ class Web:
                     else:
                         following.append((other.ref, max(tier, link.tier), way))
             if found:
-                return tuple(found)
+                return _strongest(found)
             ring = following
         return ()
+
+
+def _weakness(near: tuple[Fact, Link]) -> tuple[bool, int]:
+    """The strongest of several links to one record comes first."""
+    link = near[1]
+    return link.why == SAME_REQUISITION, link.tier
+
+
+def _strongest(found: list[Tie]) -> tuple[Tie, ...]:
+    """The orders that are named themselves; those of the same requisition only if none is.
+
+    A requisition is shared by all orders of a course, so it says less than an order's number.
+    """
+    named = [tie for tie in found if SAME_REQUISITION not in tie.why]
+    return tuple(named or found)
 
 
 def _requisition(fact: Fact) -> tuple[str, ...]:
@@ -122,17 +141,50 @@ def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], tuple[Copy
         names_of[fact.ref.source].update(fact.names)
     if sum(map(len, names_of.values())) == len(set().union(*names_of.values())):
         return tuple(facts), ()  # no name is used on two sources
-    owner: dict[tuple[str, str], Fact] = {}
+    owner: dict[tuple[str, str], list[Fact]] = {}  # the record that is believed, and its copies
     for fact in sorted(facts, key=_freshest_first):
         own = fact.ref.name
         names = [(fact.ref.type, name) for name in sorted(fact.names) if name != own]
-        twin = next((owner[name] for name in names if name in owner), None)
-        if twin is not None and twin.ref.source != fact.ref.source:
-            copies.append(Copy(twin, fact))
+        alike = next((owner[name] for name in names if name in owner), None)
+        if alike is not None and alike[0].ref.source != fact.ref.source:
+            alike.append(fact)
+            copies.append(Copy(alike[0], fact))
             continue
-        owner.update(dict.fromkeys(names, fact))
+        alike = [fact]
+        owner.update((name, alike) for name in names)
     dropped = {copy.copy.ref for copy in copies}
-    return tuple(fact for fact in facts if fact.ref not in dropped), tuple(copies)
+    whole = {alike[0].ref: completed(*alike) for alike in owner.values() if len(alike) > 1}
+    return tuple(whole.get(f.ref, f) for f in facts if f.ref not in dropped), tuple(copies)
+
+
+#: Fields that a copy never fills: whose record it is and what became of it are its own.
+_OWN = frozenset({"ref", "patient", "names", "links", "state", "updated", "problems"})
+
+
+def completed(fact: F, *copies: Fact) -> F:
+    """A record with what only its copies say: their links, and what it leaves empty.
+
+    A hospital's copy of a dispense seldom says for which prescription it was or where it went.
+    Items of one answer share its names, so that an item's copy cannot be told: they stay as
+    they are.
+    """
+    if isinstance(fact, Authorization | Requirement):
+        return fact
+    for copy in copies:
+        if type(copy) is not type(fact) or copy.state is not fact.state:
+            continue
+        says: dict[str, Any] = {}
+        for each in fields(fact):
+            if each.name not in _OWN and _is_silent(getattr(fact, each.name), each.default):
+                says[each.name] = getattr(copy, each.name)
+        links = tuple(dict.fromkeys((*fact.links, *copy.links)))
+        fact = replace(fact, names=fact.names | copy.names, links=links, **says)
+    return fact
+
+
+def _is_silent(said: object, default: object) -> bool:
+    """Whether a field says nothing; a place whose kind nobody knows does not."""
+    return said == default or (isinstance(said, Site) and said.kind == "unknown")
 
 
 def in_order(facts: Iterable[Fact]) -> list[Fact]:

@@ -15,6 +15,7 @@ from .facts import Administration, Fact, Order, Problem, Ref, Supply
 from .formulary import Formulary
 from .grammar import Spoken
 from .ledger import Column
+from .linking import completed
 from .occasions import Asked
 from .quantity import Amount, Measured, Quantity
 from .therapy import Therapy
@@ -40,8 +41,22 @@ class Meter:
     def asked(self, order: Order) -> Asked:
         """How many visits an order asks for: its timing, else its days, else its words say."""
         words = self.words(order)
-        visits = order.visits or len(order.days) or (words.visits if words else None)
+        counted = words.visits if words and self._agree(order, words) else None
+        visits = order.visits or len(order.days) or counted
         return Asked(visits, order.spacing_days or (words.spacing_days if words else None))
+
+    def _agree(self, order: Order, words: Spoken) -> bool:
+        """Whether the words name the dose that the figures name: only then do they count visits.
+
+        600 mg in the figures and "300 mg x 2" in the words are not 600 mg two times.
+        """
+        if order.per_visit is None:
+            return True
+        figures = self.amount(order, order.per_visit, "dose")
+        said = self.amount(order, words.per_visit, "dose")
+        if isinstance(figures, Problem) or isinstance(said, Problem):
+            return True
+        return figures.mass.same(said.mass)
 
     def ordered(self, order: Order) -> Column:
         """The ordered column: the dose as the order says it, else as its words do."""
@@ -110,18 +125,21 @@ class Meter:
         """
         if len({fact.ref.source for fact in facts}) < 2:
             return facts
-        shown: dict[tuple[date, Decimal], dict[str, int]] = {}
-        kept = []
+        shown: dict[tuple[date, Decimal], list[list[F]]] = {}  # each record with its copies
+        kept: list[list[F]] = []
         for fact in facts:
             amount = self.amount(fact, fact.amount or Amount(), "given")
-            if fact.day is None or isinstance(amount, Problem):
-                kept.append(fact)
+            alike: list[list[F]] = []
+            if fact.day is not None and not isinstance(amount, Problem):
+                alike = shown.setdefault((fact.day, amount.mass.value), [])
+            elsewhere = next((each for each in alike if _lacks(each, fact.ref.source)), None)
+            if elsewhere is not None:
+                elsewhere.append(fact)
                 continue
-            by_source = shown.setdefault((fact.day, amount.mass.value), {})
-            by_source[fact.ref.source] = by_source.get(fact.ref.source, 0) + 1
-            others = max(
-                (n for source, n in by_source.items() if source != fact.ref.source), default=0
-            )
-            if by_source[fact.ref.source] > others:
-                kept.append(fact)
-        return kept
+            kept.append([fact])
+            alike.append(kept[-1])
+        return [completed(*each) for each in kept]
+
+
+def _lacks(alike: Sequence[Fact], source: str) -> bool:
+    return all(fact.ref.source != source for fact in alike)

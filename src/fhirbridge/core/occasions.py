@@ -8,12 +8,13 @@ of time within the windows of `domain` tier 2. What remains is said, never force
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from .facts import Administration, Order, Ref, State, Visit
 from .linking import Tie
+from .quantity import Quantity
 from .therapy import Therapy
 
 #: Appointments that will not or did not take place.
@@ -162,24 +163,39 @@ def events(
 
 
 def lay_out(
-    therapy: Therapy, laid: list[Chain], happening: list[Event], child_of: Mapping[Ref, Ref]
+    therapy: Therapy,
+    laid: list[Chain],
+    happening: list[Event],
+    child_of: Mapping[Ref, Ref],
+    dose: Callable[[Order], Quantity | None],
 ) -> list[Event]:
-    """Give every chain its slots and every event its slot; returns the events without one."""
+    """Give every chain its slots and every event its slot; returns the events without one.
+
+    `dose`: what an order asks for at each visit.
+    """
     home = {ref: chain for chain in laid for ref in chain.refs}
     home |= {child: home[parent] for child, parent in child_of.items() if parent in home}
-    loose = []
+    loose: list[Event] = []
+    torn: list[tuple[Event, list[Chain]]] = []  # tied to several orders: one of a course of them
     for event in happening:
-        chain = next((home[tie.order] for tie in event.ties if tie.order in home), None)
-        if chain is None:
-            loose.append(event)
+        tied = {home[tie.order].key: home[tie.order] for tie in event.ties if tie.order in home}
+        named = list(tied.values())
+        if len(named) == 1:
+            _book(therapy, named[0], _order_on(named[0], event), event)
+        elif named:
+            torn.append((event, named))
         else:
-            _book(therapy, chain, _order_on(chain, event), event)
+            loose.append(event)
     history = [event.day for event in happening if event.done]
     alive = [chain for chain in laid if chain.current.state is State.ACTIVE]
     for chain in laid:
         # An older order that nobody ended does not ask for the doses of a newer one.
         _open_slots(therapy, chain, history, newest=chain in alive[-1:])
+    for event, named in torn:
+        if _book_near(therapy, named, [event]):
+            _book(therapy, named[0], _order_on(named[0], event), event)
     left = _book_near(therapy, laid, loose)
+    left = [event for event in left if not _book_rest(therapy, laid, event, dose)]
     left = [event for event in left if not _book_extra(therapy, laid, event)]
     return [event for event in left if not _book_once_more(laid, event)]
 
@@ -193,6 +209,31 @@ def _book(therapy: Therapy, chain: Chain, order: Order, event: Event) -> None:
             beside[-1].events.append(event)
             return
     chain.slots.append(Slot(order, event.day, events=[event]))
+
+
+def _book_rest(
+    therapy: Therapy,
+    laid: list[Chain],
+    event: Event,
+    dose: Callable[[Order], Quantity | None],
+) -> bool:
+    """A visit close to one half of a course is for the other half, if an order for it waits.
+
+    Such an order that names no day would be due half a year after the course began.
+    """
+    slots = [slot for chain in laid for slot in chain.slots if slot.order is not None]
+    for free in slots:
+        if free.events or free.fixed or not _active(free) or not _since(free.order, event):
+            continue
+        for other in slots:
+            if not other.events or not _near(other.events[0].day, event.day, course_of(therapy)):
+                continue
+            masses = [dose(slot.order) for slot in (free, other) if slot.order is not None]
+            known = [mass for mass in masses if mass is not None]
+            if len(known) == 2 and therapy.is_course(known):
+                free.events.append(event)
+                return True
+    return False
 
 
 def _book_extra(therapy: Therapy, laid: list[Chain], event: Event) -> bool:
@@ -252,6 +293,12 @@ def _next_due(therapy: Therapy, chain: Chain, order: Order, history: Sequence[da
         course = _dose_spacing(therapy, chain.wants(order))
         step = chain.asked[order.ref].spacing_days or course or therapy.spacing_days
         return max(mine) + timedelta(days=step) if step else None
+    begun = [day for day in history if order.authored and day >= order.authored.date()]
+    if begun and len(begun) < chain.wants(order):
+        return min(begun)  # a course that no link ties to its order, and that is not done yet
+    if not (chain.goes_on and chain.asked[order.ref].spacing_days):
+        # An order for one dose is due after those that were given before it was written.
+        history = [day for day in history if day not in begun] or history
     if history and therapy.spacing_days:
         regular = course_start(therapy, history) + timedelta(days=therapy.spacing_days)
         return max(regular, begins) if begins else regular
@@ -310,9 +357,11 @@ def _fits(slot: Slot, event: Event, half: timedelta) -> bool:
     return _near(slot.due, event.day, min(NEAR, half) if slot.fixed else half)
 
 
-def _since(order: Order, event: Event) -> bool:
+def _since(order: Order | None, event: Event) -> bool:
     """Whether an event may have been meant by an order that was written when it was."""
-    return order.authored is None or event.day >= order.authored.date() - SAME_EVENT
+    return (
+        order is None or order.authored is None or event.day >= order.authored.date() - SAME_EVENT
+    )
 
 
 def _near(first: date | None, second: date, within: timedelta) -> bool:

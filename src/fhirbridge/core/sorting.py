@@ -123,7 +123,9 @@ def item_of(fact: Authorization, formulary: Formulary) -> Item:
     therapy = formulary.recognize(fact.codes, fact.text).therapy
     covers = "drug" if therapy else formulary.service(fact.codes) or "unknown"
     if therapy is None or fact.decision in (Decision.DENIED, Decision.CANCELED):
-        return Item(fact, covers, None, fact.visits, None, therapy=therapy)
+        counted = therapy is None and covers != "unknown" and fact.visits is None
+        visits = _times(fact) if counted else fact.visits
+        return Item(fact, covers, None, visits, None, therapy=therapy)
     on = fact.span.start
     masses: dict[str, Quantity] = {}
     steps, problems = [], []
@@ -148,3 +150,19 @@ def item_of(fact: Authorization, formulary: Formulary) -> Item:
     return Item(
         fact, covers, per_visit, visits, total, tuple(steps), tuple(problems), therapy=therapy
     )
+
+
+#: Billed once more for each further hour of a visit (CPT): their number counts no visits.
+HOURLY = frozenset({"96415", "96366", "99602"})
+#: Units that say no more than the code: so many times 96413. X12 "UN" and NCPDP "EA" too.
+PLAIN = frozenset({"", "1", "un", "unit", "units", "{unit}", "{units}", "ea", "each", "{each}"})
+
+
+def _times(fact: Authorization) -> int | None:
+    """How often a service was granted: 96413 × 2 are two visits (docs/domain.md 3.2, 8)."""
+    amount = fact.total
+    if amount is None or amount.value is None or any(c.code in HOURLY for c in fact.codes):
+        return None
+    whole = amount.value == amount.value.to_integral_value() and 0 <= amount.value < 10**6
+    plain = (amount.code or amount.unit).strip().lower() in PLAIN
+    return int(amount.value) if whole and plain else None

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from itertools import pairwise
 
 from fhirbridge.core.answering import AS_ORDERED, SINGLE, SPLIT
-from fhirbridge.core.facts import State
+from fhirbridge.core.facts import Order, State
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.grammar import admits_both
 from fhirbridge.core.ledger import Occasion
 from fhirbridge.core.occasions import course_of
-from fhirbridge.core.quantity import Quantity
+from fhirbridge.core.quantity import Measured, Quantity
 
 from .base import Rule
 from .rows import APPROVED, BOTH, ORDERED, PHARMACY, PRESCRIBER, SCHEDULED, booked
@@ -21,6 +23,13 @@ from .scene import Check, Scene
 PREMEDICATION_DAYS = 7
 #: What a prescriber may answer where nobody can tell.
 ONE_OR_TWO = {SINGLE: SINGLE, SPLIT: SPLIT}
+#: A phrase of an order's text by which the dose is the first one ever.
+_FIRST = re.compile(
+    r"\s*(?:new (?:start|patient)|(?:treatment|therapy)[ -]?(?:start|na[iï]ve)"
+    r"|start of (?:the )?therapy"
+    r"|(?:very )?first(?:[ -]ever)? (?:dose|infusion))\s*",
+    re.IGNORECASE,
+)
 
 
 def _without_order(scene: Scene) -> Iterable[Finding]:
@@ -85,12 +94,14 @@ def _copies(one: Occasion, other: Occasion) -> bool:
 
 
 def _one_course(scene: Scene, others: list[Occasion]) -> bool:
-    """Orders for the halves of one course, each with an order of its own, are no duplicates."""
-    doses = [o.ordered.per_visit for o in (*others, scene.occasion)]
-    return any(
-        each.visits >= len(doses) and all(dose and each.fits(dose) for dose in doses)
-        for each in scene.occasion.therapy.doses
-    )
+    """Orders for the days of one course, each with an order of its own, are no duplicates."""
+    course = [*others, scene.occasion]
+    doses = [mass for o in course if (mass := o.ordered.per_visit) is not None]
+    days = sorted(o.day for o in course if o.day is not None)
+    therapy = scene.occasion.therapy
+    spacing = min((each.spacing_days for each in therapy.doses if each.spacing_days), default=1)
+    apart = all(2 * (b - a).days >= spacing for a, b in pairwise(days))
+    return len(doses) == len(days) == len(course) and apart and therapy.is_course(doses)
 
 
 def _outside_label(scene: Scene) -> Iterable[Finding]:
@@ -99,7 +110,8 @@ def _outside_label(scene: Scene) -> Iterable[Finding]:
     if not scene.actionable or dose is None or not therapy.doses:
         return
     treated = bool(scene.occasion.history)
-    allowed = therapy.phase_doses("maintenance") if treated else ()
+    phase = "maintenance" if treated else "initial" if _is_first(scene.order) else ""
+    allowed = therapy.phase_doses(phase)
     allowed = allowed or therapy.doses
     if any(each.fits(dose) is not False for each in allowed) or _part_of_a_dose(scene, dose):
         return
@@ -109,6 +121,14 @@ def _outside_label(scene: Scene) -> Iterable[Finding]:
         usual=tuple(str(Quantity(mass, dose.unit)) for mass in masses),
         choices={AS_ORDERED: AS_ORDERED, "change-order": "change-order"},
     )
+
+
+def _is_first(order: Order | None) -> bool:
+    """The order says in so many words that the drug was never given before.
+
+    That nobody recorded an earlier dose says nothing: it may have been given elsewhere.
+    """
+    return order is not None and any(map(_FIRST.fullmatch, re.split(r"[\n.,;:]+", order.text)))
 
 
 def _part_of_a_dose(scene: Scene, dose: Quantity) -> bool:
@@ -139,7 +159,7 @@ def _unclear(scene: Scene) -> Iterable[Finding]:
     if not scene.actionable or order is None:
         return
     said = order.visits is not None or bool(order.days)
-    if not said and admits_both(order.text):
+    if (not said and admits_both(order.text)) or _contradicts_itself(scene, order):
         yield scene.finding(variant="text", choices=ONE_OR_TWO)
         return
     approved, dose = occasion.authorized_drug, occasion.ordered.per_visit
@@ -155,6 +175,21 @@ def _unclear(scene: Scene) -> Iterable[Finding]:
             evidence=approved.refs,
             choices=ONE_OR_TWO,
         )
+
+
+def _contradicts_itself(scene: Scene, order: Order) -> bool:
+    """The words split the dose that the figures of the same order give at once ("300 mg x 2")."""
+    therapy, dose = scene.occasion.therapy, scene.occasion.ordered.per_visit
+    words = scene.context.formulary.spoken(therapy, order.text) if order.text else None
+    if dose is None or words is None or (words.visits or 1) < 2:
+        return False
+    formulary = scene.context.formulary
+    each = formulary.measure(
+        therapy, order.codes, words.per_visit, None, context="dose", ref=order.ref, at="text"
+    )
+    if not isinstance(each, Measured) or words.visits is None:
+        return False
+    return not each.mass.same(dose) and (each.mass * words.visits).same(dose)
 
 
 def _premedication(scene: Scene) -> Iterable[Finding]:

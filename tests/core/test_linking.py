@@ -1,0 +1,64 @@
+"""Linking: what a copy adds to its record, and which of several ties counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fhirbridge.core import facts as f
+from fhirbridge.core.linking import Web, completed, without_mirrors
+
+HOME = f.Site("home")
+LINK = f.Link("ehr:MedicationRequest/o-1", 0, "prescription")
+NUMBER = "urn:rx|7"
+
+
+def supply(source: str = "ehr", id_: str = "d-1", **says: object) -> f.Supply:
+    ref = f.Ref(source, "MedicationDispense", id_)
+    names = frozenset({ref.name, NUMBER})
+    made = f.Supply(ref=ref, names=names, state=f.State.DONE, amount=None, stage="delivered")
+    return replace(made, **says)  # type: ignore[arg-type]
+
+
+def test_a_record_says_what_only_its_copy_said() -> None:
+    copy = supply("pharmacy", links=(LINK,), destination=HOME)
+    (kept,), (pair,) = without_mirrors([copy, supply()])
+    assert isinstance(kept, f.Supply)
+    assert (kept.ref.source, kept.links, kept.destination) == ("ehr", (LINK,), HOME)
+    assert pair.copy is copy
+    assert pair.fact.links == ()
+
+
+def test_what_a_record_says_itself_stands() -> None:
+    kept = completed(supply(destination=HOME), supply("pharmacy", destination=f.Site("hospital")))
+    assert kept.destination == HOME
+
+
+def test_a_copy_in_another_state_adds_nothing() -> None:
+    assert (
+        completed(supply(), supply("pharmacy", state=f.State.WITHDRAWN, links=(LINK,))).links == ()
+    )
+
+
+def test_items_of_an_answer_are_left_as_they_are() -> None:
+    ref = f.Ref("payer", "ClaimResponse", "r-1")
+    item = f.Authorization(ref=ref, decision=f.Decision.APPROVED, document=ref.name)
+    assert completed(item, replace(item, visits=2)) is item
+
+
+def test_an_order_that_is_named_counts_more_than_those_of_the_same_requisition() -> None:
+    orders = {
+        order.ref: order
+        for n in (1, 2)
+        for order in [order_of(f.Ref("ehr", "MedicationRequest", f"o-{n}"))]
+    }
+    ref = f.Ref("ehr", "ServiceRequest", "s-1")
+    service = replace(order_of(ref), kind="service")
+    named = replace(service, links=(f.Link("ehr:MedicationRequest/o-2", 0, "based on"),))
+    both = Web([*orders.values(), service]).ties(service, orders)
+    one = Web([*orders.values(), named]).ties(named, orders)
+    assert [tie.order.id for tie in both] == ["o-1", "o-2"]
+    assert [tie.order.id for tie in one] == ["o-2"]
+
+
+def order_of(ref: f.Ref) -> f.Order:
+    return f.Order(ref=ref, names=frozenset({ref.name}), kind="medication", requisition="R|1")
