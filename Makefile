@@ -21,7 +21,7 @@ SLOW := tests/contract tests/journeys tests/services tests/package tests/operate
 FAST := tests $(addprefix --ignore=,$(SLOW))
 
 .PHONY: help demo test lint types sockets contract journeys services chaos package compose image-steps operate \
-	bench hapi check lock clean
+	labeled bench hapi check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -76,6 +76,9 @@ compose: ## docker-compose.yml is valid (no engine needed)
 
 image-steps: $(READY)  ## the steps of the Dockerfile, run without Docker
 	$(BIN)/python scripts/dockerfile_steps.py
+
+labeled: $(READY)  ## thousands of labeled journeys; the fast suite plays hundreds of them
+	FHIRBRIDGE_FORMS=40 $(PYTEST) tests/labeled
 
 bench: $(READY)  ## ratios, measured in one run
 	$(BIN)/python -m benchmarks

@@ -81,7 +81,7 @@ def honored(facts: Iterable[Fact], answers: Accepted) -> tuple[Fact, ...]:
 
 
 def _course(fact: Fact, choice: str, finding: Finding) -> Fact:
-    """One infusion of the whole dose, or two of the half; the words that left it open are answered."""
+    """One infusion of the whole dose, or two of the half; words that left it open are answered."""
     if not isinstance(fact, Order):
         return fact
     words = (line for line in fact.text.splitlines() if not admits_both(line))
