@@ -147,6 +147,12 @@ def test_a_task_is_looked_at_when_half_of_its_time_is_over_and_when_all_of_it_is
     assert late(looks[-1]) == ["S2 overdue"]
 
 
+@pytest.mark.parametrize("scenario", s.every(), ids=lambda each: each.name)
+def test_the_next_look_lies_ahead(scenario: s.Scenario) -> None:
+    look = next_look(scenario.ledger(), scenario.as_of)
+    assert look is None or look > scenario.as_of
+
+
 def test_long_after_nothing_is_looked_at_again(tmp_path: Path) -> None:
     told = story(tmp_path, "10 November 2029 10:00")
     assert next_look(told.ledger(), told.as_of) is None

@@ -116,6 +116,8 @@ class Teller:
     def party(self, name: str | None) -> f.Party | None:
         if name is None:
             return None
+        if name.startswith("npi "):
+            return f.Party("ehr", None, f"npi|{name.removeprefix('npi ')}", name)
         return f.Party("ehr", f"Organization/{name.replace(' ', '-')}", display=name)
 
     @staticmethod

@@ -80,8 +80,6 @@ class Web:
 
     def ties(self, fact: Fact, orders: Mapping[Ref, Order]) -> tuple[Tie, ...]:
         """The orders that a fact belongs to, nearest first; the way stops at the first order."""
-        if fact.ref in orders:
-            return (Tie(fact.ref, 0, "the order itself"),)
         if fact.ref not in self._near:
             return ()
         seen, ring = {fact.ref}, [(fact.ref, 0, "")]

@@ -101,8 +101,6 @@ def _pended(scene: Scene) -> Iterable[Finding]:
         if column.decision != Decision.PENDED:
             continue
         item = _latest(items, Decision.PENDED, scene.day)
-        if item is None:
-            continue
         if scene.lead <= (EXPEDITED_DAYS if item.fact.priority == "stat" else PENDED_DAYS):
             yield _about(scene, side, item)
 
@@ -124,8 +122,7 @@ def _standing(scene: Scene, decision: Decision) -> Iterable[Finding]:
         if column.decision != decision:
             continue
         item = _latest(items, decision, scene.day)
-        if item is not None:
-            yield _about(scene, side, item, answer=item.fact.reason or None)
+        yield _about(scene, side, item, answer=item.fact.reason or None)
 
 
 def _expires(scene: Scene) -> Iterable[Finding]:
@@ -207,12 +204,12 @@ def sides(occasion: Occasion) -> Iterable[tuple[str, Column, tuple[Item, ...]]]:
         yield "administration", occasion.authorized_admin, occasion.admin_items
 
 
-def _latest(items: Sequence[Item], decision: Decision, day: date | None) -> Item | None:
+def _latest(items: Sequence[Item], decision: Decision, day: date | None) -> Item:
+    """The latest answer with the decision that the column shows: there is one (`_standing`)."""
     speaking = [i for i in items if i.fact.decision is decision and speaks_of(i.fact, day)]
     return max(
         speaking,
         key=lambda i: (i.fact.issued.timestamp() if i.fact.issued else 0.0, i.fact.ref),
-        default=None,
     )
 
 

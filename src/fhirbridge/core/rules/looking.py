@@ -82,15 +82,11 @@ def _waiting(occasion: Occasion, calendar: Calendar) -> Iterator[date]:
     written = [order.authored] if order and order.authored else []
     for moment in (*written, *(v.updated for v in occasion.called_off if v.updated)):
         yield calendar.business_days_after(calendar.day(moment), GRACE)
-    for visit in occasion.called_off:
-        if visit.day:
-            yield calendar.business_days_after(visit.day, GRACE)
-    for fact in occasion.administrations:
-        if fact.day:
-            yield from (fact.day + days + DAY for days in (CORRECTION, SPLIT))
+    for day in (visit.day for visit in occasion.called_off if visit.day):
+        yield calendar.business_days_after(day, GRACE)
+    for day in (fact.day for fact in occasion.administrations if fact.day):
+        yield from (day + days + DAY for days in (CORRECTION, SPLIT))
     if due := due_after_history(occasion):
         yield from (due + days + DAY for days in (LATE, VERY_LATE))
     yield from (supply.day for supply in occasion.supplies if supply.day)
-    for each in occasion.visits:
-        if each.day:
-            yield each.day + DAY
+    yield from (visit.day + DAY for visit in occasion.visits if visit.day)

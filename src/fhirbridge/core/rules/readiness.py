@@ -25,9 +25,9 @@ RESULT_DAYS, ENROLLMENT_DAYS = 14, 21
 
 def _prerequisite(scene: Scene) -> Iterable[Finding]:
     """A result that must be there before this dose is not, or is too old."""
-    if not scene.actionable or scene.lead is None or scene.lead > RESULT_DAYS:
+    if not scene.actionable or scene.day is None or (scene.lead or 0) > RESULT_DAYS:
         return
-    if not _begins_course(scene):
+    if not _begins_course(scene, scene.day):
         return
     asked = [
         each
@@ -79,11 +79,9 @@ def _treated(scene: Scene) -> bool:
     return bool(_earlier(scene))
 
 
-def _begins_course(scene: Scene) -> bool:
+def _begins_course(scene: Scene, day: date) -> bool:
     """Whether no dose of the same course lies before this one, given or still to be given."""
-    day, within = scene.day, scene.occasion.therapy.course_days
-    if day is None:
-        return False
+    within = scene.occasion.therapy.course_days
     before = [dose.day for dose in scene.occasion.history]
     before += [o.day for o in scene.siblings if o.day and o.actionable and not o.given]
     return not any(0 < (day - other).days <= within for other in before)
