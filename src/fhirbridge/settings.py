@@ -78,7 +78,14 @@ def _secret(value: object) -> object:
     return SecretStr(value) if isinstance(value, str) else value
 
 
+def _websocket(url: str) -> str:
+    if not re.fullmatch(r"wss?://[^/\s]+(/\S*)?", url):
+        raise ValueError("should be an address that begins with ws:// or wss://")
+    return url
+
+
 Url = Annotated[str, AfterValidator(_web)]
+WebsocketUrl = Annotated[str, AfterValidator(_websocket)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 Kinds = Annotated[
@@ -160,7 +167,8 @@ class ServerSettings(yamlfile.Strict):
     base_url: Url
     holds: Kinds
     profile: str | None = None  # mappings/servers/<profile>.yaml; None: as the server says
-    subscribe: Literal["push", "poll"] = "push"
+    subscribe: Literal["push", "websocket", "poll"] = "push"
+    websocket_url: WebsocketUrl | None = None  # None: as the server or its profile says
     auth: Auth = Auth()
     tls: Tls = Tls()
     owners: dict[Roles, str] = Field(default_factory=dict)

@@ -16,15 +16,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from fhirbridge.bridge.cadence import Cadence
 from fhirbridge.bridge.hearing import ANYTHING
 from fhirbridge.bridge.ports import Store
 from fhirbridge.bridge.sources import Source
 from fhirbridge.bridge.story import Link, Watcher, nobody
 from fhirbridge.fhir.errors import Conflict, FhirError, Gone, Rejected
 from fhirbridge.fhir.subscription import (
+    PATIENCE,
+    REST_HOOK,
     Action,
     Sign,
     State,
+    expires,
     is_overdue,
     next_step,
     own_query,
@@ -47,8 +51,17 @@ LOOK: dict[State, timedelta] = {
     State.SILENT: timedelta(minutes=5),
     State.REFUSED: timedelta(minutes=5),
 }
-#: A server that does not answer is asked again so much later.
+#: A server that does not answer is asked again so much later, each time twice as long …
 _AFTER_ERROR = timedelta(seconds=15)
+#: … but not longer.
+_LONGEST_WAIT = timedelta(minutes=10)
+#: For how long a secret is still taken after there is a new one.
+_OLD_SECRET = timedelta(days=1)
+
+_NEVER_STARTED = (
+    f"the server has not started it within {PATIENCE[State.REQUESTED].seconds // 60} minutes: it is"
+    " polled instead; is this kind of channel turned on there?"
+)
 
 
 class Supervisor:
@@ -65,39 +78,74 @@ class Supervisor:
         ids: Callable[[], str],
         watcher: Watcher = nobody,
     ) -> None:
-        self._sources = [source for source in sources if source.push]
+        every = list(sources)
+        self._servers = {source.name: source.server for source in every}
+        self._sources = [source for source in every if source.push]
         self._store, self._instance, self._public_url = store, instance, public_url
         self._clock, self._ids, self._watcher = clock, ids, watcher
         self._next_look: dict[tuple[str, str], datetime] = {}
+        self._failures: dict[tuple[str, str], int] = {}
+        self._cadences: dict[tuple[str, str], Cadence] = {}
+        self._tidied = False
 
     def step(self) -> int:
         """Look at what is due to be looked at; answers how many rows changed."""
-        return sum(
-            self._look_at(source, type_)
-            for source in self._sources
-            for type_ in ("Patient", *source.types)
-        )
+        if not self._tidied:
+            self._tidy()
+            self._tidied = True
+        return sum(self._look_at(source, type_) for source, type_ in self._wanted())
+
+    def _wanted(self) -> list[tuple[Source, str]]:
+        return [(source, type_) for source in self._sources for type_ in ("Patient", *source.types)]
 
     def settled(self) -> bool:
         """Does every Subscription stand as it will stay (active, or refused for now)?"""
         rows = {(row.source, row.type): row.state for row in self._store.subscriptions()}
         return all(
             rows.get((source.name, type_)) in (State.ACTIVE, State.REFUSED)
-            for source in self._sources
-            for type_ in ("Patient", *source.types)
+            for source, type_ in self._wanted()
         )
+
+    def rotate(self) -> int:
+        """Give every Subscription a new secret; answers how many.
+
+        The old one is taken for a day more: a server may still have notifications to send by it.
+        """
+        now = self._clock()
+        rows = {(row.source, row.type): row for row in self._store.subscriptions()}
+        changed = 0
+        for source, type_ in self._wanted():
+            row = rows.get((source.name, type_))
+            if row is None or row.server_id is None:
+                continue  # it will be asked for with the secret that it has
+            new = replace(row, secret=self._ids(), previous_secret=row.secret)
+            self._store.save_subscription(new)  # before the server knows it
+            new = self._ask(source, replace(new, state=State.REQUESTED.value, since=now))
+            self._store.save_subscription(new)
+            self._next_look.pop((source.name, type_), None)
+            changed += 1
+        return changed
 
     def remove(self) -> int:
         """Delete our Subscriptions from their servers; answers how many."""
-        removed = 0
-        servers = {source.name: source.server for source in self._sources}
+        rows = self._store.subscriptions()
+        for row in rows:
+            self._remove(row)
+        return len([row for row in rows if row.server_id])
+
+    def _remove(self, row: SubscriptionRow) -> None:
+        if row.source in self._servers and row.server_id:
+            with suppress(Gone):
+                self._servers[row.source].delete("Subscription", row.server_id)
+        self._store.forget_subscription(row.source, row.type)
+
+    def _tidy(self) -> None:
+        """What the configuration no longer asks for, is not left to notify a closed door."""
+        wanted_ = {(source.name, type_) for source, type_ in self._wanted()}
         for row in self._store.subscriptions():
-            if row.source in servers and row.server_id:
-                with suppress(Gone):
-                    servers[row.source].delete("Subscription", row.server_id)
-                removed += 1
-            self._store.forget_subscription(row.source, row.type)
-        return removed
+            if row.source in self._servers and (row.source, row.type) not in wanted_:
+                with suppress(FhirError):  # it is tried again at the next start
+                    self._remove(row)
 
     def _look_at(self, source: Source, type_: str) -> bool:
         now, name = self._clock(), (source.name, type_)
@@ -108,18 +156,30 @@ class Supervisor:
         try:
             sign, row = self._sign(source, row, now)
             row = self._walk(source, row, sign, now)
-            row = replace(row, problem=None) if row.state != State.REFUSED else row
+            if row.state not in (State.REFUSED, State.SILENT):
+                row = replace(row, problem=None)
         except FhirError as error:  # it is asked again; the state stands
             row = replace(row, problem=str(error))
-            self._next_look[name] = now + _AFTER_ERROR
+            self._failures[name] = failures = self._failures.get(name, 0) + 1
+            self._next_look[name] = now + min(
+                _AFTER_ERROR * 2 ** min(failures - 1, 10), _LONGEST_WAIT
+            )
         else:
-            self._next_look[name] = now + LOOK[State(row.state)]
+            self._failures.pop(name, None)
+            self._next_look[name] = now + self._until_next_look(source, State(row.state))
         if row != before or before.server_id is None:
             self._store.save_subscription(row)
         if row.state != before.state:
-            log.info("%s: Subscription for %s is %s", source.name, type_, row.state)
+            level = logging.WARNING if row.state == State.REFUSED else logging.INFO
+            why = f": {row.problem}" if row.problem else ""
+            log.log(level, "%s: Subscription for %s is %s%s", source.name, type_, row.state, why)
             self._watcher(Link(source.name, type_, row.state))
         return row != before
+
+    def _until_next_look(self, source: Source, state: State) -> timedelta:
+        """Often enough not to miss the time at which it must be renewed."""
+        renew = source.fit.subscribing.renew
+        return min(LOOK[state], renew / 10) if renew and state is State.ACTIVE else LOOK[state]
 
     def _new(self, source: Source, type_: str, now: datetime) -> SubscriptionRow:
         return SubscriptionRow(
@@ -143,9 +203,16 @@ class Supervisor:
         found = self._found(source, row)
         if found is not None and row.server_id is None:
             row = replace(row, server_id=str(found.get("id")))
-        sign = sign_of(found, self._public_url, source.name, row.key)
-        settled = next_step(state, sign) == (state, Action.NOTHING)
-        return (Sign.OVERDUE, row) if settled and is_overdue(state, row.since, now) else (sign, row)
+        channel = source.channel or REST_HOOK
+        sign = sign_of(found, self._public_url, source.name, row.key, channel)
+        if next_step(state, sign) != (state, Action.NOTHING):
+            return sign, row
+        if found is not None and expires(found, row.since, now, source.fit.subscribing.renew):
+            return Sign.EXPIRES, row
+        if is_overdue(state, row.since, now):
+            return Sign.OVERDUE, row
+        cadence = self._cadences.setdefault((source.name, row.type), Cadence())
+        return (Sign.QUIET if cadence.is_quiet(row.last_heard, now) else sign), row
 
     def _found(self, source: Source, row: SubscriptionRow) -> dict[str, Any] | None:
         """The server's copy: by its id, else (a restart, a lost store) by our tag."""
@@ -176,13 +243,18 @@ class Supervisor:
             row = replace(row, state=state.value, since=now)
         if sign is Sign.MISSING:
             row = replace(row, server_id=None)
+        if (state, sign) == (State.REFUSED, Sign.OVERDUE):
+            row = replace(row, problem=_NEVER_STARTED)
+        if state is State.ACTIVE and row.previous_secret and now - row.since > _OLD_SECRET:
+            row = replace(row, previous_secret=None)
         if action is Action.ASK:
+            source.learn()  # by which channel and extensions, its make says
             row = replace(row, state=State.REQUESTED.value, since=now)
             try:
                 return self._ask(source, row)
             except Rejected as error:
                 state, _ = next_step(State.REQUESTED, Sign.REJECTED)
-                return replace(row, state=state.value, problem=str(error))
+                return replace(row, state=state.value, problem=f"{error}; it is polled instead")
         if action is Action.CATCH_UP:
             self._store.raise_(f"{source.name}:{ANYTHING}", now, why="subscription started")
         return row
@@ -197,6 +269,8 @@ class Supervisor:
             public_url=self._public_url,
             key=row.key,
             secret=row.secret,
+            channel=source.channel or REST_HOOK,
+            signed_by=source.fit.subscribing.signed_by,
         )
         if row.server_id is not None:
             try:

@@ -29,7 +29,8 @@ from fhirbridge.core.visits import AtSite
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.http import Transport
 from fhirbridge.fhir.smart import Tokens
-from fhirbridge.settings import Misconfigured, ServerSettings, Settings, is_loopback
+from fhirbridge.fhir.subscription import REST_HOOK, WEBSOCKET
+from fhirbridge.settings import Auth, Misconfigured, ServerSettings, Settings, is_loopback
 from fhirbridge.store import Store
 from fhirbridge.supervisor import Supervisor
 from fhirbridge.texts import Texts
@@ -119,7 +120,8 @@ def source(
         server=client,
         make=make(name, settings, client),
         holds=frozenset(server.holds),
-        push=server.subscribe == "push",
+        channel={"push": REST_HOOK, "websocket": WEBSOCKET}.get(server.subscribe),
+        websocket_url=server.websocket_url,
         zone=ZoneInfo(zone) if zone else None,
         owners={Role(role): Party(name, reference) for role, reference in server.owners.items()},
         supply=server.supply,
@@ -138,7 +140,12 @@ def make(name: str, settings: Settings, client: Server) -> Make:
             f"servers.{name}.profile: there is no mappings/servers/{named}.yaml"
             + nearest(named, known)
         )
-    return Make(client, known, known[named] if named else None)
+    profile = known[named] if named else None
+    if profile and not profile.subscribing.authorization and settings.servers[name].auth != Auth():
+        raise Misconfigured(
+            f"servers.{name}.auth: {profile.title} refuses whoever signs in; leave auth out"
+        )
+    return Make(client, known, profile)
 
 
 def home_of(settings: Settings) -> str | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
 import pytest
 
 from fhirbridge import wiring
+from fhirbridge.bridge.intake import Refused
 from fhirbridge.sandbox.resources import Resource
 from fhirbridge.supervisor import Supervisor
-from tests.bridge.estate import Estate, Json
+from tests.bridge.estate import Answer, Estate, Json, dispense
 
 URL = "http://bridge.example"
 
@@ -144,3 +149,157 @@ def test_remove_deletes_them_all(estate: Estate, supervisor: Supervisor) -> None
     assert supervisor.remove() == 14
     assert not on(estate, "ehr")
     assert not estate.bridge.store.subscriptions()
+
+
+def active(estate: Estate, supervisor: Supervisor) -> None:
+    """Every Subscription is asked for and has started."""
+    supervisor.step()
+    for server in estate.servers:
+        says(estate, server, "active")
+    later(estate, supervisor, seconds=1)
+    assert supervisor.settled()
+
+
+def problems(estate: Estate, server: str) -> set[str | None]:
+    return {row.problem for row in estate.bridge.store.subscriptions() if row.source == server}
+
+
+def test_who_is_polled_instead_says_why_and_comes_back_to_push(
+    estate: Estate, supervisor: Supervisor
+) -> None:
+    supervisor.step()
+    later(estate, supervisor, minutes=6)
+    assert all("polled instead" in (why or "") for why in problems(estate, "ehr"))
+    later(estate, supervisor, minutes=61)  # it is tried again
+    assert states(estate, "ehr") == {"requested"}
+    says(estate, "ehr", "active")
+    later(estate, supervisor, seconds=1)
+    assert states(estate, "ehr") == {"active"}
+    assert problems(estate, "ehr") == {None}
+    assert estate.bridge.store.mark("ehr:*")
+
+
+def test_a_server_that_refuses_subscriptions_is_polled_and_says_so(
+    estate: Estate, supervisor: Supervisor
+) -> None:
+    def refuse(request: httpx.Request, go: Answer) -> httpx.Response:
+        if request.method != "POST":
+            return go(request)
+        issue = {"severity": "error", "code": "processing", "diagnostics": "HAPI-2672: no"}
+        return httpx.Response(412, json={"resourceType": "OperationOutcome", "issue": [issue]})
+
+    estate.servers["payer"].around = refuse
+    supervisor.step()
+    assert states(estate, "payer") == {"refused"}
+    assert all("HAPI-2672" in (why or "") for why in problems(estate, "payer"))
+    estate.servers["payer"].around = lambda request, go: go(request)
+    later(estate, supervisor, minutes=61)
+    assert states(estate, "payer") == {"requested"}
+
+
+def test_it_is_renewed_before_its_server_drops_it(tmp_path: Path) -> None:
+    estate = Estate(tmp_path)
+    estate.settings.servers["ehr"] = estate.settings.servers["ehr"].model_copy(
+        update={"profile": "hapi-public"}
+    )
+    estate.restart()
+    supervisor = made(estate)
+    for row in estate.bridge.store.subscriptions():
+        estate.bridge.store.forget_subscription(row.source, row.type)
+    active(estate, supervisor)
+    for _ in range(9):
+        later(estate, supervisor, minutes=5)
+    assert states(estate, "ehr") == {"requested"}
+    assert states(estate, "payer") == {"active"}
+    assert {each["status"] for each in on(estate, "ehr")} == {"requested"}
+    estate.close()
+
+
+def test_an_end_that_the_server_set_is_not_waited_for(
+    estate: Estate, supervisor: Supervisor
+) -> None:
+    active(estate, supervisor)
+    ends = (estate.clock.now + timedelta(days=1)).isoformat()
+    for each in on(estate, "ehr"):
+        estate.put("ehr", {**each, "end": ends}, tell=False)
+    later(estate, supervisor, hours=18)
+    assert states(estate, "ehr") == {"active"}
+    later(estate, supervisor, hours=2)
+    assert states(estate, "ehr") == {"requested"}
+
+
+def test_what_is_no_longer_asked_for_is_removed(estate: Estate, supervisor: Supervisor) -> None:
+    active(estate, supervisor)
+    server = estate.settings.servers["payer"]
+    estate.settings.servers["payer"] = server.model_copy(update={"subscribe": "poll"})
+    estate.restart()
+    made(estate).step()
+    assert not on(estate, "payer")
+    assert not states(estate, "payer")
+    assert len(on(estate, "ehr")) == 6
+
+
+def test_another_channel_replaces_the_subscription_where_it_stands(
+    estate: Estate, supervisor: Supervisor
+) -> None:
+    active(estate, supervisor)
+    before = {each["id"] for each in on(estate, "ehr")}
+    server = estate.settings.servers["ehr"]
+    estate.settings.servers["ehr"] = server.model_copy(update={"subscribe": "websocket"})
+    estate.restart()
+    made(estate).step()
+    assert {each["channel"]["type"] for each in on(estate, "ehr")} == {"websocket"}
+    assert {each["id"] for each in on(estate, "ehr")} == before
+
+
+def test_a_new_secret_leaves_no_moment_in_which_none_is_taken(
+    estate: Estate, supervisor: Supervisor
+) -> None:
+    active(estate, supervisor)
+    (old,) = [row for row in estate.bridge.store.subscriptions() if row.type == "Task"]
+    assert supervisor.rotate() == 14
+    (new,) = [row for row in estate.bridge.store.subscriptions() if row.type == "Task"]
+    assert new.secret != old.secret
+    (asked,) = [each for each in on(estate, "ehr") if each["criteria"] == "Task?"]
+    assert asked["channel"]["header"] == [f"X-Fhirbridge-Secret: {new.secret}"]
+    for secret in (old.secret, new.secret):
+        headers = {"x-fhirbridge-secret": secret}
+        estate.bridge.hear("ehr", new.key, "POST", "", headers, b"").on_disk.result(5)
+    for server in estate.servers:
+        says(estate, server, "active")
+    later(estate, supervisor, minutes=1)
+    later(estate, supervisor, days=2)
+    estate.bridge.intake.renew()
+    headers = {"x-fhirbridge-secret": old.secret}
+    with pytest.raises(Refused):
+        estate.bridge.hear("ehr", new.key, "POST", "", headers, b"")
+
+
+def test_who_does_not_tell_what_a_poll_finds_is_silent_until_it_is_heard(
+    estate: Estate, supervisor: Supervisor
+) -> None:
+    active(estate, supervisor)
+    estate.bridge.sweep()
+    later(estate, supervisor, minutes=10)
+    estate.put("pharmacy", dispense(mg=300), tell=False)
+    later(estate, supervisor, minutes=10)
+    estate.bridge.sweep()
+    assert states(estate, "pharmacy") == {"active", "silent"}
+    assert "no notification had told" in str(problems(estate, "pharmacy"))
+    (row,) = [each for each in estate.bridge.store.subscriptions() if each.state == "silent"]
+    headers = {"x-fhirbridge-secret": row.secret}
+    estate.clock.now += timedelta(minutes=6)
+    estate.bridge.hear("pharmacy", row.key, "POST", "", headers, b"").on_disk.result(5)
+    supervisor.step()
+    assert states(estate, "pharmacy") == {"active"}
+
+
+def test_a_server_that_stays_down_is_asked_less_and_less(
+    estate: Estate, supervisor: Supervisor
+) -> None:
+    estate.servers["payer"].down = 503
+    for _ in range(60):
+        later(estate, supervisor, minutes=1)
+    asked = len([each for each in estate.servers["payer"].requests if "Subscription" in each[1]])
+    kinds = 1 + len(estate.bridge.sources["payer"].types)
+    assert asked < 16 * kinds

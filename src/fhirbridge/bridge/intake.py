@@ -112,6 +112,8 @@ class Intake:
         self, server: str, key: str, headers: Mapping[str, str], body: bytes
     ) -> SubscriptionRow:
         """The Subscription with this key, if the sender knows its secret; else Refused."""
+        if self._loaded is None:
+            self._reload()
         link = self._links.get(key)
         if link is None or not _knows(link, headers, body):
             self._reload()  # another process may have made it, or changed its secret

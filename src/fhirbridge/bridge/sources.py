@@ -10,6 +10,7 @@ from fhirbridge.core.facts import Party
 from fhirbridge.core.findings import Role
 from fhirbridge.fhir.kinds import types_of
 from fhirbridge.fhir.profile import Fit
+from fhirbridge.fhir.subscription import REST_HOOK
 
 from .makes import Make
 from .ports import Server
@@ -20,13 +21,15 @@ class Source:
     """One server, and how the site wants it used.
 
     `holds`: the kinds of `fhir.kinds` it is believed for. `owners`: roles that the records do
-    not name. `supply`: how a therapy reaches the patient here. `push`: it shall notify us.
+    not name. `supply`: how a therapy reaches the patient here. `channel`: how it shall notify us;
+    None: it is polled. `websocket_url`: where its websocket stands, if that is configured.
     `make`: what make of server it is (None: one that can all that R4 lets one expect).
     """
 
     server: Server
     holds: frozenset[str]
-    push: bool = True
+    channel: str | None = REST_HOOK
+    websocket_url: str | None = None
     mode: str = "shadow"
     zone: tzinfo | None = None
     owners: Mapping[Role, Party] = field(default_factory=dict)
@@ -37,6 +40,11 @@ class Source:
     @property
     def name(self) -> str:
         return self.server.name
+
+    @property
+    def push(self) -> bool:
+        """Whether it shall notify us."""
+        return self.channel is not None
 
     @property
     def types(self) -> tuple[str, ...]:

@@ -7,19 +7,25 @@ the watermark moves only after the last event is on disk. All moments are of the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from fhirbridge.fhir.errors import Rejected
+from fhirbridge.fhir.subscription import Sign, State, next_step
 from fhirbridge.store.records import Delivery, Heard, StoredEvent
 
 from .hearing import Concerns
 from .ports import Store
 from .sources import Source
 
+log = logging.getLogger("fhirbridge")
+
 #: Longer than a transaction of a FHIR server may take, and clocks that differ (IBM FHIR: 120 s).
 OVERLAP = timedelta(seconds=150)
+#: A notification may take so long: HAPI repeats one for a minute before it gives up.
+GRACE = timedelta(minutes=2)
 CHUNK = 500
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -47,23 +53,43 @@ class Sweeper:
     def _type(self, source: Source, type_: str, full: bool) -> int:
         mark = None if full else self._store.watermark(source.name, type_)
         since = BEGINNING if mark is None else mark - OVERLAP
-        began, news = self._clock(), 0
+        began, news, untold = self._clock(), 0, 0
+        link = self._store.subscription(source.name, type_)
+        from_, to = (link.since + GRACE, began - GRACE) if link else (began, began)
         for events in _chunks(self._events(source, type_, since)):
-            delivery = Delivery(
-                source=source.name,
-                key=None,
-                received_at=self._clock(),
-                dialect="poll",
-                content_type="",
-                body=b"",  # it can be read again
-                events=events,
-            )
-            heard = self._store.hear([delivery], self._clock())[0]
-            self._told(delivery, heard)
-            news += heard.new
+            due = [each for each in events if each.last_updated and from_ < each.last_updated < to]
+            others = [each for each in events if each not in due]
+            deliveries = [self._delivery(source, some) for some in (due, others)]
+            late, on_time = self._store.hear(deliveries, self._clock())
+            for delivery, heard in zip(deliveries, (late, on_time), strict=True):
+                if delivery.events:
+                    self._told(delivery, heard)
+            news, untold = news + late.new + on_time.new, untold + late.new
+        if link and link.state == State.ACTIVE and untold:
+            self._silent(source, type_, untold)
         # The server's time at which we began: its clock is known once it has answered.
         self._store.advance(source.name, type_, source.server.now() - (self._clock() - began))
         return news
+
+    def _delivery(self, source: Source, events: list[StoredEvent]) -> Delivery:
+        return Delivery(
+            source=source.name,
+            key=None,
+            received_at=self._clock(),
+            dialect="poll",
+            content_type="",
+            body=b"",  # it can be read again
+            events=events,
+        )
+
+    def _silent(self, source: Source, type_: str, untold: int) -> None:
+        """Its Subscription says that it is active, and did not tell: until it is heard again,
+        its source is polled at the quick pace."""
+        after, _ = next_step(State.ACTIVE, Sign.UNTOLD)
+        why = f"a poll found {untold} changes that no notification had told"
+        states = (State.ACTIVE.value, after.value)
+        if self._store.walk_subscription(source.name, type_, states, self._clock(), problem=why):
+            log.warning("%s: Subscription for %s is silent: %s", source.name, type_, why)
 
     def _events(self, source: Source, type_: str, since: datetime) -> Iterator[StoredEvent]:
         try:

@@ -34,6 +34,7 @@ class Links(StrEnum):
     LIST = "list"
     ENSURE = "ensure"
     REMOVE = "remove"
+    ROTATE = "rotate"
 
 
 class Parked(StrEnum):
@@ -182,7 +183,10 @@ def sweep(
 
 def subscriptions(
     what: Annotated[
-        Links, typer.Argument(help="list what we hold, ensure that all stand, remove them all.")
+        Links,
+        typer.Argument(
+            help="list what we hold, ensure that all stand, remove them all, rotate their secrets."
+        ),
     ] = Links.LIST,
     config: ConfigOption = None,
     format: FormatOption = Format.TEXT,
@@ -196,7 +200,9 @@ def subscriptions(
         if what is Links.REMOVE:
             removed = supervisor.remove()
             warn(f"{removed} Subscriptions were removed")
-        if what is Links.ENSURE:
+        if what is Links.ROTATE:
+            warn(f"{supervisor.rotate()} Subscriptions have a new secret")
+        if what in (Links.ENSURE, Links.ROTATE):
             end = time.monotonic() + _SETTLED
             while not (settled := supervisor.settled()) and time.monotonic() < end:
                 if not supervisor.step():

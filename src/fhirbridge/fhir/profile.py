@@ -1,4 +1,4 @@
-"""What a make of server can and cannot, as far as writing to it is concerned.
+"""What a make of server can and cannot, as far as writing to it and subscribing are concerned.
 
     choose(profiles, statement)          the profile whose software the server says it is
     fitted(profile, statement) -> Fit    the profile, completed by what the server says of itself
@@ -12,12 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from .ours import items
 
 #: What we write where it is taken.
 WRITTEN = ("Task", "Communication", "Provenance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribing:
+    """How a make of server lives with Subscriptions.
+
+    `renew`: it turns them off by itself, so that they are asked for anew so often. `websocket`:
+    where its websocket stands, below the root of the server. `signed_by`: the extension in which
+    it takes a secret and then signs what it sends. `authorization`: False where it refuses
+    whoever signs in.
+    """
+
+    renew: timedelta | None = None
+    websocket: str | None = None
+    signed_by: str | None = None
+    authorization: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +57,7 @@ class Profile:
     intents: tuple[str, ...] = ()
     statuses: Mapping[str, str] = field(default_factory=dict)
     drops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    subscribing: Subscribing = Subscribing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +72,7 @@ class Fit:
     intents: tuple[str, ...] = ()
     statuses: Mapping[str, str] = field(default_factory=dict)
     drops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    subscribing: Subscribing = Subscribing()
 
 
 def choose(profiles: Iterable[Profile], statement: Mapping[str, Any]) -> Profile:
@@ -91,6 +110,7 @@ def fitted(profile: Profile, statement: Mapping[str, Any] | None = None) -> Fit:
         intents=profile.intents,
         statuses=profile.statuses,
         drops=profile.drops,
+        subscribing=profile.subscribing,
     )
 
 

@@ -1,9 +1,9 @@
 """The Subscription that we ask a server for, and its life. Pure; the supervisor acts.
 
-One classic R4 rest-hook Subscription for each server and type, with the criteria `Type?`: a
-status filter would hide the update that leaves it, and a filter that HAPI cannot evaluate lets
-everything through (docs/servers.md 3). R4 gives Subscriptions no identifier, so ours are known by a
-tag, or, where a server drops tags, by the endpoint and the criteria.
+One classic R4 Subscription, rest-hook or websocket, for each server and type, with the criteria
+`Type?`: a status filter would hide the update that leaves it, and a filter that HAPI cannot
+evaluate lets everything through (docs/servers.md 3). R4 gives Subscriptions no identifier, so
+ours are known by a tag, or, where a server drops tags, by the endpoint and the criteria.
 
 Its life is the table `LIFE`: in a state, a sign leads to a state and something to do. What is
 not in the table changes nothing. Whatever the state, polling goes on: slowly when the
@@ -18,7 +18,9 @@ from enum import StrEnum
 from typing import Any
 
 from .references import TYPE
+from .told import instant
 
+REST_HOOK, WEBSOCKET = "rest-hook", "websocket"
 SECRET_HEADER = "X-Fhirbridge-Secret"
 TAG = {"system": "urn:fhirbridge:tag", "code": "fhirbridge"}
 _SEND_DELETES = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages"
@@ -37,10 +39,13 @@ def wanted(
     public_url: str,
     key: str,
     secret: str,
+    channel: str = REST_HOOK,
+    signed_by: str | None = None,
     end: datetime | None = None,
 ) -> dict[str, Any]:
     """The Subscription to ask `server` for, so that it tells us of every change of `type_`.
 
+    `signed_by`: the extension in which this make of server takes the secret to sign with.
     `end`: when the server shall drop it by itself. Raises ValueError for a secret with a
     colon, which some servers cut in two (Medplum), or for a type that is none.
     """
@@ -54,18 +59,27 @@ def wanted(
         "status": "requested",
         "reason": f"fhirbridge {instance}: reconcile infusion orders when a {type_} changes",
         "criteria": f"{type_}?",
-        "channel": {
-            # HAPI reads the extension here and not on the Subscription (hapi-fhir#3684).
-            "extension": [{"url": _SEND_DELETES, "valueBoolean": True}],
-            "type": "rest-hook",
-            "endpoint": endpoint(public_url, server, key),
-            "payload": "application/fhir+json",
-            "header": [f"{SECRET_HEADER}: {secret}"],
-        },
+        "channel": _channel(channel, endpoint(public_url, server, key), secret),
     }
+    if signed_by is not None:
+        subscription["extension"] = [{"url": signed_by, "valueString": secret}]
     if end is not None:
         subscription["end"] = end.isoformat(timespec="seconds")
     return subscription
+
+
+def _channel(kind: str, there: str, secret: str) -> dict[str, Any]:
+    """Nothing is sent to the endpoint of a websocket: there it is only a name."""
+    if kind == WEBSOCKET:
+        return {"type": WEBSOCKET, "endpoint": there}
+    return {
+        # HAPI reads the extension here and not on the Subscription (hapi-fhir#3684).
+        "extension": [{"url": _SEND_DELETES, "valueBoolean": True}],
+        "type": REST_HOOK,
+        "endpoint": there,
+        "payload": "application/fhir+json",
+        "header": [f"{SECRET_HEADER}: {secret}"],
+    }
 
 
 def own_query(instance: str, server: str, type_: str) -> dict[str, str]:
@@ -120,6 +134,8 @@ class Sign(StrEnum):
     REJECTED = "rejected"  # the server would not take it (a 4xx)
     HEARD = "heard"  # a notification came by it
     UNTOLD = "untold"  # a poll found a change that it should have told and did not
+    QUIET = "quiet"  # nothing came for much longer than this source usually leaves us alone
+    EXPIRES = "expires"  # its server will drop it soon
     OVERDUE = "overdue"  # the state has lasted longer than its PATIENCE
 
 
@@ -150,6 +166,8 @@ LIFE: Mapping[tuple[State, Sign], Step] = {
     **_each("absent requested error off gone refused", Sign.SAYS_ACTIVE, _STARTED),
     **_each("requested silent refused", Sign.HEARD, _STARTED),
     **_each("active", Sign.UNTOLD, (State.SILENT, Action.CATCH_UP)),
+    **_each("active", Sign.QUIET, (State.ACTIVE, Action.CATCH_UP)),
+    **_each("active silent", Sign.EXPIRES, _ASKED),
     **_each("absent active error off gone", Sign.SAYS_REQUESTED, (State.REQUESTED, Action.NOTHING)),
     **_each(
         "absent requested active silent off gone refused",
@@ -180,14 +198,20 @@ def next_step(state: State, sign: Sign) -> Step:
     return LIFE.get((state, sign), (state, Action.NOTHING))
 
 
-def sign_of(found: Mapping[str, Any] | None, public_url: str, server: str, key: str) -> Sign:
+def sign_of(
+    found: Mapping[str, Any] | None,
+    public_url: str,
+    server: str,
+    key: str,
+    channel: str = REST_HOOK,
+) -> Sign:
     """What the server's copy of our Subscription says; None: it has none.
 
-    Only the address is compared: servers change other elements, or hide the header.
+    Only channel and address are compared: servers change other elements, or hide the header.
     """
     if found is None:
         return Sign.MISSING
-    if _endpoint_of(found) != endpoint(public_url, server, key):
+    if (_channel_of(found), _endpoint_of(found)) != (channel, endpoint(public_url, server, key)):
         return Sign.DIFFERS
     said = {
         "requested": Sign.SAYS_REQUESTED,
@@ -195,6 +219,22 @@ def sign_of(found: Mapping[str, Any] | None, public_url: str, server: str, key: 
         "error": Sign.SAYS_ERROR,
     }
     return said.get(str(found.get("status")), Sign.SAYS_OFF)
+
+
+def expires(
+    found: Mapping[str, Any], since: datetime, now: datetime, renew: timedelta | None
+) -> bool:
+    """Will the server drop it soon? `renew`: how long this make of server is known to keep one.
+
+    Else by its own `end`: when four fifths of the time are over. The time begins when the server
+    last changed it; `since`, when we saw that it was active, where the server does not say.
+    """
+    meta = found.get("meta")
+    began = (isinstance(meta, Mapping) and instant(meta.get("lastUpdated"))) or since
+    if renew is not None and now - began >= renew:
+        return True
+    end = instant(found.get("end"))
+    return end is not None and now - began >= (end - began) * 0.8
 
 
 def is_overdue(state: State, since: datetime, now: datetime) -> bool:
@@ -208,6 +248,11 @@ def _own_tag(instance: str, server: str, type_: str) -> dict[str, str]:
 
 def _endpoints(public_url: str, server: str) -> str:
     return f"{public_url.rstrip('/')}/notify/{server}/"
+
+
+def _channel_of(subscription: Mapping[str, Any]) -> object:
+    channel = subscription.get("channel")
+    return channel.get("type") if isinstance(channel, Mapping) else None
 
 
 def _endpoint_of(subscription: Mapping[str, Any]) -> str | None:

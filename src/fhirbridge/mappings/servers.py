@@ -7,11 +7,12 @@ another part of the bridge is one more field here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import Field
 
-from fhirbridge.fhir.profile import Profile
+from fhirbridge.fhir.profile import Profile, Subscribing
 from fhirbridge.yamlfile import Strict
 
 from .codes import EMPTY
@@ -46,6 +47,24 @@ class Writing(Strict):
     drops: dict[Written, list[str]] = Field(default={})
 
 
+class Subscriptions(Strict):
+    """`subscriptions:`, how it lives with ours."""
+
+    renew_minutes: int | None = Field(default=None, gt=0)
+    websocket: str | None = Field(default=None, pattern=r"^/")
+    signed_by: str | None = None
+    authorization: bool = True
+
+    def to_fhir(self) -> Subscribing:
+        renew = self.renew_minutes
+        return Subscribing(
+            renew=timedelta(minutes=renew) if renew else None,
+            websocket=self.websocket,
+            signed_by=self.signed_by,
+            authorization=self.authorization,
+        )
+
+
 class ServerFile(Strict):
     """One file of `servers/`: one make of server."""
 
@@ -54,6 +73,7 @@ class ServerFile(Strict):
     verified: bool
     software: list[str] = EMPTY
     write: Writing = Writing()
+    subscriptions: Subscriptions = Subscriptions()
 
     def to_fhir(self, name: str) -> Profile:
         """The profile of this name."""
@@ -69,6 +89,7 @@ class ServerFile(Strict):
             intents=tuple(write.intents),
             statuses={str(ours): str(theirs) for ours, theirs in write.statuses.items()},
             drops={type_: tuple(names) for type_, names in write.drops.items()},
+            subscribing=self.subscriptions.to_fhir(),
         )
 
 

@@ -208,7 +208,20 @@ class Store:
         self._db.write(lambda tx: links.advance(tx, source, type_, to))
 
     def save_subscription(self, row: SubscriptionRow) -> None:
+        """Keep it as it is here, but for `last_heard`: that only hearing changes."""
         self._db.write(lambda tx: links.save(tx, row))
+
+    def walk_subscription(
+        self,
+        source: str,
+        type_: str,
+        states: tuple[str, str],
+        now: datetime,
+        *,
+        problem: str | None = None,
+    ) -> bool:
+        """From one state to another; False, and nothing done, when it is not in the first."""
+        return self._db.write(lambda tx: links.walk(tx, source, type_, states, now, problem))
 
     def forget_subscription(self, source: str, type_: str) -> None:
         self._db.write(lambda tx: links.forget(tx, source, type_))

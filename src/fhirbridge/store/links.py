@@ -35,10 +35,18 @@ def save(tx: Tx, row: SubscriptionRow) -> None:
         "since": micros(row.since),
         "last_heard": micros_or_none(row.last_heard),
     }
-    keys = {"source", "type"}
+    keys = {"source", "type", "last_heard"}  # who hears may be quicker than who saves
     insert = tx.upsert(s).values(plain)
     rest = {name: value for name, value in plain.items() if name not in keys}
     tx.run(insert.on_conflict_do_update(index_elements=[s.c.source, s.c.type], set_=rest))
+
+
+def walk(
+    tx: Tx, source: str, type_: str, states: tuple[str, str], now: datetime, problem: str | None
+) -> bool:
+    before, after = states
+    here = sa.update(s).where(s.c.source == source, s.c.type == type_, s.c.state == before)
+    return bool(tx.run(here.values(state=after, since=micros(now), problem=problem)))
 
 
 def forget(tx: Tx, source: str, type_: str) -> None:
