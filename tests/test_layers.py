@@ -45,6 +45,7 @@ LIVES_IN = {
     "sqlite3": {"store", "audit.shelf"},  # the index of an audit lives as long as the audit
     "starlette": {"sandbox", "web"},
     "typer": {"cli"},
+    "websockets": {"fhir.websocket"},
     "yaml": {"yamlfile"},
 }
 READS_ENVIRONMENT = {"settings"}

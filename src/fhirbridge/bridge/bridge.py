@@ -25,7 +25,7 @@ from fhirbridge.store.records import Delivery, Heard, Lease, LostLease, Unwritab
 
 from .deciding import Decider
 from .gathering import Gatherer
-from .hearing import ANYTHING, Concerns, When
+from .hearing import ANYTHING, Concerns, When, anything
 from .intake import Intake, Kept
 from .ports import Store
 from .reconciling import Outcome, Reconciler, TooMuch
@@ -136,6 +136,11 @@ class Bridge:
             self.store.raise_(f"{name}:{ANYTHING}", self.clock(), why="start")
         return len(self.sources)
 
+    def missed(self, source: Source, type_: str) -> None:
+        """Nobody could tell us of changes of this type for a while: read them."""
+        self.store.raise_(anything(source, type_), self.clock(), why="listening again")
+        self.wake()
+
     def tick(self) -> int:
         """Make due what time alone may have changed; answers how many."""
         return self.store.ring(self.clock())
@@ -202,7 +207,7 @@ class Bridge:
             self._fail(lease, error, None)
         except FhirError as error:
             # A person waits for somebody to look; polling never ends.
-            never = lease.subject.endswith(f":{ANYTHING}")
+            never = lease.subject.endswith(ANYTHING)
             self._fail(lease, error, self._backoff(lease) if never else None)
         except Exception as error:  # noqa: BLE001 - a defect must not lose the mark
             again = self._backoff(lease) if lease.attempts + 1 < ATTEMPTS else None
@@ -235,6 +240,10 @@ class Bridge:
                 self.store.hurry(self.clock(), server=source)
             again = self.clock() + self._until_next_sweep(self.sources[source])
             self.store.finish(lease, self.clock(), look_again=again)
+            return Outcome(lease.subject)
+        if what.endswith(f"/{ANYTHING}"):
+            self._sweeper.sweep_type(self.sources[source], what.partition("/")[0])
+            self.store.finish(lease, self.clock())
             return Outcome(lease.subject)
         if not what.startswith("Patient/"):
             self._whose(lease, self.sources[source], what)

@@ -39,6 +39,12 @@ log = logging.getLogger("fhirbridge")
 ANYTHING = "*"
 
 
+def anything(source: Source, type_: str | None) -> str:
+    """The subject that stands for what changed on a source: of one type, else of all."""
+    known = type_ is not None and type_ in ("Patient", *source.types)
+    return f"{source.name}:{type_}/{ANYTHING}" if known else f"{source.name}:{ANYTHING}"
+
+
 class When(StrEnum):
     """The condition on which an event makes its subject due."""
 

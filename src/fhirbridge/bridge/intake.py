@@ -12,18 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hmac import compare_digest
 from typing import Protocol
 
+from fhirbridge.core.events import Event, Verb
 from fhirbridge.fhir import notify
 from fhirbridge.fhir.signature import is_signed, signature_of
 from fhirbridge.fhir.subscription import SECRET_HEADER
+from fhirbridge.fhir.told import Told
 from fhirbridge.store.group import GroupCommit
 from fhirbridge.store.records import Delivery, Heard, SubscriptionRow
 
-from .hearing import Concerns
+from .hearing import Concerns, anything
 from .sources import Source
 
 #: Unknown keys make us look into the store again, but not more often than this.
@@ -103,6 +105,26 @@ class Intake:
         on_disk = self._group.submit(delivery)
         on_disk.add_done_callback(lambda done: self._tell(delivery, done))
         return Kept(heard.answer, on_disk)
+
+    def pinged(self, link: SubscriptionRow) -> Future[Heard]:
+        """A websocket said that something changed which this Subscription is about.
+
+        Raises `Unwritable` when it cannot be taken now.
+        """
+        source = self._sources[link.source]
+        event = self._concerns.stored(source, Told(Event(link.source, Verb.TOUCHED, link.type)))
+        delivery = Delivery(
+            source=link.source,
+            key=link.key,
+            received_at=self._clock(),
+            dialect="websocket",
+            content_type="",
+            body=b"",
+            events=[replace(event, subject=anything(source, link.type))],
+        )
+        on_disk = self._group.submit(delivery)
+        on_disk.add_done_callback(lambda done: self._tell(delivery, done))
+        return on_disk
 
     def _tell(self, delivery: Delivery, done: Future[Heard]) -> None:
         if not done.cancelled() and done.exception() is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
+from urllib.parse import urljoin, urlsplit
 
 from fhirbridge.core.facts import Party
 from fhirbridge.core.findings import Role
@@ -45,6 +46,18 @@ class Source:
     def push(self) -> bool:
         """Whether it shall notify us."""
         return self.channel is not None
+
+    @property
+    def websocket(self) -> str | None:
+        """Where its websocket stands: as configured, else as its make or the server itself says."""
+        if self.websocket_url is not None:
+            return self.websocket_url
+        said = self.fit.subscribing.websocket
+        if said is None:
+            return None
+        url = urlsplit(urljoin(self.server.base_url, said))
+        scheme = {"http": "ws", "https": "wss"}.get(url.scheme, url.scheme)
+        return url._replace(scheme=scheme).geturl()
 
     @property
     def types(self) -> tuple[str, ...]:

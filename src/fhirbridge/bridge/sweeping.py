@@ -48,9 +48,11 @@ class Sweeper:
         The first sweep, and a full one, begin at the beginning. Raises what the server raises;
         the watermarks of the types that were read through have moved then.
         """
-        return sum(self._type(source, type_, full) for type_ in ("Patient", *source.types))
+        types = ("Patient", *source.types)
+        return sum(self.sweep_type(source, type_, full=full) for type_ in types)
 
-    def _type(self, source: Source, type_: str, full: bool) -> int:
+    def sweep_type(self, source: Source, type_: str, *, full: bool = False) -> int:
+        """The same for one type."""
         mark = None if full else self._store.watermark(source.name, type_)
         since = BEGINNING if mark is None else mark - OVERLAP
         began, news, untold = self._clock(), 0, 0

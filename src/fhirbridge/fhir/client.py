@@ -64,7 +64,7 @@ class Server:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.name, self.base_url = name, base_url.rstrip("/")
-        self._clock = clock
+        self._clock, self._auth = clock, auth
         self._http = Http(
             name,
             auth=auth,
@@ -80,6 +80,10 @@ class Server:
 
     def close(self) -> None:
         self._http.close()
+
+    def sign_in(self) -> Mapping[str, str]:
+        """The headers by which we sign in now, for a connection that is no request."""
+        return self._auth.headers()
 
     @property
     def requests(self) -> int:

@@ -11,12 +11,13 @@ create is tried with it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from .ours import items
 
+_WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
 #: What we write where it is taken.
 WRITTEN = ("Task", "Communication", "Provenance")
 
@@ -26,9 +27,9 @@ class Subscribing:
     """How a make of server lives with Subscriptions.
 
     `renew`: it turns them off by itself, so that they are asked for anew so often. `websocket`:
-    where its websocket stands, below the root of the server. `signed_by`: the extension in which
-    it takes a secret and then signs what it sends. `authorization`: False where it refuses
-    whoever signs in.
+    where its websocket stands, below the root of the server or as a whole address. `signed_by`:
+    the extension in which it takes a secret and then signs what it sends. `authorization`: False
+    where it refuses whoever signs in.
     """
 
     renew: timedelta | None = None
@@ -110,7 +111,9 @@ def fitted(profile: Profile, statement: Mapping[str, Any] | None = None) -> Fit:
         intents=profile.intents,
         statuses=profile.statuses,
         drops=profile.drops,
-        subscribing=profile.subscribing,
+        subscribing=replace(
+            profile.subscribing, websocket=profile.subscribing.websocket or says.websocket()
+        ),
     )
 
 
@@ -144,6 +147,12 @@ class _Says:
         said = [self._types[each].get("conditionalCreate") for each in WRITTEN if self._has(each)]
         answers = [each for each in said if isinstance(each, bool)]
         return all(answers) if answers else None
+
+    def websocket(self) -> str | None:
+        for each in items(self._rest, "extension"):
+            if each.get("url") == _WEBSOCKET and isinstance(each.get("valueUri"), str):
+                return str(each["valueUri"])
+        return None
 
     def _has(self, type_: str) -> bool:
         return type_ in self._types

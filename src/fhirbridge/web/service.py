@@ -21,6 +21,7 @@ import uvicorn
 
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.story import Story, Watcher
+from fhirbridge.listening import Listeners
 from fhirbridge.store.records import StoreError
 from fhirbridge.supervisor import Supervisor
 
@@ -61,6 +62,7 @@ class Service:
         self._socket = _bound(host, port)
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         self.supervisor = supervise(self.url) if supervise else None
+        self._listeners = Listeners(bridge)
         meter, console = Metrics(bridge.store, bridge.clock), Console(bridge)
         bridge.watcher = _all(bridge.watcher, meter, console)
         self._news, self._stop = threading.Condition(), threading.Event()
@@ -101,6 +103,7 @@ class Service:
     ) -> None:
         self._server.should_exit = True
         self._door.join()
+        self._listeners.close()
         self.bridge.close()
         self._stop.set()
         self._wake()
@@ -139,6 +142,8 @@ class Service:
                 self._wake()
             if self.supervisor is not None and self._try(self.supervisor.step):
                 self.bridge.intake.renew()
+            if self.supervisor is not None:
+                self._try(self._listeners.step)
             self._stop.wait(self._tick)
 
     def _try(self, what: Callable[[], int]) -> int:
