@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,7 @@ def main() -> int:
     wanted.add_argument("--rate", type=float, default=30, help="changes a second")
     wanted.add_argument("--logs", type=Path, help="keep what the programs say in this folder")
     asked = wanted.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))  # and nothing is left running
     with tempfile.TemporaryDirectory(prefix="fhirbridge-chaos-") as scratch:
         folder = asked.logs or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
@@ -171,7 +173,9 @@ def _swept(made: Estate) -> None:
     for each in made.victims.values():
         each.start(wait=True)
     line = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "sweep"]
-    done = subprocess.run(line, cwd=made.folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        line, cwd=made.folder, capture_output=True, text=True, check=False, timeout=_AT_REST
+    )
     if done.returncode:
         raise RuntimeError(f"the sweep failed: {done.stdout}{done.stderr}")
     store = Store(made.settings.store, ids=wiring.names)

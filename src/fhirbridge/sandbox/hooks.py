@@ -92,7 +92,12 @@ class Hooks:
 
     def start(self, http: httpx.AsyncClient) -> None:
         """Listen to the store from now on; call on the loop that shall deliver."""
-        self._http, self._loop = http, asyncio.get_running_loop()
+        # The lanes: so many deliveries at once; the others wait for their turn, as at HAPI.
+        self._http, self._loop, self._lanes = (
+            http,
+            asyncio.get_running_loop(),
+            asyncio.Semaphore(32),
+        )
         self._store.listeners.append(self._heard)
 
     def idle(self, timeout: float) -> None:
@@ -122,7 +127,7 @@ class Hooks:
             for wait in self._waits:
                 await asyncio.sleep(wait)
                 while self.silent:
-                    await asyncio.sleep(0.01)
+                    await asyncio.sleep(0.1)
                 if await act():
                     return
             log.warning("delivery of %s given up", version.place)
@@ -139,6 +144,7 @@ class Hooks:
 
     async def _deliver(self, channel: Resource, version: Version) -> bool:
         try:
-            return understood(await self._http.send(request(channel, version)))
+            async with self._lanes:
+                return understood(await self._http.send(request(channel, version)))
         except (httpx.HTTPError, httpx.InvalidURL):
             return False
