@@ -58,11 +58,10 @@ def meant(wanted: Resource, version: Version) -> bool:
 
 def understood(answer: httpx.Response) -> bool:
     """HAPI parses every JSON answer as a FHIR resource; what is none counts as a failure."""
-    kind = answer.headers.get("content-type", "")
-    if not answer.is_success or not answer.content or "json" not in kind:
+    if not answer.content or "json" not in answer.headers.get("content-type", ""):
         return answer.is_success
     try:
-        return "resourceType" in loads(answer.content)
+        return answer.is_success and "resourceType" in loads(answer.content)
     except (NotJson, TypeError):
         return False
 
@@ -87,17 +86,13 @@ class Hooks:
     def __init__(self, store: Store, delay: float, retries: Sequence[float], on: bool) -> None:
         self.silent = False
         self._store, self._waits, self._on = store, (delay, *retries), on
-        self._pending, self._done = 0, threading.Condition()
+        # Lanes: so many deliveries at once, the others wait for their turn, as at HAPI.
+        self._pending, self._done, self._lanes = 0, threading.Condition(), asyncio.Semaphore(32)
         store.checks.append(check)
 
     def start(self, http: httpx.AsyncClient) -> None:
         """Listen to the store from now on; call on the loop that shall deliver."""
-        # The lanes: so many deliveries at once; the others wait for their turn, as at HAPI.
-        self._http, self._loop, self._lanes = (
-            http,
-            asyncio.get_running_loop(),
-            asyncio.Semaphore(32),
-        )
+        self._http, self._loop = http, asyncio.get_running_loop()
         self._store.listeners.append(self._heard)
 
     def idle(self, timeout: float) -> None:
