@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from typer.main import get_command
 from fhirbridge.cli import serving
 from fhirbridge.cli.main import app, main
 from fhirbridge.fhir import jsonio
+from fhirbridge.store import Store
 
 COMMANDS = sorted(getattr(get_command(app), "commands", {}))
 HEAVY = {"celery", "fastapi", "fhir", "httpx", "pydantic", "sqlalchemy", "uvicorn", "yaml"}
@@ -177,3 +179,20 @@ def test_it_listens_where_servers_are_told_to_reach_it(
     public_url: str, host: str, port: int
 ) -> None:
     assert serving.listens_at(public_url) == (host, port)
+
+
+def test_parked_work_is_retried_by_what_is_wrong_with_it(fhirbridge: Call, tmp_path: Path) -> None:
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    numbers = iter(range(100))
+    store = Store(f"sqlite:///{tmp_path}/fhirbridge.db", ids=lambda: f"id-{next(numbers)}")
+    for server, subject in (("ehr", "ehr:Patient/a"), ("payer", "ehr:Patient/b")):
+        store.raise_(subject, now, why="a test")
+        (lease,) = store.lease("w", now, timedelta(minutes=1))
+        store.fail(lease, now, error=f"{server}: create Task: 400: refused", retry_at=None)
+    store.close()
+    assert "1 are due again" in fhirbridge("parked", "retry", "--where", "PAYER:").err
+    assert "ehr:Patient/b" not in fhirbridge("parked").out
+    assert "0 are due again" in fhirbridge("parked", "retry", "--where", "nothing like it").err
+    wrong = fhirbridge("parked", "retry", "--all", "--where", "x")
+    assert (wrong.code, "one of them" in wrong.err) == (2, True)
+    assert "1 are due again" in fhirbridge("parked", "retry", "--all").err

@@ -230,6 +230,7 @@ def wire(
             sweep=timedelta(seconds=settings.sweep_seconds),
             poll=timedelta(seconds=settings.poll_seconds),
             lease=timedelta(seconds=settings.lease_seconds),
+            keep=timedelta(days=settings.keep_days),
         ),
         watcher=watcher,
     )

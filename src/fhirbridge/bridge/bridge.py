@@ -52,6 +52,7 @@ class Pace:
     retry: timedelta = timedelta(seconds=30)  # before what failed is tried again
     # Longer than any reconciliation should take; a killed worker's subject is due again after it.
     lease: timedelta = timedelta(minutes=3)
+    keep: timedelta = timedelta(days=30)  # how long the journal of deliveries is kept
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,10 @@ class Bridge:
         """Nobody could tell us of changes of this type for a while: read them."""
         self.store.raise_(anything(source, type_), self.clock(), why="listening again")
         self.wake()
+
+    def forget(self, stopped: Callable[[], bool]) -> int:
+        """Purge what the journal has kept for long enough, in small steps; answers how many."""
+        return self.store.purge(self.clock() - self.pace.keep, stopped=stopped)
 
     def tick(self) -> int:
         """Make due what time alone may have changed; answers how many."""

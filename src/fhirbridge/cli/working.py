@@ -24,9 +24,11 @@ from .common import (
 
 if TYPE_CHECKING:
     from fhirbridge.bridge.reconciling import Outcome
+    from fhirbridge.store import Store
     from fhirbridge.store.records import Mark
     from fhirbridge.texts import Texts
 
+_MOST_PARKED = 100_000
 _SETTLED = 60.0  # seconds to wait for Subscriptions to become active
 
 
@@ -236,6 +238,16 @@ def parked(
         list[str] | None,
         typer.Argument(metavar="[SUBJECT]...", help="As `list` names them; retry: all if none."),
     ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            "--where",
+            metavar="TEXT",
+            help="retry: those whose subject or error holds this text, e.g. “pharmacy:”.",
+            show_default=False,
+        ),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="retry: all of them.")] = False,
     reason: Annotated[
         str, typer.Option("--reason", help="Why it is dropped: kept in the journal.")
     ] = "dropped by a person",
@@ -253,7 +265,10 @@ def parked(
         if what in (Parked.SHOW, Parked.DROP) and not subjects:
             raise Wrong(f"name what to {what.value}: fhirbridge parked {what.value} SUBJECT")
         if what is Parked.RETRY:
-            warn(f"{store.retry(subjects or None, now)} are due again")
+            if len([way for way in (subjects, where, every) if way]) > 1:
+                raise Wrong("parked retry: give subjects, --where or --all, one of them")
+            these = _those_with(store, where) if where else subjects or None
+            warn(f"{store.retry(these, now)} are due again")
         if what is Parked.DROP:
             for subject in subjects or ():
                 if not store.drop(subject, reason, now):
@@ -273,6 +288,16 @@ def parked(
         table(tuple(rows[0]), [tuple(row.values()) for row in rows])
     else:
         print("nothing is set aside")
+
+
+def _those_with(store: Store, text: str) -> list[str]:
+    """Of what is set aside, the subjects in whose name or error the text stands."""
+    text = text.lower()
+    return [
+        mark.subject
+        for mark in store.parked(_MOST_PARKED)
+        if text in f"{mark.subject} {mark.last_error or ''}".lower()
+    ]
 
 
 def _mark(mark: Mark) -> dict[str, object]:

@@ -262,18 +262,25 @@ class Store:
     def counts(self, now: datetime) -> Counts:
         return self._db.read(lambda tx: marks.tally(tx, now, *journal.tally(tx)))
 
-    def purge(self, before: datetime, *, keep_latest: Collection[str] = ()) -> int:
+    def purge(
+        self,
+        before: datetime,
+        *,
+        keep_latest: Collection[str] = (),
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> int:
         """Forget what was received before, in small steps; answers how many rows went.
+        `stopped` is asked after each step.
 
         `keep_latest` names the sources that cannot be read again: the newest delivery of each of
         their records stays.
         """
-        return sum(self._walk(step) for step in retention.steps(before, keep_latest))
+        return sum(self._walk(step, stopped) for step in retention.steps(before, keep_latest))
 
-    def _walk(self, step: retention.Walk) -> int:
+    def _walk(self, step: retention.Walk, stopped: Callable[[], bool]) -> int:
         done = self._db.write(lambda tx: step(tx, None))
         removed = done.removed
-        while (after := done.after) is not None:
+        while (after := done.after) is not None and not stopped():
             done = self._db.write(partial(step, after=after))
             removed += done.removed
         return removed

@@ -23,6 +23,7 @@ from .database import (
     AnyRow,
     Row,
     Tx,
+    chunks,
     constant,
     micros,
     micros_or_none,
@@ -142,11 +143,10 @@ def parked(tx: Tx, limit: int) -> list[Mark]:
 def retry(tx: Tx, subjects: Sequence[str] | None, now: datetime) -> int:
     at = micros(now)
     these = sa.update(m).where(m.c.lease_id.is_(None), m.c.due_at.is_not(None))
+    afresh = these.values(parked_at=None, attempts=0, due_at=at, ready_at=at)
     if subjects is None:
-        these = these.where(m.c.parked_at.is_not(None))
-    else:
-        these = these.where(m.c.subject.in_(subjects))
-    return tx.run(these.values(parked_at=None, attempts=0, due_at=at, ready_at=at))
+        return tx.run(afresh.where(m.c.parked_at.is_not(None)))
+    return sum(tx.run(afresh.where(m.c.subject.in_(some))) for some in chunks(subjects))
 
 
 def hurry(tx: Tx, server: str | None, now: datetime) -> int:

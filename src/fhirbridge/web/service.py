@@ -34,6 +34,7 @@ log = logging.getLogger("fhirbridge.web")
 #: How long a worker sleeps when nothing wakes it: news by other processes is found so late.
 _NAP = 1.0
 _TICK = 1.0
+_FORGET = 3600.0  # between purges of the journal
 #: How many of the due a worker takes at once; each is seen through before the next.
 _HANDFUL = 1
 
@@ -82,6 +83,7 @@ class Service:
             for n in range(workers)
         ]
         self._others.append(threading.Thread(target=self._ticks, name="ticker"))
+        self._others.append(threading.Thread(target=self._forgets, name="forgetter"))
 
     def __enter__(self) -> Self:
         self._door.start()
@@ -145,6 +147,11 @@ class Service:
             if self.supervisor is not None:
                 self._try(self._listeners.step)
             self._stop.wait(self._tick)
+
+    def _forgets(self) -> None:
+        while not self._stop.wait(_FORGET):
+            if gone := self._try(lambda: self.bridge.forget(self._stop.is_set)):
+                log.info("the journal forgot %d rows", gone)
 
     def _try(self, what: Callable[[], int]) -> int:
         """A store that cannot be written now is no reason to end: it is tried again."""
