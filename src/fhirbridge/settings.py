@@ -205,6 +205,7 @@ class Settings(yamlfile.Strict):
     broker: str | None = Field(
         default=None, repr=False, pattern=r"^(rediss?|unix|redis\+socket)://"
     )
+    worklist_token: Secret | None = None  # who sends it may read our own worklist at /fhir
     mappings: Words = ()
     keys: str = "fhirbridge-keys.json"  # with which smart_backend signs: `fhirbridge keys new`
     sweep_seconds: int = Field(default=900, gt=0)  # how often a server is polled that pushes

@@ -19,6 +19,7 @@ from fhirbridge.bridge.hearing import Concerns
 from fhirbridge.bridge.makes import Make
 from fhirbridge.bridge.sources import Source
 from fhirbridge.bridge.story import Watcher, nobody
+from fhirbridge.bridge.worklist import Worklist
 from fhirbridge.bridge.writing import Writer
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.facts import Party
@@ -215,10 +216,13 @@ def wire(
         for name in settings.servers
     }
     made = decider(settings, known, sources, today=clock().date())
+    store = Store(settings.store, ids=ids)
+    token = settings.worklist_token
     return Bridge(
         sources=tuple(sources.values()),
         home=made.home,
-        store=Store(settings.store, ids=ids),
+        store=store,
+        own=Worklist(store, clock, token.get_secret_value() if token else None),
         concerns=Concerns(known),
         decider=made,
         writer=Writer(settings.instance, words(settings)),

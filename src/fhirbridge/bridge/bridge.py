@@ -33,6 +33,7 @@ from .silence import Silence
 from .sources import Source
 from .story import Arrived, Failed, Watcher, nobody
 from .sweeping import Sweeper
+from .worklist import Worklist
 from .writing import Writer
 
 log = logging.getLogger("fhirbridge")
@@ -68,7 +69,7 @@ class Bridge:
 
     `home` is the source that holds the worklist; `pool` reads sources at the same time;
     `identity` are the identifier systems that join records (None: any). `wake` is called when
-    something became due, so that workers need not look all the time.
+    something became due, so that workers need not look all the time. `own` is our own worklist.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Bridge:
         clock: Callable[[], datetime],
         pool: Executor,
         identity: frozenset[str] | None = None,
+        own: Worklist | None = None,
         pace: Pace | None = None,
         watcher: Watcher = nobody,
         wake: Callable[[], None] = lambda: None,
@@ -91,6 +93,8 @@ class Bridge:
         self.store, self.clock, self.watcher = store, clock, watcher
         self.pace, self.wake = pace or Pace(), wake
         self.mode = decider.mode
+        self.own = own or Worklist(store, clock)
+        self.home_url = self.sources[home].server.base_url if home else ""
         self._concerns = concerns
         self._reconciler = Reconciler(
             home=self.sources[home] if home else None,
@@ -98,6 +102,7 @@ class Bridge:
             gatherer=Gatherer(sources, identity, pool),
             decider=decider,
             writer=writer,
+            own=self.own,
             clock=clock,
             watcher=lambda story: self.watcher(story),
             retry=self.pace.retry,

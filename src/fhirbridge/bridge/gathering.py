@@ -145,6 +145,8 @@ class Gatherer:
         def one(name: str) -> Chart | FhirError:
             source = self._sources[name]
             try:
+                if "worklist" in source.holds:
+                    source.learn()  # whether it has Tasks that can be asked for
                 return source.server.chart(queries[name], source.types)
             except FhirError as error:
                 return error

@@ -8,7 +8,7 @@ when time alone could change what is found.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,8 +21,10 @@ from fhirbridge.store.records import Lease, LostLease, Written
 from .deciding import Decider, Decision, Recent
 from .gathering import CUT, Gatherer
 from .ports import Store
+from .sending import Sender
 from .sources import Source
 from .story import Decided, NotWatched, Read, Watcher, Wrote
+from .worklist import Worklist
 from .writing import Writer
 
 #: More changes at once for one person are a fault of data or of ours, and nobody's to read.
@@ -57,6 +59,7 @@ class Reconciler:
         gatherer: Gatherer,
         decider: Decider,
         writer: Writer,
+        own: Worklist,
         clock: Callable[[], datetime],
         watcher: Watcher,
         retry: timedelta,
@@ -64,6 +67,7 @@ class Reconciler:
     ) -> None:
         self._home, self._store, self._gatherer = home, store, gatherer
         self._decider, self._writer = decider, writer
+        self._own = own
         self._clock, self._watcher, self._retry = clock, watcher, retry
         self._silence = silence
 
@@ -117,6 +121,8 @@ class Reconciler:
             raise Unavailable(self._home.name, "read the worklist", "not all of it was shown")
         if not gathered.records:
             return None
+        if self._home and not self._home.has_tasks:
+            gathered = replace(gathered, ours=self._own.tasks(gathered.record_names))
         now = self._clock()
         return self._decider.decide(gathered, now, self._recall, recent, self._silence(now))
 
@@ -177,7 +183,7 @@ class Reconciler:
             if len(allowed.intents) > MOST:
                 raise TooMuch(f"{len(allowed.intents)} changes for one person, at most {MOST}")
             self._store.may_write(lease, self._clock())
-            receipts = self._home.server.transact(sent)
+            receipts = Sender(self._home, self._own).send(sent, decision.person.name)
             done = self._writer.written(decision, allowed, sent, receipts)
             self._count(allowed)
         if self._decider.patience.window:

@@ -8,7 +8,19 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from . import audit, joining, journal, leases, links, marks, people, retention, versions, waiting
+from . import (
+    audit,
+    joining,
+    journal,
+    leases,
+    links,
+    marks,
+    own,
+    people,
+    retention,
+    versions,
+    waiting,
+)
 from .database import Database
 from .records import (
     Counts,
@@ -17,6 +29,7 @@ from .records import (
     JournalLine,
     Lease,
     Mark,
+    OwnRecord,
     SubscriptionRow,
     WriteRecord,
     Written,
@@ -165,6 +178,20 @@ class Store:
     def add_openings(self, counts: Mapping[str, int], day: date) -> None:
         """Count new Tasks by owner."""
         self._db.write(lambda tx: waiting.add_openings(tx, counts, day))
+
+    # --- our own worklist
+
+    def keep_own(self, records: Sequence[OwnRecord]) -> list[bool]:
+        """Write resources of our own worklist, all or none; for each, whether it is new. Raises
+        `Stale` where one does not follow the newest version."""
+        return self._db.write(lambda tx: own.keep(tx, records))
+
+    def own_records(self, type_: str, patients: Collection[str] | None) -> list[bytes]:
+        """The resources of a type about these patient records (None: about all)."""
+        return self._db.read(lambda tx: own.bodies(tx, type_, patients))
+
+    def own_record(self, type_: str, id_: str) -> bytes | None:
+        return self._db.read(lambda tx: own.body(tx, type_, id_))
 
     # --- who is who
 

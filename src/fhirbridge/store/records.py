@@ -24,6 +24,10 @@ class Unwritable(StoreError):
     """Nothing can be kept now: disk full, database locked, connection gone. Answer 503, retry."""
 
 
+class Stale(StoreError):
+    """A record of our own worklist was changed since it was read: read again."""
+
+
 class LostLease(StoreError):
     """Another worker has the subject now, or the lease ran out. Stop; write nothing."""
 
@@ -112,6 +116,17 @@ class Written:
     digest: str  # of the figures it rests on (decision 13)
     action: str  # "open" | "revise" | "close" | …
     episode: int = 0  # of the trouble; 0 for what is no Task
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRecord:
+    """One resource of our own worklist, as its next version will be."""
+
+    type: str
+    id: str
+    patient: str  # the patient record that it is about: "ehr:Patient/p-7"
+    version: int
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

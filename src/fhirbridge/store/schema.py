@@ -157,6 +157,17 @@ openings = Table(
     Column("count", Integer, nullable=False),
 )
 
+# Our own worklist: Tasks and Communications that the worklist's server does not take.
+own = Table(
+    "own_worklist",
+    metadata,
+    Column("type", Text, primary_key=True),
+    Column("res_id", Text, primary_key=True),
+    Column("patient", Text, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
 writes = Table(
     "writes",
     metadata,

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.store.records import StoreError
 
-from . import metrics, notify
+from . import metrics, notify, worklist
 from .console import Console
 
 _NO_SCRIPTS = {
@@ -35,6 +35,7 @@ def app(bridge: Bridge, meter: metrics.Metrics, console: Console, jwks: Jwks = n
     """The web door of one bridge. `jwks`: our public keys, as they are now."""
     made = FastAPI(title="fhirbridge", openapi_url=None)
     made.router.routes.extend(notify.routes(bridge))
+    made.router.routes.extend(worklist.routes(bridge))
 
     @made.get("/healthz", response_class=PlainTextResponse)
     async def alive() -> str:

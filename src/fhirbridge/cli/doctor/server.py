@@ -53,7 +53,10 @@ def server_signs(source: Source, found: Settings) -> Iterator[Sign]:
 
 
 def _statement(source: Source) -> dict[str, Any]:
-    return source.server.capabilities()
+    statement = source.server.capabilities()
+    if "worklist" in source.holds:
+        source.learn()
+    return statement
 
 
 def _elsewhere(name: str, base_url: str, found: Settings) -> str:
@@ -115,7 +118,7 @@ def _abilities(source: Source, statement: Mapping[str, Any]) -> Iterator[Sign]:
     rest: Mapping[str, Any] = next(iter(statement.get("rest") or ()), {})
     offered = {str(each.get("type")): each for each in rest.get("resource") or ()}
     home = "worklist" in source.holds
-    wanted = {"Patient", *source.types} | ({"Communication"} if home else set())
+    wanted = {"Patient", *source.types}
     if missing := sorted(wanted - offered.keys()):
         yield fails(
             source.name,
@@ -124,7 +127,7 @@ def _abilities(source: Source, statement: Mapping[str, Any]) -> Iterator[Sign]:
         )
     yield from _searches(source, offered)
     if home:
-        yield from _writes(source, rest, offered)
+        yield from _writes(source, offered)
     if source.push:
         yield from _subscriptions(source, rest, offered)
 
@@ -144,33 +147,29 @@ def _searches(source: Source, offered: Mapping[str, Any]) -> Iterator[Sign]:
         )
 
 
-def _writes(source: Source, rest: Mapping[str, Any], offered: Mapping[str, Any]) -> Iterator[Sign]:
-    interactions = {each.get("code") for each in rest.get("interaction") or ()}
-    if interactions and "transaction" not in interactions:
-        yield fails(
-            source.name,
-            "takes no transactions, by which Tasks are written",
-            "let another server hold the worklist",
-        )
-    task = offered.get("Task", {})
-    can = {each.get("code") for each in task.get("interaction") or ()}
-    if can and (cannot := sorted({"create", "update"} - can)):
-        yield fails(
-            source.name,
-            f"does not let Tasks be changed: no {' and '.join(cannot)}",
-            "let another server hold the worklist",
-        )
-    unconditional = [
-        each
-        for each in ("Task", "Communication")
-        if not offered.get(each, {}).get("conditionalCreate")
-    ]
-    if unconditional:
+def _writes(source: Source, offered: Mapping[str, Any]) -> Iterator[Sign]:
+    """Where Tasks and Communications stand, and how they come there (`mappings/servers`)."""
+    fit = source.fit
+    how = "in one transaction" if fit.transactions else "one entry after the other"
+    yield ok(source.name, f"profile {fit.name}: written {how}")
+    if missing := sorted({"Task", "Communication"} - fit.takes):
         yield note(
             source.name,
-            f"does not say that it creates {' and '.join(unconditional)} on a condition, by which a"
-            " repeated write makes no second one",
-            "ask its maker, or try it with `write: on` on a test installation",
+            f"takes no {' and no '.join(missing)}: they stand on our own worklist",
+            "set worklist_token, and let people read them at /fhir",
+        )
+    can = {each.get("code") for each in offered.get("Task", {}).get("interaction") or ()}
+    if source.has_tasks and can and "update" not in can:
+        yield fails(
+            source.name,
+            "does not let Tasks be changed: no update",
+            "let another server hold the worklist",
+        )
+    if not fit.conditional_create and fit.takes:
+        yield note(
+            source.name,
+            "creates nothing on a condition: each identifier is searched for before",
+            "let nothing else write with our identifiers",
         )
 
 

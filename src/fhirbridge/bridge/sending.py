@@ -1,0 +1,83 @@
+"""Carrying out a transaction Bundle on whatever make of server holds the worklist.
+
+    Sender(home, own).send(bundle, patient) -> one receipt for each entry, in order
+
+Where transactions and conditional create are taken, it is one transaction. Elsewhere each entry
+is sent by itself, in the order of the plan (roots first, a message after its Task), and what was
+written stays written when a later one fails: identity makes the next try write only the rest.
+What the server does not take stands on our own worklist (`worklist`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fhirbridge.fhir.adapting import adapted, placed, split
+from fhirbridge.fhir.answers import Receipt
+from fhirbridge.fhir.errors import Conflict
+from fhirbridge.fhir.profile import Fit
+from fhirbridge.fhir.told import etag_version
+
+from .sources import Source
+from .worklist import Worklist
+
+Entry = Mapping[str, Any]
+
+
+class Sender:
+    """Writes to one worklist, wherever its parts stand."""
+
+    def __init__(self, home: Source, own: Worklist) -> None:
+        self._home, self._own = home, own
+
+    def send(self, bundle: Mapping[str, Any], patient: str) -> list[Receipt]:
+        """Write what a Bundle says about a patient record. Raises what the server raises;
+        `Conflict` also where somebody changed what we were about to change."""
+        fit, server = self._home.fit, self._home.server
+        there, here = split(bundle, fit)
+        made = [adapted(each, fit, server.base_url, here) for each in there]
+        if made and fit.transactions and fit.conditional_create:
+            receipts = server.transact({**bundle, "entry": made})
+        else:
+            receipts = self._one_by_one(made, fit)
+        kept = self._own.write(here, fit, server.base_url, patient) if here else []
+        rest = {id(each["resource"]): got for each, got in zip(there, receipts, strict=True)}
+        rest |= {id(each["resource"]): got for each, got in zip(here, kept, strict=True)}
+        return [rest[id(each["resource"])] for each in bundle["entry"]]
+
+    def _one_by_one(self, entries: Sequence[Entry], fit: Fit) -> list[Receipt]:
+        places: dict[str, str] = {}
+        receipts = []
+        for entry in entries:
+            ready = placed(dict(entry), places)
+            if entry["request"]["method"] == "POST":
+                receipt = self._create(ready, fit)
+                places[entry["fullUrl"]] = f"{receipt.type}/{receipt.id}"
+            else:
+                receipt = self._change(ready, fit)
+            receipts.append(receipt)
+        return receipts
+
+    def _create(self, entry: Entry, fit: Fit) -> Receipt:
+        resource, server = entry["resource"], self._home.server
+        condition = entry["request"]["ifNoneExist"]
+        if fit.conditional_create:
+            return server.create(resource, if_none_exist=condition)
+        type_, value = resource["resourceType"], condition.partition("=")[2]
+        for found in server.search(type_, {"identifier": value}):
+            version = found.get("meta", {}).get("versionId")
+            return Receipt(type_, str(found["id"]), version, 200, created=False)
+        return server.create(resource)
+
+    def _change(self, entry: Entry, fit: Fit) -> Receipt:
+        resource, server = entry["resource"], self._home.server
+        version = etag_version(entry["request"].get("ifMatch"))
+        if fit.if_match:
+            return server.update(resource, if_match=version)
+        # The best that such a server allows: a person may still come in between.
+        type_, id_ = resource["resourceType"], resource["id"]
+        now = server.get(type_, id_)
+        if now is None or (version and now.get("meta", {}).get("versionId") != version):
+            raise Conflict(server.name, f"update {type_}", "changed meanwhile: read again")
+        return server.update(resource)

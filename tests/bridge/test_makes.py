@@ -1,0 +1,180 @@
+"""Every shipped make of server, against an embedded server that behaves like it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fhirbridge.bridge.story import Failed
+from fhirbridge.mappings import load, shipped
+from tests.bridge.estate import Answer, Estate, Json, dispense, order, people, visit
+from tests.bridge.makes import (
+    CANVAS,
+    HAPI,
+    MEDPLUM,
+    MILLENNIUM,
+    OPENEMR,
+    OPENMRS,
+    Manner,
+    behave,
+)
+
+MAKES = {
+    "hapi": HAPI,
+    "medplum": MEDPLUM,
+    "oracle-millennium": MILLENNIUM,
+    "openemr": OPENEMR,
+    "canvas": CANVAS,
+    "openmrs": OPENMRS,
+}
+WITH_TASKS = {name: each for name, each in MAKES.items() if "Task" in each.takes}
+
+
+def hospital(folder: Path, manner: Manner, **config: Any) -> Estate:
+    estate = Estate(folder, **config)
+    behave(estate.servers["ehr"], manner)
+    people(estate)
+    estate.put("ehr", order())
+    estate.put("ehr", visit())
+    estate.put("pharmacy", dispense(mg=300))
+    estate.work()
+    return estate
+
+
+def standing(estate: Estate, type_: str) -> list[Json]:
+    """What stands anywhere: on the server, and on our own worklist."""
+    there = [each.resource for each in estate.servers["ehr"].shelf.current(type_)]
+    here = estate.bridge.own.search(type_, [], estate.bridge.home_url)
+    return [*(each for each in there if each), *here]
+
+
+def rules(estate: Estate, status: str = "requested") -> list[str]:
+    return sorted(
+        task["reasonCode"]["coding"][0]["code"]
+        for task in standing(estate, "Task")
+        if task["status"] == status
+    )
+
+
+def test_every_shipped_make_is_tested() -> None:
+    assert set(load([shipped()]).servers) == set(MAKES)
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_the_life_of_a_task(tmp_path: Path, name: str) -> None:
+    estate = hospital(tmp_path, MAKES[name])
+    assert estate.bridge.sources["ehr"].fit.name == name
+    assert not estate.told(Failed)
+    open_ = rules(estate)
+    assert "dispense-short" in open_
+    assert "occasion" in open_
+    assert len(open_) == len(set(open_))
+    estate.put("ehr", visit(description="Ocrelizumab infusion, room 2"))  # news, nothing new
+    estate.work()
+    estate.bridge.sweep(full=True)
+    estate.work()
+    assert rules(estate) == open_  # nothing is written twice
+    told = [each["identifier"][0]["value"] for each in standing(estate, "Communication")]
+    assert len(told) == len(set(told)) > 0
+    estate.put("pharmacy", dispense("d-2", mg=300))
+    estate.work()
+    assert "dispense-short" not in rules(estate)
+    assert rules(estate, "completed") == ["dispense-short"]
+    assert not estate.told(Failed)
+    outcome = estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
+    assert outcome.decision is not None
+    assert not outcome.decision.plan
+    estate.close()
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_each_thing_stands_where_it_is_taken(tmp_path: Path, name: str) -> None:
+    manner = MAKES[name]
+    estate = hospital(tmp_path, manner)
+    for type_ in ("Task", "Communication"):
+        there = estate.servers["ehr"].shelf.current(type_)
+        here = estate.bridge.own.search(type_, [], estate.bridge.home_url)
+        assert bool(there) is (type_ in manner.takes)
+        assert bool(here) is (type_ not in manner.takes)
+    estate.close()
+
+
+@pytest.mark.parametrize("name", WITH_TASKS)
+def test_a_persons_edit_between_our_read_and_our_write_wins(tmp_path: Path, name: str) -> None:
+    estate = hospital(tmp_path, MAKES[name])
+    fake = estate.servers["ehr"]
+    inner, once = fake.around, iter([True])
+
+    def meddling(request: httpx.Request, go: Answer) -> httpx.Response:
+        writes = request.method == "PUT" or (
+            request.method == "POST" and str(request.url).rstrip("/") == fake.base_url
+        )
+        # Without If-Match the version is read just before: the hand comes in before that.
+        reads = request.method == "GET" and "/Task/" in str(request.url)
+        if (writes or reads) and next(once, False):
+            for task in estate.tasks(status="requested"):
+                estate.put("ehr", {**task, "note": [{"text": "I am on it"}]}, tell=False)
+        return inner(request, go)
+
+    fake.around = meddling
+    estate.put("pharmacy", dispense("d-2", mg=300))
+    estate.work()
+    estate.later(seconds=10)
+    closed = estate.tasks(status="completed")
+    assert [each["note"][0]["text"] for each in closed] == ["I am on it"]
+    estate.close()
+
+
+def test_what_is_on_our_worklist_names_the_servers_records_in_full(tmp_path: Path) -> None:
+    estate = hospital(tmp_path, OPENEMR)
+    base = estate.bridge.home_url
+    tasks = estate.bridge.own.search("Task", [], base)
+    assert {task["for"]["reference"] for task in tasks} == {f"{base}/Patient/p-1"}
+    (root,) = [task for task in tasks if "partOf" not in task]
+    parts = {task["partOf"][0]["reference"] for task in tasks if "partOf" in task}
+    assert parts == {f"Task/{root['id']}"}
+    messages = estate.bridge.own.search("Communication", [], base)
+    ids = {task["id"] for task in tasks}
+    assert {each["partOf"][0]["reference"].removeprefix("Task/") for each in messages} <= ids
+    estate.close()
+
+
+def test_a_message_where_tasks_are_not_known_stands_alone(tmp_path: Path) -> None:
+    estate = hospital(tmp_path, MILLENNIUM)
+    messages = [each.resource for each in estate.servers["ehr"].shelf.current("Communication")]
+    assert messages
+    for each in messages:
+        assert each is not None
+        assert each["subject"] == {"reference": "Patient/p-1"}
+        assert not {"partOf", "about", "basedOn", "topic"} & each.keys()
+        assert each["payload"][0]["contentString"]
+    estate.close()
+
+
+def test_our_worklist_outlives_the_process(tmp_path: Path) -> None:
+    estate = hospital(tmp_path, OPENEMR)
+    before = standing(estate, "Task")
+    estate.restart()
+    estate.bridge.sweep(full=True)
+    estate.work()
+    assert standing(estate, "Task") == before
+    estate.close()
+
+
+def test_the_configuration_overrides_what_the_server_says(tmp_path: Path) -> None:
+    servers = Estate(tmp_path).settings.servers
+    plain = {"base_url": "http://ehr.example/fhir", "holds": list(servers["ehr"].holds)}
+    others = {
+        name: {"base_url": each.base_url, "holds": list(each.holds)}
+        for name, each in servers.items()
+        if name != "ehr"
+    }
+    config = {"ehr": {**plain, "profile": "openemr"}, **others}
+    estate = hospital(tmp_path, HAPI, servers=config, store=f"sqlite:///{tmp_path}/other.db")
+    assert estate.bridge.sources["ehr"].fit.name == "openemr"
+    assert not estate.tasks()
+    assert "dispense-short" in rules(estate)
+    estate.close()
