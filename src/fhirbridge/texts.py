@@ -105,6 +105,7 @@ class Phrases(Strict):
     solved: str  # {title}
     withdrawn: str  # {title}
     folded: str  # {title}
+    retracted: str  # {title}
     changed_note: str  # {text}
     gone_note: str
     refused: str  # {owner}, {text}

@@ -29,6 +29,7 @@ from .hearing import ANYTHING, Concerns, When, anything
 from .intake import Intake, Kept
 from .ports import Store
 from .reconciling import Outcome, Reconciler, TooMuch
+from .retracting import Retractor
 from .silence import Silence
 from .sources import Source
 from .story import Arrived, Failed, Watcher, nobody
@@ -107,6 +108,9 @@ class Bridge:
             watcher=lambda story: self.watcher(story),
             retry=self.pace.retry,
             silence=Silence(sources, store),
+        )
+        self.retractor = (
+            Retractor(self.sources[home], self.own, store, writer, decider, clock) if home else None
         )
         self._sweeper = Sweeper(store, concerns, clock, self._arrived)
         self.intake = Intake(self.sources, store, concerns, clock, self._arrived)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from typing import Any
 
-from fhirbridge.core.plan import Plan
+from fhirbridge.core.facts import Party, Ref
+from fhirbridge.core.findings import Role
+from fhirbridge.core.plan import Intent, Plan, Why
 from fhirbridge.fhir.answers import Receipt
 from fhirbridge.fhir.desk import Desk, Texts
 from fhirbridge.fhir.write import keys, write
@@ -16,6 +19,8 @@ from .deciding import Decision
 
 #: The action of a Communication in the audit.
 TELL = "tell"
+#: … and of a Task that was taken back by a person.
+RETRACT = "retract"
 
 
 @dataclass(frozen=True)
@@ -33,31 +38,61 @@ class Writer:
         if not plan:
             return None
         home = decision.home or decision.person.source
-        desk = Desk(
-            instance=self.instance,
+        desk = self.desk(
             home=home,
             as_of=decision.as_of,
-            texts=self.texts,
             zone=decision.zone,
-            patient=decision.person if decision.person.source == home else None,
             owners=decision.owners,
-            tasks={str(task.get("id")): task for task in decision.gathered.ours},
+            tasks=decision.gathered.ours,
+            patient=decision.person if decision.person.source == home else None,
         )
+        return self.carry_out(plan, desk)
+
+    def desk(
+        self,
+        *,
+        home: str,
+        as_of: datetime,
+        zone: tzinfo,
+        owners: Mapping[Role, Party],
+        tasks: Sequence[Mapping[str, Any]],
+        patient: Ref | None = None,
+    ) -> Desk:
+        """Where and when something is written; `tasks` as they were read."""
+        return Desk(
+            instance=self.instance,
+            home=home,
+            as_of=as_of,
+            texts=self.texts,
+            zone=zone,
+            patient=patient,
+            owners=owners,
+            tasks={str(task.get("id")): task for task in tasks},
+        )
+
+    def carry_out(self, plan: Plan, desk: Desk) -> dict[str, Any] | None:
+        """The transaction of a plan at a desk."""
         return write(plan, desk)
 
     def written(
         self, decision: Decision, plan: Plan, bundle: Mapping[str, Any], done: Sequence[Receipt]
     ) -> list[Written]:
         """What was written: one row for each receipt."""
+        return self.rows(decision.home or decision.person.source, plan, bundle, done)
+
+    def rows(
+        self, home: str, plan: Plan, bundle: Mapping[str, Any], done: Sequence[Receipt]
+    ) -> list[Written]:
+        """What was written on the worklist of `home`: one row for each receipt."""
         intents = {intent.key: intent for intent in plan.intents}
         rows = []
         for key, receipt in zip(keys(bundle), done, strict=True):
             intent = intents.get(key)
             finding = intent.finding if intent else None
-            action = intent.do.value if intent and receipt.type == "Task" else TELL
+            action = _action(intent) if intent and receipt.type == "Task" else TELL
             rows.append(
                 Written(
-                    source=decision.home or decision.person.source,
+                    source=home,
                     type=receipt.type,
                     id=receipt.id,
                     version=receipt.version,
@@ -68,3 +103,7 @@ class Writer:
                 )
             )
         return rows
+
+
+def _action(intent: Intent) -> str:
+    return RETRACT if intent.why == Why.RETRACTED else intent.do.value

@@ -56,6 +56,7 @@ class Why(StrEnum):
 
     SOLVED = "solved"  # the records agree now
     WITHDRAWN = "withdrawn"  # the dose is no longer to be given: nothing is left to solve
+    RETRACTED = "retracted"  # a person takes it back: it should not have been said
     FOLDED = "folded"  # another trouble causes it, and must be solved first
 
 
@@ -142,7 +143,7 @@ class Intent:
 
     `parent` is the root Task that already stands; where the plan opens the root too, it is None
     and the writer finds the root among the intents by `root_key`. `evidence` are the records
-    that show that a trouble is gone.
+    that show that a trouble is gone. `words`: a person's own, for why it is taken back.
     """
 
     do: Do
@@ -153,6 +154,7 @@ class Intent:
     why: str = ""
     parent: Said | None = None
     evidence: tuple[Ref, ...] = ()
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)

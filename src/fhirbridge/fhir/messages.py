@@ -65,7 +65,7 @@ def all_clear(intent: Intent, before: Json, desk: Desk, task: str) -> Iterator[M
             recipient=_owner(before, role) or recipient,
             task=task,
             title=title,
-            text=desk.texts.solved(intent.why, title),
+            text=tasks.because(intent, title, desk),
         )
         message["subject"] = before.get("for")
         message["about"] = [desk.evidence(ref) for ref in intent.evidence]

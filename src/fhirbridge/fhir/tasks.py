@@ -93,7 +93,7 @@ def escalated(task: Json, finding: Finding, desk: Desk) -> Task:
 def closed(task: Json, intent: Intent, desk: Desk) -> Task:
     """Solved: completed, with its evidence (HRex tdr-3). Otherwise canceled, with the reason."""
     after = _copy(task)
-    why = desk.texts.solved(intent.why, title(task))
+    why = because(intent, title(task), desk)
     if intent.why == Why.SOLVED:
         after["status"] = "completed"
         kept = [each for each in ours.items(task, "output") if not _is_output(each)]
@@ -110,6 +110,20 @@ def closed(task: Json, intent: Intent, desk: Desk) -> Task:
         after["statusReason"] = {"text": why}
     _status(after, intent.why, desk)
     return after
+
+
+def retracted(task: Json, intent: Intent, desk: Desk) -> Task:
+    """Taken back while a person works on it: a note, and nothing else changes."""
+    after = _copy(task)
+    _note(after, because(intent, title(task), desk), desk)
+    _status(after, intent.why, desk)
+    return after
+
+
+def because(intent: Intent, title: str, desk: Desk) -> str:
+    """Why a Task is closed, in words."""
+    said = desk.texts.solved(intent.why, title)
+    return f"{said} {intent.words}" if intent.words else said
 
 
 def identifier(intent: Intent, desk: Desk) -> dict[str, str]:

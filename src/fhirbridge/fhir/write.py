@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from fhirbridge.core.findings import Finding
-from fhirbridge.core.plan import Do, Intent, Plan
+from fhirbridge.core.plan import Do, Intent, Plan, Why
 from fhirbridge.core.roots import ROOT_RULE, root_key
 
 from . import messages, ours, tasks
@@ -74,7 +74,12 @@ def _revise(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:
 
 
 def _annotate(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:
-    before, _place = _before(intent, desk)
+    before, place = _before(intent, desk)
+    if intent.why == Why.RETRACTED:
+        yield _change(tasks.retracted(before, intent, desk), before)
+        for message in messages.all_clear(intent, before, desk, place):
+            yield _create(message)
+        return
     yield _change(tasks.annotated(before, intent.finding, desk), before)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from .database import AnyRow, Row, Tx, chunks, micros, moment
-from .records import WriteRecord, Written
+from .records import WriteRecord, Written, WrittenTask
 from .schema import writes as w
 
 _LATEST = (
@@ -35,6 +35,19 @@ def latest(tx: Tx, source: str, keys: Collection[str]) -> dict[str, Written]:
             if row.source == source:
                 found[row.key] = _written(row)
     return found
+
+
+def tasks(
+    tx: Tx, subject: str | None, since: datetime | None, until: datetime | None
+) -> list[WrittenTask]:
+    """The Tasks into which we wrote, in the order in which they were first written."""
+    asked = [w.c.type == "Task", w.c.episode > 0]
+    asked += [w.c.subject == subject] if subject else []
+    asked += [w.c.at >= micros(since)] if since else []
+    asked += [w.c.at < micros(until)] if until else []
+    columns = (w.c.subject, w.c.type, w.c.res_id)
+    query = sa.select(*columns).where(*asked).group_by(*columns).order_by(sa.func.min(w.c.id))
+    return [WrittenTask(*row) for row in tx.all(query)]
 
 
 def _row(subject: str, one: Written, now: datetime) -> Row:

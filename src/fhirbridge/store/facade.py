@@ -33,6 +33,7 @@ from .records import (
     SubscriptionRow,
     WriteRecord,
     Written,
+    WrittenTask,
 )
 from .schema import schema_version, subscriptions
 
@@ -280,6 +281,17 @@ class Store:
     def writes(self, limit: int = 100) -> list[WriteRecord]:
         """What we wrote, the newest first."""
         return self._db.read(lambda tx: audit.recent(tx, limit))
+
+    def written_tasks(
+        self, subject: str | None, since: datetime | None, until: datetime | None
+    ) -> list[WrittenTask]:
+        """The Tasks into which we wrote about a person (None: about all), from a moment to
+        another."""
+        return self._db.read(lambda tx: audit.tasks(tx, subject, since, until))
+
+    def add_writes(self, subject: str, own: Sequence[Written], now: datetime) -> None:
+        """Put into the audit what a person had us write, outside of a lease."""
+        self._db.write(lambda tx: leases.add_writes(tx, subject, own, now))
 
     def last_written(self, source: str, keys: Collection[str]) -> dict[str, Written]:
         """For each key of a trouble, what we last wrote on `source` into its latest Task, as far

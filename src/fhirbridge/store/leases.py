@@ -104,11 +104,7 @@ def may_write(tx: Tx, held: Lease, now: datetime) -> None:
 def finish(
     tx: Tx, held: Lease, now: datetime, own: Sequence[Written], look_again: datetime | None
 ) -> None:
-    remember_own(
-        tx,
-        [(one.source, one.type, one.id, one.version) for one in own if one.version is not None],
-        micros(now),
-    )
+    _know(tx, own, now)
     _set_timer(tx, held.subject, look_again)
     _held(tx, held)
     audit.add(tx, held.subject, own, now)
@@ -118,6 +114,17 @@ def finish(
     else:
         again = {"due_at": micros(now), "ready_at": micros(now), "first_at": first_at}
         _change(tx, held.subject, marks.IDLE | again | {"urgent": urgent})
+
+
+def add_writes(tx: Tx, subject: str, own: Sequence[Written], now: datetime) -> None:
+    """Audit writes that were made without a lease; their echo is no news."""
+    _know(tx, own, now)
+    audit.add(tx, subject, own, now)
+
+
+def _know(tx: Tx, own: Sequence[Written], now: datetime) -> None:
+    versions = [(one.source, one.type, one.id, one.version) for one in own if one.version]
+    remember_own(tx, versions, micros(now))
 
 
 def fail(tx: Tx, held: Lease, now: datetime, error: str, retry_at: datetime | None) -> None:

@@ -139,6 +139,15 @@ class WriteRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenTask:
+    """A Task of ours, and about whom it is."""
+
+    subject: str
+    type: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionRow:
     """One Subscription of ours. There is one for each source and type."""
 

@@ -3,7 +3,7 @@
 | route | |
 |---|---|
 | `/fhir/metadata` | what can be asked here |
-| `/fhir/Task`, `/fhir/Communication` | search by parameters of R4, page by page (`_count`, `_offset`) |
+| `/fhir/Task`, `/fhir/Communication` | search as in R4, page by page (`_count`, `_offset`) |
 | `/fhir/Task/{id}` | one of them |
 
 Read only. It holds what is said about patients, so it asks for `Authorization: Bearer` with the

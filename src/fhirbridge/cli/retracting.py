@@ -1,0 +1,104 @@
+"""`fhirbridge retract`: take back what was written, with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .common import ConfigOption, Format, FormatOption, Wrong, bridge, document, table, warn
+
+if TYPE_CHECKING:
+    from fhirbridge.bridge.bridge import Bridge
+    from fhirbridge.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        epilog="Example: fhirbridge retract --rule dispense-short --since 2026-11-01 --reason"
+        " 'The strength of the new vial was wrong.' --dry-run",
+    )(retract)
+
+
+def retract(
+    reason: Annotated[
+        str, typer.Option("--reason", help="A sentence for those who were told; no names.")
+    ],
+    rule: Annotated[str | None, typer.Option("--rule", help="Of this rule only.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Written from then on.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="… and before then.")
+    ] = None,
+    patient: Annotated[
+        str | None, typer.Option("--patient", help="About one patient: ehr:Patient/p-7.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be taken back, write nothing.")
+    ] = False,
+    config: ConfigOption = None,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """Take back Tasks that should not have been written: canceled with the reason, never deleted.
+
+    A Task that a person works on gets a note instead. Mend the mapping first, or set the rule to
+    `off`: other facts open a new Task.
+    """
+    from fhirbridge.bridge.retracting import Which, roots_last
+
+    if not (rule or since or until or patient):
+        raise Wrong("say what to take back: --rule, --since, --until or --patient")
+    with bridge(config) as (found, made):
+        if rule:
+            _known(rule)
+        which = Which(rule, _time(since, found), _time(until, found), _person(patient, made))
+        assert made.retractor is not None  # every configuration with servers has a worklist
+        done = roots_last(made.retractor.retract(which, reason, dry_run=dry_run))
+    if format is Format.JSON:
+        document([asdict(each) for each in done])
+    elif done:
+        table(
+            ("patient", "task", "rule", "outcome", ""),
+            [tuple(asdict(each).values()) for each in done],
+        )
+    if dry_run:
+        warn("nothing was written (--dry-run)")
+    elif not done:
+        warn("nothing that we wrote is such")
+    raise typer.Exit(1 if any(each.outcome == "failed" for each in done) else 0)
+
+
+def _known(rule: str) -> None:
+    from fhirbridge.core.roots import ROOT_RULE
+    from fhirbridge.core.rules import ALL_RULES
+    from fhirbridge.yamlfile import nearest
+
+    codes = {each.code for each in ALL_RULES} | {ROOT_RULE}
+    if rule not in codes:
+        raise Wrong(f"--rule: there is no rule “{rule}”{nearest(rule, codes)}")
+
+
+def _time(text: str | None, found: Settings) -> datetime | None:
+    """A day or a moment; without a zone, that of the sites."""
+    from zoneinfo import ZoneInfo
+
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Wrong(f"“{text}” is no time; write 2026-11-01 or 2026-11-01T08:00:00-05:00") from None
+    zone = ZoneInfo(found.timezone) if found.timezone else UTC
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _person(patient: str | None, made: Bridge) -> str | None:
+    if patient is None:
+        return None
+    person = made.store.person_of(patient)
+    if person is None:
+        raise Wrong(f"{patient}: nothing is known of such a patient record")
+    return person
