@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fhirbridge import wiring
-from fhirbridge.settings import Misconfigured, Settings, config_path, read
+from fhirbridge.settings import Misconfigured, Settings, config_path, masked, read
 
 FILE = """\
 instance: st-mary
@@ -81,6 +81,40 @@ def test_a_secret_may_lie_in_a_file_and_is_not_shown(tmp_path: Path) -> None:
     assert bearer is not None
     assert bearer.get_secret_value() == "s3cret"
     assert "s3cret" not in repr(settings)
+
+
+def test_a_secret_of_the_file_may_lie_in_another(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\n", encoding="utf-8")
+    holds = "holds: [orders, schedule, administrations, worklist]"
+    auth = f"auth: {{bearer: {{file: {tmp_path}/token}}}}"
+    settings = read(written(tmp_path, FILE.replace(holds, f"{holds}\n    {auth}")), {})
+    bearer = settings.servers["ehr"].auth.bearer
+    assert bearer is not None
+    assert bearer.get_secret_value() == "s3cret"
+    said = mistakes(tmp_path, FILE.replace(holds, f"{holds}\n    {auth.replace('token', 'no')}"))
+    assert "fhirbridge.yaml:10: “servers.ehr.auth.bearer”: the file of this secret" in said
+
+
+def test_one_way_to_sign_in(tmp_path: Path) -> None:
+    environ = {
+        "FHIRBRIDGE_SERVERS__EHR__AUTH__BEARER": "x",
+        "FHIRBRIDGE_SERVERS__EHR__AUTH__SMART_BACKEND__CLIENT_ID": "us",
+    }
+    assert "give one of bearer" in mistakes(tmp_path, FILE, environ)
+
+
+def test_what_is_shown_has_no_secret(tmp_path: Path) -> None:
+    environ = {
+        "FHIRBRIDGE_SERVERS__EHR__AUTH__CLIENT_SECRET__CLIENT_ID": "us",
+        "FHIRBRIDGE_SERVERS__EHR__AUTH__CLIENT_SECRET__SECRET": "s3cret",
+        "FHIRBRIDGE_SERVERS__EHR__AUTH__HEADERS": '{"X-Key": "s3cret"}',
+        "FHIRBRIDGE_STORE": "postgresql+psycopg://me:s3cret@db/x?sslmode=require&password=s3cret",
+        "FHIRBRIDGE_BROKER": "redis://:s3cret@redis:6379/0",
+    }
+    shown = masked(read(written(tmp_path, FILE), environ))
+    assert "s3cret" not in repr(shown)
+    assert shown["store"].startswith("postgresql+psycopg://me:**********@db/x?sslmode=require")
+    assert shown["servers"]["ehr"]["auth"]["client_secret"]["client_id"] == "us"
 
 
 def test_a_missing_secret_file_is_named_by_its_variable(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""The JSON Schemas that editors read, one for each kind of file under `mappings/`.
+"""The JSON Schemas that editors read, one for each kind of file: the
+configuration, and those under `mappings/`.
 
     published() -> {"therapy": {...}, "visits": {...}, "task": {...}, …}
 
@@ -12,8 +13,13 @@ from typing import Any
 
 from . import mappings, texts
 from .mappings.schemas import of
+from .settings import Settings
 
 
 def published() -> dict[str, dict[str, Any]]:
     """Every schema by the name of its file, without `.json`."""
-    return mappings.schema() | {"task": of(texts.Template), "words": of(texts.Words)}
+    return mappings.schema() | {
+        "task": of(texts.Template),
+        "words": of(texts.Words),
+        "fhirbridge": of(Settings),
+    }

@@ -191,11 +191,14 @@ def _modes(value: object) -> object:
     return {"default": value} if isinstance(value, str) else value
 
 
+Modes = Annotated[WriteModes, BeforeValidator(_modes, json_schema_input_type=Mode | WriteModes)]
+
+
 class Settings(yamlfile.Strict):
     """The whole configuration. Without a file: no servers, so only demo, audit and sandbox."""
 
     instance: Name = "fhirbridge"
-    write: Annotated[WriteModes, BeforeValidator(_modes)] = WriteModes()
+    write: Modes = WriteModes()
     timezone: Zone | None = None
     holidays: str | None = Field(default=None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
     identity: Words = ()
@@ -236,6 +239,22 @@ def config_path(given: Path | None = None, environ: Mapping[str, str] = os.envir
         return Path(named)
     usual = Path("fhirbridge.yaml")
     return usual if usual.exists() else None
+
+
+def masked(settings: Settings) -> dict[str, Any]:
+    """The whole configuration as it holds, for people to see: secrets are stars."""
+    shown: dict[str, Any] = settings.model_dump(mode="json")
+    for name in ("store", "broker"):
+        shown[name] = _without_password(shown[name])
+    return shown
+
+
+def _without_password(url: str | None) -> str | None:
+    """A database's or broker's address; everything that may be a password is stars."""
+    if url is None:
+        return None
+    plain = re.sub(r"(//[^/@?]*?):[^@?]*@", r"\1:**********@", url, count=1)
+    return re.sub(r"(?i)((?:password|passwd|secret)=)[^&]*", r"\1**********", plain)
 
 
 def debugging(environ: Mapping[str, str] = os.environ) -> bool:

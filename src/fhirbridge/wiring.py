@@ -240,6 +240,17 @@ def wire(
     )
 
 
+def unwire(bridge: Bridge) -> None:
+    """Close what `wire` opened, after the bridge has ended its work."""
+    bridge.close()
+    bridge.pool.shutdown()
+    for each in bridge.sources.values():
+        if isinstance(each.server, Server):
+            each.server.close()
+    if isinstance(bridge.store, Store):
+        bridge.store.close()
+
+
 def supervise(
     settings: Settings,
     bridge: Bridge,

@@ -86,6 +86,11 @@ def load(path: Path) -> Node:
     return Node(path, data, lines)
 
 
+def dumps(data: Any) -> str:
+    """Plain data as YAML, for people to read."""
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+
 def read_model(path: Path, model: type[M]) -> M:
     """Read one file as `model`. Raises `Invalid` with every complaint, in order of lines."""
     return validate(load(path), model)

@@ -92,7 +92,7 @@ class Bridge:
     ) -> None:
         self.sources = {source.name: source for source in sources}
         self.store, self.clock, self.watcher = store, clock, watcher
-        self.pace, self.wake = pace or Pace(), wake
+        self.pace, self.wake, self.pool = pace or Pace(), wake, pool
         self.mode = decider.mode
         self.own = own or Worklist(store, clock)
         self.home_url = self.sources[home].server.base_url if home else ""

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from . import audit, demo, keys, looking, retracting, serving, working
+from . import audit, config, demo, keys, looking, retracting, serving, working
 from .common import Wrong
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 
-for group in (demo, serving, working, retracting, audit, looking, keys):
+for group in (demo, serving, working, retracting, audit, looking, keys, config):
     group.register(app)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -13,6 +16,9 @@ from .common import ConfigOption, Wrong, say_if_silent, warn, with_servers
 if TYPE_CHECKING:
     from fhirbridge.bridge.bridge import Bridge
     from fhirbridge.settings import Settings
+    from fhirbridge.supervisor import Supervisor
+
+log = logging.getLogger("fhirbridge.cli")
 
 _AGAIN = 1.0  # seconds between tries of a database that is not there yet
 
@@ -54,32 +60,77 @@ def serve(
         bool, typer.Option("--no-worker", help="Only hear; Celery workers do the work.")
     ] = False,
 ) -> None:
-    """Hear notifications, work on them, show the console."""
+    """Hear notifications, work on them, show the console.
+
+    SIGHUP reads the configuration again; a mistake in it is logged, and the old one stays.
+    """
     from fhirbridge import logs, signing, wiring
-    from fhirbridge.web.service import Service
+    from fhirbridge.web.service import Service, bound
 
     logs.set_up()
     found = with_servers(config)
+    usual = listens_at(found.public_url)
+    at = host or usual[0]
+    made, wake = _ready(found, no_worker, _wired)
+    with bound(at, usual[1] if port is None else port) as listening:
+        while True:
+            with Service(
+                made,
+                host=at,
+                listening=listening,
+                workers=0 if no_worker else workers,
+                supervise=partial(_supervised, found, made),
+                wake=wake,
+                jwks=lambda found=found: signing.published(found, wiring.now()),  # type: ignore[misc]
+            ) as service:
+                warn(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
+                say_if_silent(found)
+                new = None
+                while new is None and service.wait():
+                    new = _again(config, no_worker)
+            wiring.unwire(made)
+            if new is None:
+                return
+            found, made, wake = new
+
+
+def _ready(
+    found: Settings, no_worker: bool, wire: Callable[[Settings], Bridge]
+) -> tuple[Bridge, Callable[[], None] | None]:
+    """The bridge of a configuration, and how it wakes workers elsewhere."""
     if no_worker and found.broker is None:
         raise Wrong("--no-worker needs `broker: redis://…`, by which workers elsewhere are woken")
-    wake = None
-    if found.broker is not None:
-        from fhirbridge.worker import waker
+    if found.broker is None:
+        return wire(found), None
+    from fhirbridge.worker import waker
 
-        wake = waker(found)
-    made, usual = _wired(found), listens_at(found.public_url)
-    with Service(
-        made,
-        host=host or usual[0],
-        port=usual[1] if port is None else port,
-        workers=0 if no_worker else workers,
-        supervise=lambda _: wiring.supervise(found, made),
-        wake=wake,
-        jwks=lambda: signing.published(found, wiring.now()),
-    ) as service:
-        warn(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
-        say_if_silent(found)
-        service.wait()
+    return wire(found), waker(found)
+
+
+def _supervised(found: Settings, made: Bridge, _: str) -> Supervisor:
+    from fhirbridge import wiring
+
+    return wiring.supervise(found, made)
+
+
+def _again(
+    config: Path | None, no_worker: bool
+) -> tuple[Settings, Bridge, Callable[[], None] | None] | None:
+    """The configuration as it is now, ready to take over; None, and a line in the log, if it
+    cannot be used."""
+    from fhirbridge import wiring
+    from fhirbridge.settings import Misconfigured
+    from fhirbridge.store.records import StoreError
+    from fhirbridge.yamlfile import Invalid
+
+    try:
+        found = with_servers(config)
+        made, wake = _ready(found, no_worker, wiring.wire)
+        log.info("the configuration was read again")
+        return found, made, wake
+    except (Misconfigured, Invalid, Wrong, StoreError) as error:
+        log.error("the configuration cannot be used, the old one stays: %s", error)
+        return None
 
 
 def worker(
@@ -136,7 +187,6 @@ def sandbox(
 
 def _wired(found: Settings) -> Bridge:
     """The bridge. A database on another machine may come up after us: it is waited for."""
-    import logging
     import time
 
     from fhirbridge import wiring
@@ -148,7 +198,7 @@ def _wired(found: Settings) -> Bridge:
         except Unwritable as error:
             if found.store.startswith("sqlite"):
                 raise  # a file that cannot be opened stays so until somebody mends it
-            logging.getLogger("fhirbridge").warning("%s; waiting for the database", error)
+            log.warning("%s; waiting for the database", error)
             time.sleep(_AGAIN)
 
 

@@ -37,6 +37,7 @@ _TICK = 1.0
 _FORGET = 3600.0  # between purges of the journal
 #: How many of the due a worker takes at once; each is seen through before the next.
 _HANDFUL = 1
+_HAS_HUP = hasattr(signal, "SIGHUP")  # Windows has none
 
 
 class Service:
@@ -44,7 +45,9 @@ class Service:
 
     `port=0` takes a free one. `supervise` makes the supervisor that keeps our Subscriptions
     alive, given the address at which we listen; None leaves them be. `wake` also wakes workers
-    elsewhere. `jwks`: our public keys. `tick`: seconds between looks at timers and Subscriptions.
+    elsewhere. `jwks`: our public keys. `listening` is a socket of `bound` that outlives this
+    service, so that callers wait at it while another takes over. `tick`: seconds between looks
+    at timers and Subscriptions.
     """
 
     def __init__(
@@ -58,9 +61,11 @@ class Service:
         tick: float = _TICK,
         wake: Callable[[], None] | None = None,
         jwks: Jwks = no_keys,
+        listening: socket.socket | None = None,
     ) -> None:
         self.bridge, self._tick = bridge, tick
-        self._socket = _bound(host, port)
+        # uvicorn closes the socket that it is given; a copy of `listening` leaves that one open.
+        self._socket = listening.dup() if listening else bound(host, port)
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         self.supervisor = supervise(self.url) if supervise else None
         self._listeners = Listeners(bridge)
@@ -112,13 +117,16 @@ class Service:
         for thread in self._others:
             thread.join()
 
-    def wait(self) -> None:
-        """Until the process is told to end (SIGTERM, SIGINT). For the main thread."""
-        told = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: told.set())
-        while self._door.is_alive() and not told.wait(0.5):
-            pass
+    def wait(self) -> bool:
+        """Until the process is told to end (SIGTERM, SIGINT: False) or to read its configuration
+        again (SIGHUP: True). For the main thread."""
+        told: list[int] = []
+        numbers = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if _HAS_HUP else [])]
+        for number in numbers:
+            signal.signal(number, lambda number, _: told.append(number))
+        while self._door.is_alive() and not told:
+            self._stop.wait(0.2)
+        return bool(told) and _HAS_HUP and told[0] == signal.SIGHUP
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
@@ -163,17 +171,18 @@ class Service:
             return 0
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises OSError that names host and port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    made = socket.socket(family)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((host, port))
+        made.bind((host, port))
     except OSError as error:
-        bound.close()
+        made.close()
         raise OSError(f"cannot listen at {host}:{port}: {error.strerror}") from None
-    bound.listen(1024)
-    return bound
+    made.listen(1024)
+    return made
 
 
 def _all(*watchers: Watcher) -> Watcher:

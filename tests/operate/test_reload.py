@@ -1,0 +1,108 @@
+"""SIGHUP while notifications come in: what was acknowledged is on disk, and nothing stays out."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from fhirbridge.cli.doctor.site import health
+from fhirbridge.fhir import jsonio
+from fhirbridge.sandbox import Sandbox
+from fhirbridge.store import Store, SubscriptionRow
+from tests.bridge.estate import order
+
+_DEADLINE = 60.0
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + _DEADLINE
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def said(log: Path, words: str, times: int) -> bool:
+    return len(re.findall(words, log.read_text())) == times
+
+
+class Sender(threading.Thread):
+    """A server that notifies, one change after the other, each until it is acknowledged."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self.port, self.acknowledged, self.stop = port, 0, threading.Event()
+
+    def has(self, count: int) -> bool:
+        return self.acknowledged >= count
+
+    def run(self) -> None:
+        while not self.stop.is_set():
+            record = order(id=f"o-{self.acknowledged}", meta={"versionId": "1"})
+            while not self._sent(jsonio.dumps(record), record["id"]):
+                pass
+            self.acknowledged += 1
+
+    def _sent(self, body: bytes, id_: str) -> bool:
+        wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            headers = {"X-Fhirbridge-Secret": "word", "Content-Type": "application/fhir+json"}
+            wire.request("PUT", f"/notify/ehr/key/MedicationRequest/{id_}", body, headers)
+            return wire.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False  # not acknowledged: a sender comes again
+        finally:
+            wire.close()
+
+
+def test_reading_the_configuration_again_loses_nothing(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    config, log = tmp_path / "fhirbridge.yaml", tmp_path / "log"
+    url = f"sqlite:///{tmp_path}/x.db"
+    keep = Store(url, ids=lambda: "x")
+    keep.save_subscription(
+        SubscriptionRow(
+            "ehr", "MedicationRequest", "key", "word", None, None, "active", datetime.now(UTC)
+        )
+    )
+    with Sandbox("reload") as server, log.open("wb") as output:
+        text = (
+            f"servers:\n  ehr: {{base_url: '{server.base_url}', holds: [orders, worklist],"
+            f" subscribe: poll}}\nstore: {url}\npublic_url: http://127.0.0.1:{port}\n"
+        )
+        config.write_text(text)
+        command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "serve"]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=output)
+        sender = Sender(port)
+        try:
+            until(lambda: health(f"http://127.0.0.1:{port}") == (200, "ok"))
+            sender.start()
+            until(partial(sender.has, 20))
+            for number in range(1, 4):
+                config.write_text(f"{text}poll_seconds: {number}\n")
+                process.send_signal(signal.SIGHUP)
+                until(partial(said, log, "was read again", number))
+                until(partial(sender.has, sender.acknowledged + 20))
+            config.write_text(text + "polll_seconds: 3\n")
+            process.send_signal(signal.SIGHUP)
+            until(partial(said, log, "the old one stays: .*did you mean “poll_seconds”", 1))
+            until(partial(sender.has, sender.acknowledged + 20))
+        finally:
+            sender.stop.set()
+            sender.join()
+            process.terminate()
+            process.wait(30)
+    kept = {event.id for line in keep.recent(100_000) for event in line.events}
+    keep.close()
+    assert {f"o-{n}" for n in range(sender.acknowledged)} <= kept
+    assert process.returncode == 0, log.read_text()[-2000:]
