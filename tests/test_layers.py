@@ -31,6 +31,7 @@ DOORS = {"cli", "demo", "sandbox", "web", "worker"}
 
 # Each of these lives in one place, so that it can be replaced there and mocked nowhere else.
 LIVES_IN = {
+    "alembic": {"store"},
     "celery": {"worker"},
     "fastapi": {"web"},
     "httpx": {"fhir.http", "sandbox"},

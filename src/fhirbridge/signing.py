@@ -22,6 +22,7 @@ from fhirbridge.fhir.kinds import types_of
 from fhirbridge.fhir.proofs import Assertion, Proof, Secret
 from fhirbridge.fhir.smart import Backend, Tokens
 from fhirbridge.settings import Auth, Client, Misconfigured, ServerSettings, Settings
+from fhirbridge.store.records import StoreError
 
 _LARGEST = 2**20  # an answer of a token endpoint is a few hundred bytes
 
@@ -60,6 +61,27 @@ def keep(ring: Keyring, settings: Settings, *, new: bool) -> Path:
         os.fsync(file.fileno())
     draft.replace(path)
     return path
+
+
+class Shared:
+    """Tokens in the store. When that does not answer, each process signs in by itself."""
+
+    def __init__(self, store: Tokens) -> None:
+        self._store = store
+
+    def token(self, name: str, now: datetime) -> tuple[str, datetime] | None:
+        try:
+            return self._store.token(name, now)
+        except StoreError:
+            return None
+
+    def keep_token(self, name: str, value: str, until: datetime) -> None:
+        with suppress(StoreError):
+            self._store.keep_token(name, value, until)
+
+    def forget_token(self, name: str, value: str) -> None:
+        with suppress(StoreError):
+            self._store.forget_token(name, value)
 
 
 def needs(name: str, settings: Settings) -> scopes.Needs:

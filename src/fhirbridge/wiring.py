@@ -204,7 +204,7 @@ def wire(
     `transports` replace the network of single servers (tests).
     Raises `yamlfile.Invalid` for mappings that cannot be used.
     """
-    known = formulary(settings)
+    known, store = formulary(settings), Store(settings.store, ids=ids)
     sources = {
         name: source(
             name,
@@ -212,6 +212,7 @@ def wire(
             clock=clock,
             retries=retries,
             transport=(transports or {}).get(name),
+            tokens=signing.Shared(store),
         )
         for name in settings.servers
     }

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,6 +20,14 @@ from tests.store.support import START, delivery, names, news, store  # noqa: F40
 from tests.store.test_concurrency import *  # noqa: F403
 from tests.store.test_hearing import *  # noqa: F403
 from tests.store.test_leases import *  # noqa: F403
+from tests.store.test_migrations import (  # noqa: F401
+    test_a_new_program_brings_old_tables_up_with_what_is_in_them,
+    test_a_program_goes_on_with_the_tables_of_a_later_one,
+    test_the_revisions_end_where_the_tables_of_today_are,
+    test_tokens_are_shared_until_they_end,
+    test_up_and_back_while_others_work,
+    url,
+)
 from tests.store.test_people import *  # noqa: F403
 from tests.store.test_stateful import AnyHistory
 from tests.store.test_upkeep import *  # noqa: F403
@@ -28,8 +38,8 @@ _databases = count(1)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    with postgres_server() as url:
-        yield url
+    with postgres_server() as started:
+        yield started
 
 
 @pytest.fixture
@@ -76,3 +86,19 @@ def test_several_processes_may_make_the_tables_at_once(store_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         for opened in pool.map(lambda _: Store(store_url, ids=names()), range(4)):
             opened.close()
+
+
+def test_a_dump_brings_everything_back(server: str, store_url: str, tmp_path: Path) -> None:
+    first = Store(store_url, ids=names())
+    first.hear([delivery(news())], START)
+    dump, plain = str(tmp_path / "x.dump"), store_url.replace("+psycopg", "")
+    subprocess.run(["pg_dump", "--format=custom", f"--file={dump}", plain], check=True)
+    first.hear([delivery(news("2"))], START)
+    first.close()
+    command = ["pg_restore", "--clean", "--if-exists", f"--dbname={plain}", dump]
+    subprocess.run(command, check=True)
+    restored = Store(store_url, ids=names())
+    assert len(restored.recent()) == 1
+    assert restored.counts(START).due == 1
+    assert restored.hear([delivery(news("2"))], START)[0].new == 1
+    restored.close()

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from . import schema
+from . import migrating
 from .records import StoreError, Unwritable
 
 T = TypeVar("T")
@@ -32,7 +32,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _BUSY_MS = 5_000
 _TRIES = 4
-_SETUP_LOCK = 0x66686972  # PostgreSQL advisory lock: one process makes the tables
 CHUNK = 500  # rows in one IN list
 
 
@@ -110,19 +109,32 @@ class Tx:
 
 
 class Database:
-    """Opens `url`, makes the tables where there are none, and hands out transactions."""
+    """Opens `url`, brings its tables up to date, and hands out transactions.
 
-    def __init__(self, url: str) -> None:
+    `prepare=False` leaves the tables as they are.
+    """
+
+    def __init__(self, url: str, *, prepare: bool = True) -> None:
         self._engine = _engine(url)
         self.postgres = self._engine.dialect.name == "postgresql"
         self._reader = self._engine.execution_options(reading=True)
         self._one_writer: AbstractContextManager[Any] = (
             nullcontext() if self.postgres else threading.Lock()
         )
-        self.write(_make_tables)
+        if prepare:
+            self.write(lambda tx: migrating.prepare(tx.conn))
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def copy(self, to: Path) -> None:
+        """SQLite: everything that is committed, as a file of its own, readable by its owner."""
+        to.touch(mode=0o600)  # VACUUM INTO fills an empty file, and keeps its mode
+        with _restated(), self._engine.connect() as conn:
+            raw = conn.connection.driver_connection
+            assert raw is not None
+            raw.rollback()  # a VACUUM stands alone
+            raw.execute("VACUUM INTO ?", (str(to),))
 
     def write(self, work: Callable[[Tx], T]) -> T:
         """Run `work` in one transaction; when this returns, the disk has it."""
@@ -183,20 +195,6 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def _make_tables(tx: Tx) -> None:
-    if tx.postgres:
-        tx.conn.execute(sa.select(sa.func.pg_advisory_xact_lock(_SETUP_LOCK)))
-    schema.metadata.create_all(tx.conn)
-    found = tx.conn.scalar(sa.select(schema.schema_version.c.version))
-    if found is None:
-        tx.insert(schema.schema_version, [{"version": schema.VERSION}])
-    elif found != schema.VERSION:
-        raise StoreError(
-            f"store: the tables are of version {found}, this program's are {schema.VERSION}: "
-            "run the program that made them, or give another store"
-        )
 
 
 @contextmanager

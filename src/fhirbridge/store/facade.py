@@ -18,6 +18,7 @@ from . import (
     own,
     people,
     retention,
+    tokens,
     versions,
     waiting,
 )
@@ -60,6 +61,20 @@ class Store:
         """Raises `Unwritable` when nothing could be kept now. It writes: a full disk is noticed."""
         version = schema_version.c.version
         self._db.write(lambda tx: tx.run(sa.update(schema_version).values(version=version)))
+
+    # --- tokens that processes share (`fhir.smart.Tokens`)
+
+    def token(self, name: str, now: datetime) -> tuple[str, datetime] | None:
+        """A token that has not ended."""
+        return self._db.read(lambda tx: tokens.current(tx, name, now))
+
+    def keep_token(self, name: str, value: str, until: datetime) -> None:
+        """Keep a token for the other processes."""
+        self._db.write(lambda tx: tokens.keep(tx, name, value, until))
+
+    def forget_token(self, name: str, value: str) -> None:
+        """Forget a token that is not accepted any more, unless a newer one is kept by now."""
+        self._db.write(lambda tx: tokens.forget(tx, name, value))
 
     # --- hearing
 

@@ -21,7 +21,11 @@ from sqlalchemy import (
     text,
 )
 
+#: What a program must know to work with the tables. It is raised only by a change that older
+#: programs cannot live with; a table or column more is a revision (`migrations`), not a version.
 VERSION = 2
+#: The newest revision of `migrations`: what the tables below are.
+REVISION = "0002"
 
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER
@@ -206,4 +210,13 @@ subscriptions = Table(
     Column("since", BigInteger, nullable=False),
     Column("last_heard", BigInteger),
     Column("problem", Text),
+)
+
+# Access tokens, so that the processes of an installation sign in once. Short-lived.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("until", BigInteger, nullable=False),
 )

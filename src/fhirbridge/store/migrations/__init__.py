@@ -1,0 +1,1 @@
+"""The revisions of the tables, for Alembic. How to add one: docs/how-to/upgrade.md."""
