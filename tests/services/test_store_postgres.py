@@ -88,7 +88,7 @@ def test_several_processes_may_make_the_tables_at_once(store_url: str) -> None:
             opened.close()
 
 
-def test_a_dump_brings_everything_back(server: str, store_url: str, tmp_path: Path) -> None:
+def test_a_dump_brings_everything_back(store_url: str, tmp_path: Path) -> None:
     first = Store(store_url, ids=names())
     first.hear([delivery(news())], START)
     dump, plain = str(tmp_path / "x.dump"), store_url.replace("+psycopg", "")
