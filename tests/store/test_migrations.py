@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,13 @@ def test_an_unknown_revision_is_named(url: str) -> None:
         upkeep.move(url, "0815")
 
 
+def until(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 60
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.001)
+    return condition()
+
+
 def test_up_and_back_while_others_work(url: str) -> None:
     """Programs of both sides hear and work while the tables change; nothing is lost, none fails."""
     Store(url, ids=names()).close()  # up to date once; the threads hold it open
@@ -96,9 +105,10 @@ def test_up_and_back_while_others_work(url: str) -> None:
     for each in threads:
         each.start()
     try:
-        for _ in range(3):
-            upkeep.move(url, FIRST)
-            upkeep.move(url, "head")
+        for revision in (FIRST, "head") * 3:
+            goal = [each + 2 for each in told]
+            assert until(lambda: bool(failed) or (told[0] >= goal[0] and told[1] >= goal[1]))  # noqa: B023
+            upkeep.move(url, revision)
     finally:
         stop.set()
         for each in threads:

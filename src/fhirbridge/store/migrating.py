@@ -49,7 +49,7 @@ def standing(conn: sa.Connection) -> Standing:
             "run the program that made them, or give another store"
         )
     if _revision.name not in names:
-        return Standing(_FIRST)  # made before revisions were counted
+        return Standing(_FIRST)  # made before they were counted; the first one adds what lacks
     return Standing(conn.scalar(sa.select(_revision.c.version_num)) or _FIRST)
 
 
@@ -77,8 +77,6 @@ def move(conn: sa.Connection, revision: str) -> None:
     _alone(conn)
     now = standing(conn)
     config = _config(conn)
-    if now.found is not None and not sa.inspect(conn).has_table(_revision.name):
-        command.stamp(config, now.found)
     step: Callable[..., Any] = command.upgrade
     if now.found is not None and (revision.startswith("-") or revision < now.found):
         step = command.downgrade

@@ -197,8 +197,19 @@ subscriptions = Table(
     Column("problem", Text),
 )
 
+own = Table(
+    "own_worklist",
+    metadata,
+    Column("type", Text, primary_key=True),
+    Column("res_id", Text, primary_key=True),
+    Column("patient", Text, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
 
 def upgrade() -> None:
+    """Also for tables that a program made in part, before revisions were counted."""
     metadata.create_all(op.get_bind())
 
 
