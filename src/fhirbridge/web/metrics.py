@@ -46,6 +46,24 @@ class Metrics:
         self._failed = Counter(
             "fhirbridge_failed", "Work not finished", ["error", "parked"], registry=registry
         )
+        self._findings = Counter(
+            "fhirbridge_findings",
+            "Findings of the decisions made, by rule",
+            ["rule", "severity"],
+            registry=registry,
+        )
+        self._links = Gauge(
+            "fhirbridge_subscription",
+            "1 for the state in which a Subscription stands",
+            ["source", "type", "state"],
+            registry=registry,
+        )
+        self._silent = Gauge(
+            "fhirbridge_silent_seconds",
+            "Since a Subscription last told us anything; of one that never did, since it is so",
+            ["source", "type"],
+            registry=registry,
+        )
         self._due = Gauge("fhirbridge_due", "Subjects that are due", registry=registry)
         self._parked = Gauge("fhirbridge_parked", "Subjects set aside", registry=registry)
         self._age = Gauge(
@@ -63,6 +81,8 @@ class Metrics:
                     self._unread.labels(source).inc()
             case Decided():
                 self._decisions.labels("yes").inc()
+                for finding in story.decision.judgement.findings:
+                    self._findings.labels(finding.rule, finding.severity.value).inc()
             case NotWatched():
                 self._decisions.labels("no").inc()
             case Wrote():
@@ -79,4 +99,10 @@ class Metrics:
         self._parked.set(counts.parked)
         waited = (now - counts.oldest_due).total_seconds() if counts.oldest_due else 0.0
         self._age.set(max(waited, 0.0))
+        self._links.clear()
+        self._silent.clear()
+        for link in self._store.subscriptions():
+            self._links.labels(link.source, link.type, link.state).set(1)
+            heard = link.last_heard or link.since
+            self._silent.labels(link.source, link.type).set((now - heard).total_seconds())
         return generate_latest(self._registry)
