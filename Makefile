@@ -83,6 +83,11 @@ operate: $(READY)  ## sign-in, doctor, upgrades: against real servers that are s
 package: $(READY)  ## the wheel alone in an empty environment
 	$(PYTEST) tests/package
 
+sbom: $(READY)  ## what the image is made of, as CycloneDX: dist/sbom.json (for a scanner, too)
+	@mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements/base.txt --pyproject pyproject.toml \
+		--output-reproducible --validate --of JSON --output-file dist/sbom.json
+
 compose: ## docker-compose.yml is valid (no engine needed)
 	docker-compose --file docker-compose.yml config --quiet
 
