@@ -18,7 +18,7 @@ app = typer.Typer(
     help="Reconciles what was ordered, authorized, scheduled, dispensed and given across FHIR"
     " servers, and writes Tasks where they disagree.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
