@@ -168,6 +168,8 @@ class ServerSettings(yamlfile.Strict):
     holds: Kinds
     profile: str | None = None  # mappings/servers/<profile>.yaml; None: as the server says
     subscribe: Literal["push", "websocket", "poll"] = "push"
+    requests_at_once: int = Field(default=8, gt=0)  # by each of our processes
+    requests_per_second: float = Field(default=0, ge=0)  # 0: as many as are needed
     websocket_url: WebsocketUrl | None = None  # None: as the server or its profile says
     auth: Auth = Auth()
     tls: Tls = Tls()

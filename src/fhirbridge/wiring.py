@@ -116,6 +116,8 @@ def source(
         clock=clock,
         transport=transport,
         tls=tls,
+        at_once=server.requests_at_once,
+        a_second=server.requests_per_second,
     )
     return Source(
         server=client,

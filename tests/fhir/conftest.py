@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 import respx
@@ -18,7 +19,10 @@ def waits() -> list[float]:
 
 @pytest.fixture
 def server(waits: list[float]) -> Iterator[Server]:
-    server = Server("ehr", BASE, sleep=waits.append, clock=lambda: NOW, max_bytes=200_000)
+    def clock() -> datetime:
+        return NOW + timedelta(seconds=sum(waits))
+
+    server = Server("ehr", BASE, sleep=waits.append, clock=clock, max_bytes=200_000)
     yield server
     server.close()
 

@@ -31,6 +31,7 @@ from .chart import Chart, Query, chart_query, full_types, ignored_revincludes, t
 from .errors import FhirError, Gone, Rejected, Unavailable
 from .http import Http, Transport
 from .references import ID, TYPE, Place
+from .throttle import Throttle
 from .told import Told, told_entry
 
 _COUNT = ("_count", "200")  # servers have their own maximum (HAPI as built here: 50)
@@ -62,6 +63,8 @@ class Server:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         transport: Transport | None = None,
         tls: ssl.SSLContext | None = None,
+        at_once: int = 8,
+        a_second: float = 0,
     ) -> None:
         self.name, self.base_url = name, base_url.rstrip("/")
         self._clock, self._auth = clock, auth
@@ -75,6 +78,7 @@ class Server:
             clock=clock,
             transport=transport,
             tls=tls,
+            throttle=Throttle(at_once=at_once, a_second=a_second, clock=clock, sleep=sleep),
         )
         self._history: frozenset[str] | None = None
 

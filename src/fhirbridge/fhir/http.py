@@ -23,12 +23,13 @@ import httpx
 from . import jsonio
 from .auth import Auth, PlainAnswer
 from .errors import FhirError, Rejected, Unavailable, judge
+from .throttle import LONGEST_WAIT, Later, Throttle
 
 for _name in ("httpx", "httpcore"):  # their INFO and DEBUG lines hold URLs and headers
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 FHIR_JSON = "application/fhir+json"
-LONGEST_WAIT = 5.0  # seconds that a read waits here for a busy server; longer is the bridge's
+_LONGEST_REST = 3600.0  # seconds; a server that asks for more is asked again after that
 _CONNECT_TIMEOUT = 5.0
 _BUSY = (429, 503)
 
@@ -67,6 +68,7 @@ class Http:
         clock: Callable[[], datetime],
         transport: httpx.BaseTransport | None,
         tls: ssl.SSLContext | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self.requests = 0
         self.clock_offset = timedelta(0)
@@ -74,6 +76,7 @@ class Http:
         self._longest = timedelta(seconds=10 * timeout)
         self._max_bytes, self._sleep, self._clock = max_bytes, sleep, clock
         self._counting = Lock()
+        self._throttle = throttle or Throttle(clock=clock, sleep=sleep)
         # A proxy of the environment is for the outside, never for loopback.
         loopback = dict.fromkeys(("all://127.0.0.1", "all://localhost", "all://[::1]"))
         self._client = httpx.Client(
@@ -167,12 +170,17 @@ class Http:
     def _exchange(
         self, operation: str, method: str, url: str, headers: Mapping[str, str], **body: Any
     ) -> tuple[httpx.Response, bytes]:
-        started = self._clock()
-        with self._counting:
-            self.requests += 1
         try:
-            with self._client.stream(method, url, headers=headers, **body) as response:
-                content = self._content(operation, response, started)
+            with self._throttle.turn():
+                started = self._clock()
+                with self._counting:
+                    self.requests += 1
+                with self._client.stream(method, url, headers=headers, **body) as response:
+                    content = self._content(operation, response, started)
+        except Later as later:
+            error = Unavailable(self._name, operation, "the server asked to be left alone")
+            error.retry_after = later.seconds
+            raise error from None
         except httpx.TimeoutException as error:
             raise Unavailable(self._name, operation, _named(error)) from None
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL) as error:
@@ -181,6 +189,9 @@ class Http:
         except httpx.HTTPError as error:  # refused, reset, torn, name unknown, bad compression
             raise _Again(Unavailable(self._name, operation, _named(error))) from None
         self._learn_clock(response.headers.get("date"))
+        wait = self._retry_after(response.headers.get("retry-after"))
+        if response.status_code in _BUSY and wait:
+            self._throttle.leave_alone(min(wait, _LONGEST_REST))
         return response, content
 
     def _content(self, operation: str, response: httpx.Response, started: datetime) -> bytes:
