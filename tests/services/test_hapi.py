@@ -1,13 +1,24 @@
-"""The switches of `sandbox/hapi`. What the server does with them is the contract suite's matter."""
+"""The switches of `sandbox/hapi`. What the server does with them is the contract suite's matter,
+but for topic Subscriptions, which only its R4B and R5 deliver.
+"""
 
 from __future__ import annotations
 
 import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
+
+from fhirbridge.core.events import Event, Verb
 from fhirbridge.fhir import jsonio
+from tests.contract.driver import Fhir
+from tests.contract.profiles import HAPI
 from tests.servers import hapi_server
+from tests.services.topics import notified
 
 
 def ask(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
@@ -21,6 +32,28 @@ def ask(method: str, url: str, body: dict[str, Any] | None = None) -> Any:
         return jsonio.loads(answer.read())
 
 
+@contextmanager
+def caller(base: str) -> Iterator[Fhir]:
+    with httpx.Client(timeout=60, trust_env=False) as http:
+        yield Fhir(base, HAPI, http, uuid.uuid4().hex[:10])
+
+
+def check_topics(base: str, version: str) -> None:
+    """Every content of a notification is understood, and answered so that it comes once."""
+    for content in ("empty", "id-only", "full-resource"):
+        with caller(base) as fhir:
+            order, (heard, _later) = notified(fhir, version, content)
+        assert (heard.dialect, heard.kind, heard.problem) == ("topic", "event", None), content
+        assert heard.status == "active"
+        (event,) = heard.events
+        if content == "empty":
+            assert event.verb is Verb.TOUCHED
+            continue
+        expected = Event("ehr", Verb.CHANGED, "MedicationRequest", order["id"])
+        assert (event.verb, event.type, event.id) == (expected.verb, expected.type, expected.id)
+        assert (heard.told[0].resource is not None) == (content == "full-resource")
+
+
 def test_r4b_in_a_file_keeps_what_was_written_over_a_restart(tmp_path: Path) -> None:
     with hapi_server("R4B", data=tmp_path / "db") as base:
         capabilities = ask("GET", f"{base}/metadata")
@@ -32,8 +65,10 @@ def test_r4b_in_a_file_keeps_what_was_written_over_a_restart(tmp_path: Path) -> 
 
     with hapi_server("R4B", data=tmp_path / "db") as base:
         assert ask("GET", f"{base}/Patient/p-1")["meta"]["versionId"] == "1"
+        check_topics(base, "R4B")
 
 
-def test_r5_starts() -> None:
+def test_r5_tells_of_topics() -> None:
     with hapi_server("R5") as base:
         assert ask("GET", f"{base}/metadata")["fhirVersion"] == "5.0.0"
+        check_topics(base, "R5")
