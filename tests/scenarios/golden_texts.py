@@ -1,0 +1,69 @@
+"""What every rule says, to each of its audiences, as people read it: one file for each rule.
+
+    python -m tests.scenarios.golden_texts      writes tests/scenarios/texts anew
+
+The findings are those of the scenarios. A change of a text is seen here, and reviewed as a nurse
+would read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fhirbridge import mappings, texts
+from fhirbridge.core.findings import Finding
+from fhirbridge.texts import Text
+
+from . import scenario as s
+
+FOLDER = Path(__file__).parents[1] / "golden" / "texts"
+
+
+def english() -> texts.Texts:
+    return texts.load([mappings.shipped() / "tasks" / "en"])
+
+
+def findings() -> dict[str, list[Finding]]:
+    """By rule, a finding for each variant and owner."""
+    found: dict[str, dict[tuple[str, str], Finding]] = {}
+    for scenario in s.every():
+        for each in scenario.judged().findings:
+            found.setdefault(each.rule, {}).setdefault((each.variant, each.owner.value), each)
+    return {
+        rule: [each for _, each in sorted(of_rule.items())]
+        for rule, of_rule in sorted(found.items())
+    }
+
+
+def said(finding: Finding, spoken: texts.Texts) -> Iterator[tuple[str, Text]]:
+    """What a finding says, to whom."""
+    for role in dict.fromkeys((finding.owner, *finding.audience)):
+        yield role.value, spoken.tell(finding, role)
+
+
+def page(of_rule: list[Finding], spoken: texts.Texts) -> str:
+    """All texts of one rule."""
+    lines = []
+    for finding in of_rule:
+        lines.append(f"# {finding.variant or 'always'} ({finding.severity})")
+        for role, text in said(finding, spoken):
+            lines += ["", f"to {spoken.name(role)}: {text.title}"]
+            lines += [f"  {part}" for part in (text.summary, text.action, text.known) if part]
+        if finding.choices:
+            choices = [spoken.name(words) for words in finding.choices.values()]
+            lines += ["", f"  {spoken.asked('', choices).strip()}"]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def pages() -> dict[str, str]:
+    """The page of every rule that a scenario makes speak."""
+    spoken = english()
+    return {rule: page(of_rule, spoken) for rule, of_rule in findings().items()}
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for rule, text in pages().items():
+        (FOLDER / f"{rule}.txt").write_text(text, encoding="utf-8")
