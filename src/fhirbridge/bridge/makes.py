@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from threading import Lock
 
 from fhirbridge.fhir.profile import Fit, Profile, choose, fitted, is_open
 
@@ -20,7 +19,6 @@ class Make:
         self, server: Server, known: Mapping[str, Profile], named: Profile | None = None
     ) -> None:
         self._server, self._known, self._named = server, known, named
-        self._lock = Lock()
         self._fit: Fit | None = None
         if named is not None and not is_open(named):
             self._fit = fitted(named)
@@ -32,9 +30,9 @@ class Make:
 
     def learn(self) -> Fit:
         """Ask the server, if that was not done before. Raises what reading it raises."""
-        with self._lock:
-            if self._fit is None:
-                statement = self._server.capabilities()
-                profile = self._named or choose(self._known.values(), statement)
-                self._fit = fitted(profile, statement)
-            return self._fit
+        # Without a lock: two that ask at once learn the same, and nobody waits for a server.
+        if self._fit is None:
+            statement = self._server.capabilities()
+            profile = self._named or choose(self._known.values(), statement)
+            self._fit = fitted(profile, statement)
+        return self._fit
