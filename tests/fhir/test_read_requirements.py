@@ -221,3 +221,12 @@ def test_an_unknown_code_is_a_problem() -> None:
     assert [(problem.reason, problem.said) for problem in result.problems] == [
         ("unknown-code", "perhaps")
     ]
+
+
+def test_coverage_information_on_an_order_whose_drug_is_named_in_words() -> None:
+    denied = coverage_information(covered="not-covered")
+    order = medication_request(
+        medicationCodeableConcept={"text": "Ocrevus 600 mg IV"}, extension=[denied]
+    )
+    texts = {fact.text for fact in facts(order) if not isinstance(fact, Order)}
+    assert texts == {"Ocrevus 600 mg IV"}

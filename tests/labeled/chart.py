@@ -99,9 +99,14 @@ class Chart:
         """A reference to the person on a server."""
         self.sources.setdefault(source, [])
         name = f"Patient/{source[0]}{self.number}"
-        if self.style.link == "absolute":
-            return {"reference": f"https://{source}.example/fhir/{name}"}
-        return {"reference": name}
+        found: Json = {"type": "Patient"}
+        if self.style.subject != "reference":
+            found["identifier"] = {"system": MRN, "value": f"M{self.number}"}
+        if self.style.subject != "identifier" and self.style.link == "absolute":
+            found["reference"] = f"https://{source}.example/fhir/{name}"
+        elif self.style.subject != "identifier":
+            found["reference"] = name
+        return found
 
     def patients(self) -> None:
         """The person on every server that has a record; called last."""
@@ -132,6 +137,8 @@ class Chart:
         if home != asker or self.style.link in ("logical", "numbers"):
             numbers = record.get("identifier")
             return {"type": record["resourceType"], "identifier": numbers[0]} if numbers else None
+        if self.style.link == "versioned":
+            return {"reference": f"{relative}/_history/3", "display": "See the order"}
         return {"reference": relative}
 
     def refers(self, name: str, asker: str) -> list[Json] | None:

@@ -20,7 +20,7 @@ def all_is_well_tomorrow(c: Verbs) -> None:
     well(c, on=1)
 
 
-@story(drugs=INFUSED)
+@story(drugs=tuple(drug for drug in INFUSED if drug.interval > 30))
 def all_is_well_and_far_away(c: Verbs) -> None:
     well(c, "dispense", "premeds", on=24)
 

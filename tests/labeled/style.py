@@ -36,11 +36,14 @@ CHOICES: dict[str, tuple[str, ...]] = {
     ),
     "billed": ("bare", "UN", "units", "mg", "annotated"),
     "supplied": ("mL", "ML", "milliliter", "package", "EA", "mg", "g"),
-    "link": ("explicit", "absolute", "logical", "contained", "numbers", "attributes", "uuid"),
+    "link": ("explicit", "absolute", "logical", "contained", "numbers", "attributes", "uuid",
+        "versioned"),
     "visit": ("basedOn", "supporting", "alternate", "words", "reason", "description", "code"),
     "premeds": ("orders", "group", "text", "note", "set", "standing", "contained", "hcpcs"),
     "zone": ("offset", "utc"),
     "house": ("us-core", "cerner", "epic"),
+    # How a record names its person.
+    "subject": ("reference", "identifier", "both", "reference", "reference"),
 }  # fmt: skip
 
 
@@ -58,6 +61,7 @@ class Style(NamedTuple):
     premeds: str
     zone: str
     house: str
+    subject: str
 
     def __str__(self) -> str:
         return " ".join(self)
@@ -66,7 +70,7 @@ class Style(NamedTuple):
 #: Everything said as plainly as FHIR allows.
 PLAIN = Style(
     "three", "rxnorm", "mg", "event", "count", "pas22", "UN", "mL", "explicit", "basedOn",
-    "orders", "offset", "us-core",
+    "orders", "offset", "us-core", "reference",
 )  # fmt: skip
 
 

@@ -188,9 +188,11 @@ def lay_out(
             loose.append(event)
     history = [event.day for event in happening if event.done]
     alive = [chain for chain in laid if chain.current.state is State.ACTIVE]
+    course = _course_in_parts(therapy, alive, dose)
     for chain in laid:
         # An older order that nobody ended does not ask for the doses of a newer one.
-        _open_slots(therapy, chain, history, newest=chain in alive[-1:])
+        whole = course if chain in alive else 1
+        _open_slots(therapy, chain, history, newest=chain in alive[-1:], course=whole)
     for event, named in torn:
         if _book_near(therapy, named, [event]):
             _book(therapy, named[0], _order_on(named[0], event), event)
@@ -263,7 +265,22 @@ def _order_on(chain: Chain, event: Event) -> Order:
     return named if named is not None and event.done else chain.current
 
 
-def _open_slots(therapy: Therapy, chain: Chain, history: Sequence[date], *, newest: bool) -> None:
+def _course_in_parts(
+    therapy: Therapy, alive: Sequence[Chain], dose: Callable[[Order], Quantity | None]
+) -> int:
+    """How many visits the orders in force ask for, where they are one course and name no day."""
+    masses = [
+        mass
+        for chain in alive
+        if not chain.current.days and (mass := dose(chain.current)) is not None
+        for _ in range(chain.wants(chain.current))
+    ]
+    return len(masses) if len(masses) > 1 and therapy.is_course(masses) else 1
+
+
+def _open_slots(
+    therapy: Therapy, chain: Chain, history: Sequence[date], *, newest: bool, course: int
+) -> None:
     """Add the slots that the current order still asks for, each with the day it is due."""
     order = chain.current
     booked = [slot for slot in chain.slots if slot.order is order]
@@ -277,11 +294,14 @@ def _open_slots(therapy: Therapy, chain: Chain, history: Sequence[date], *, newe
     for day in fixed[:missing]:
         chain.slots.append(Slot(order, day, fixed=True))
     for _ in range(missing - len(fixed[:missing])):
-        chain.slots.append(Slot(order, _next_due(therapy, chain, order, history)))
+        wants = max(course, chain.wants(order))
+        chain.slots.append(Slot(order, _next_due(therapy, chain, order, history, wants)))
     chain.slots.sort(key=lambda slot: slot.due or date.max)
 
 
-def _next_due(therapy: Therapy, chain: Chain, order: Order, history: Sequence[date]) -> date | None:
+def _next_due(
+    therapy: Therapy, chain: Chain, order: Order, history: Sequence[date], wants: int
+) -> date | None:
     """The day for which the next dose of an order is due.
 
     After a dose of the same order: its own spacing. Else the regimen's spacing from the first
@@ -294,7 +314,7 @@ def _next_due(therapy: Therapy, chain: Chain, order: Order, history: Sequence[da
         step = chain.asked[order.ref].spacing_days or course or therapy.spacing_days
         return max(mine) + timedelta(days=step) if step else None
     begun = [day for day in history if order.authored and day >= order.authored.date()]
-    if begun and len(begun) < chain.wants(order):
+    if begun and len(begun) < wants:
         return min(begun)  # a course that no link ties to its order, and that is not done yet
     if not (chain.goes_on and chain.asked[order.ref].spacing_days):
         # An order for one dose is due after those that were given before it was written.

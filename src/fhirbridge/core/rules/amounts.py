@@ -7,11 +7,12 @@ satisfies nothing and violates nothing: the rules of this family then cannot tel
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from fhirbridge.core.authorizing import IN_FORCE, speaks_of
 from fhirbridge.core.facts import Code
 from fhirbridge.core.findings import Finding, Role, Severity
-from fhirbridge.core.ledger import Column, Item, Occasion
+from fhirbridge.core.ledger import Column, Dose, Item, Occasion
 from fhirbridge.core.quantity import Quantity
 
 from .base import CannotTell, Rule
@@ -51,13 +52,16 @@ def _short_total(scene: Scene) -> Iterable[Finding]:
         return
     left, used = column.total, _used(scene)
     for other in scene.siblings:
-        if other.key == scene.occasion.key or not any(spends(item, other) for item in used):
+        if other.key == scene.occasion.key or not any(spends(item, other.day) for item in used):
             continue
         spent = other.administered.total
         if not other.given and _before(other, scene) and other.authorized_drug.refs == column.refs:
             spent = other.ordered.per_visit
         if spent is not None:
             left = left - spent
+    for past in _given_without_order(scene):
+        if past.mass is not None and any(_spent_by(item, past) for item in used):
+            left = left - past.mass
     if left < dose:
         left = max(left, left * 0, key=lambda q: q.value)
         yield scene.finding(
@@ -109,7 +113,10 @@ def _visits_spent(scene: Scene, items: list[Item]) -> int:
         for other in scene.siblings
         if other.key != here.key
         and (other.given or _before(other, scene))
-        and any(spends(item, other) for item in items)
+        and any(spends(item, other.day) for item in items)
+    )
+    spent += sum(
+        any(_spent_by(item, past) for item in items) for past in _given_without_order(scene)
     )
     return spent + len(here.administrations)
 
@@ -131,19 +138,32 @@ def _wrong_product(scene: Scene) -> Iterable[Finding]:
         )
 
 
-def spends(item: Item, other: Occasion) -> bool:
+def _given_without_order(scene: Scene) -> list[Dose]:
+    """Doses that were given and belong to no dose of the ledger: their orders are not on file."""
+    known = {fact.day for o in scene.siblings for fact in o.administrations}
+    known |= {visit.day for o in scene.siblings for visit in o.visits}
+    return [past for past in scene.occasion.history if past.day not in known]
+
+
+def _spent_by(item: Item, past: Dose) -> bool:
+    """A dose without an order counts only against an answer that was there when it was given."""
+    issued = item.fact.issued
+    return spends(item, past.day) and (issued is None or issued.date() <= past.day)
+
+
+def spends(item: Item, day: date | None) -> bool:
     """Whether a dose of that day is counted against an answer.
 
     An answer without a first day covers nothing before it was given; where that is not known
     either, nobody can say which doses it covered, so none counts.
     """
     first = item.fact.span.start or (item.fact.issued.date() if item.fact.issued else None)
-    return bool(other.day and first and first <= other.day and item.fact.span.covers(other.day))
+    return bool(day and first and first <= day and item.fact.span.covers(day))
 
 
 def used_up(scene: Scene, item: Item) -> bool:
     """Whether the doses that were given under an answer are all that it allowed."""
-    given = [o for o in scene.siblings if o.given and spends(item, o)]
+    given = [o for o in scene.siblings if o.given and spends(item, o.day)]
     if item.visits is not None:
         return len(given) >= item.visits
     mass = _sum(o.administered.total for o in given)

@@ -44,19 +44,22 @@ NEEDED = {
 STANDING = frozenset({State.ACTIVE, State.HELD, State.PLANNED, State.DONE, State.UNKNOWN})
 
 
-def coverage_information(page: Page, codes: tuple[Code, ...], state: State) -> list[Fact]:
-    """Facts of the extensions on the record; `codes` stand in where none names billing codes."""
+def coverage_information(
+    page: Page, codes: tuple[Code, ...], state: State, text: str = ""
+) -> list[Fact]:
+    """Facts of the extensions on the record; its `codes` and the words `text` for what it orders
+    stand in where an extension names no billing code."""
     if "extension" not in page.body:
         return []
     facts: list[Fact] = []
     for extension in page.rows(page.body, "extension"):
         if extension.get("url") == URL:
-            facts += _assertion(page, extension, codes, state, len(facts))
+            facts += _assertion(page, extension, (codes, text), state, len(facts))
     return facts
 
 
 def _assertion(
-    page: Page, extension: Json, codes: tuple[Code, ...], state: State, position: int
+    page: Page, extension: Json, what: tuple[tuple[Code, ...], str], state: State, position: int
 ) -> list[Fact]:
     known = len(page.problems)
     parts: dict[str, list[Json]] = {}
@@ -72,6 +75,7 @@ def _assertion(
     billing = page.codes_of(
         {"coding": [p.get("valueCoding") for p in parts.get("billingCode", ())]}
     )
+    codes, text = (billing, "") if billing else what
     amount, period = _allowed(page, parts.get("detail", []))
     number = said("satisfied-pa-id", "valueString")
     assertion = said("coverage-assertion-id", "valueString") or str(position)
@@ -91,7 +95,8 @@ def _assertion(
         patient=page.patient,
         names=frozenset({document}),
         links=tuple(links),
-        codes=billing or codes,
+        codes=codes,
+        text=text,
         state=stands,
         updated=page.updated,
         problems=problems,
@@ -109,7 +114,8 @@ def _assertion(
         patient=page.patient,
         names=frozenset({document, NUMBER + number} if number else {document}),
         links=tuple(links),
-        codes=billing or codes,
+        codes=codes,
+        text=text,
         state=stands,
         updated=page.updated,
         problems=problems,

@@ -87,7 +87,7 @@ def medication_request(page: Page) -> list[Fact]:
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
-    return [order, *coverage_information(page, order.codes, state)]
+    return [order, *coverage_information(page, order.codes, state, drug)]
 
 
 def service_request(page: Page) -> list[Fact]:
@@ -137,7 +137,7 @@ def service_request(page: Page) -> list[Fact]:
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
-    return [order, *coverage_information(page, order.codes, state)]
+    return [order, *coverage_information(page, order.codes, state, words)]
 
 
 def point_at_requests(page: Page) -> None:

@@ -82,7 +82,10 @@ def doses(page: Page, instructions: Sequence[Json]) -> Doses:
             words.add(tuple(filter(None, said)))
     text = lines(texts)
     if not dosed:
-        return Doses(text=text)
+        # Words alone, the same one after the other: so many visits.
+        steps = {page.count(row, "sequence") for row in instructions} - {None}
+        again = len(steps) == len(instructions) > 1 and len(set(texts)) == 1 and texts[0]
+        return Doses(None, Times(len(steps) if again else None), text)
     if len(dosed) == 1:
         return Doses(dosed[0][0], dosed[0][1], text)
     return _together(page, dosed, text, alike=len(words) == 1 and () not in words)
