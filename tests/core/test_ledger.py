@@ -193,3 +193,23 @@ def test_days_are_those_at_the_site() -> None:
 def test_a_reference_with_its_version() -> None:
     assert str(f.Ref("ehr", "Task", "1", "2")) == "ehr:Task/1/_history/2"
     assert str(Amount()) == "no amount"
+
+
+def test_milliliters_of_a_bag_are_measured_by_its_own_strength() -> None:
+    bag = f.Strength((), "ocrelizumab", Amount(Decimal(600), "mg"), Amount(Decimal(270), "mL"))
+    water = f.Strength((), "sodium chloride", Amount(Decimal(9), "mg"), Amount(Decimal(1), "mL"))
+    facts = told(ORDER, VISIT, "given g1 270 mL, 8 December 2026, for o1")
+    strong = [
+        replace(each, strengths=(bag, water)) if isinstance(each, f.Administration) else each
+        for each in facts
+    ]
+    (occasion,) = book(strong, formulary(), Calendar(ZONE)).occasions
+    assert occasion.administered.total == mg(600)
+    assert occasion.administered.steps == ("270 mL × 600 mg/270 mL",)
+    unsaid = replace(bag, of=Amount(Decimal(1), "bottle"))
+    plain = [
+        replace(each, strengths=(unsaid,)) if isinstance(each, f.Administration) else each
+        for each in facts
+    ]
+    (occasion,) = book(plain, formulary(), Calendar(ZONE)).occasions
+    assert occasion.administered.total != mg(600)

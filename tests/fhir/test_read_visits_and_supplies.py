@@ -17,6 +17,8 @@ from tests.fhir.records import (
     dispense,
     facts,
     in_mg,
+    mg,
+    quantity,
     reasons,
 )
 
@@ -290,3 +292,14 @@ def test_a_prescription_inside_the_dispense_leads_to_the_original_by_its_number(
     inside = {"resourceType": "MedicationRequest", "id": "rx", "identifier": [number]}
     fact = supply(contained=[inside], authorizingPrescription=[{"reference": "#rx"}])
     assert ("urn:orders|77", 1) in [(link.to, link.tier) for link in fact.links]
+
+
+def test_a_bag_says_how_much_of_the_drug_is_in_it() -> None:
+    ratio = {"numerator": mg(600), "denominator": quantity(270, "mL")}
+    drug = {"itemCodeableConcept": {"text": "ocrelizumab"}, "strength": ratio}
+    bag = {"resourceType": "Medication", "id": "bag", "ingredient": [drug]}
+    body = administration(contained=[bag], medicationReference={"reference": "#bag"})
+    del body["medicationCodeableConcept"]
+    fact = facts(body)[0]
+    assert isinstance(fact, Administration)
+    assert [str(strength) for strength in fact.strengths] == ["600 mg/270 mL"]

@@ -122,6 +122,8 @@ class Verbs(Payer, Chart):
             and style.product in ("text", "hcpcs", "hcpcs-https")
         ):
             how = "mg"
+        if how == "package" and drug.coded and style.product == "reference":
+            how = "mL"  # its Medication says the strength, and not what a package holds
         route = {"text": {"IV": "Intravenous", "SC": "Subcutaneous"}[drug.route]}
 
         def row(days: list[int], count: int) -> Json:

@@ -147,6 +147,22 @@ class Problem:
     readings: tuple[str, ...] = ()
 
 
+@value(frozen=True, slots=True)
+class Strength:
+    """How much of an ingredient is in how much of what a record calls its medication.
+
+    It is the record's own Medication that says so: a bag of 600 mg in 270 mL is no 30 mg/mL.
+    """
+
+    codes: tuple[Code, ...]
+    text: str
+    mass: Amount
+    of: Amount
+
+    def __str__(self) -> str:
+        return f"{self.mass}/{self.of}"
+
+
 @value(frozen=True, slots=True, kw_only=True)
 class Order(Fact):
     """ORDERED: a MedicationRequest, or a ServiceRequest for the administration.
@@ -173,6 +189,7 @@ class Order(Fact):
     requisition: str | None = None  # groupIdentifier shared by drug, premedication, administration
     chain: str | None = None
     parent: str | None = None
+    strengths: tuple[Strength, ...] = ()
 
 
 class Decision(StrEnum):
@@ -249,6 +266,7 @@ class Supply(Fact):
     pharmacy: Party | None = None
     destination: Site = SOMEWHERE
     reason: str = ""
+    strengths: tuple[Strength, ...] = ()
 
 
 @value(frozen=True, slots=True, kw_only=True)
@@ -258,6 +276,7 @@ class Administration(Fact):
     amount: Amount | None
     day: date | None
     complete: bool | None  # False: stopped early; None: not known
+    strengths: tuple[Strength, ...] = ()
 
 
 @value(frozen=True, slots=True, kw_only=True)

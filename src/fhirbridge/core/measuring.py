@@ -7,11 +7,13 @@ nothing is added that cannot be added.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
-from .facts import Administration, Fact, Order, Problem, Ref, Supply
+from . import units
+from .facts import Administration, Fact, Order, Problem, Ref, Strength, Supply
 from .formulary import Formulary
 from .grammar import Spoken
 from .ledger import Column
@@ -113,9 +115,24 @@ class Meter:
         codes = fact.codes
         on = getattr(fact, "day", None)
         at = {"dose": "dose", "dispense": "quantity", "given": "dosage.dose"}[context]
-        return self.formulary.measure(
-            self.therapy, codes, amount, on, context=context, ref=fact.ref, at=at
+        strength = self._strength(fact)
+        said = _by_strength(amount, strength) if strength else None
+        result = self.formulary.measure(
+            self.therapy, codes, said or amount, on, context=context, ref=fact.ref, at=at
         )
+        if said and isinstance(result, Measured):
+            return replace(result, how=f"{amount} × {strength}")
+        return result
+
+    def _strength(self, fact: Fact) -> Strength | None:
+        """How strong the record itself says that its medication is, in this drug."""
+        if not isinstance(fact, Order | Supply | Administration) or not fact.strengths:
+            return None
+        named = [(s, self.formulary.recognize(s.codes, s.text).therapy) for s in fact.strengths]
+        mine = [s for s, drug in named if drug and drug.ingredient == self.therapy.ingredient]
+        if not mine and len(named) == 1 and named[0][1] is None:
+            mine = [named[0][0]]
+        return mine[0] if len(mine) == 1 else None
 
     def without_copies(self, facts: list[F]) -> list[F]:
         """Drop what another server shows too, without an identifier in common.
@@ -139,6 +156,23 @@ class Meter:
             kept.append([fact])
             alike.append(kept[-1])
         return [completed(*each) for each in kept]
+
+
+def _by_strength(amount: Amount, strength: Strength) -> Amount | None:
+    """An amount of a medication as the mass of its ingredient; None where the units say nothing."""
+    mass, of, unit = units.read(strength.mass), units.read(strength.of), units.read(amount)
+    if mass is None or of is None or unit is None or mass.kind != "mass":
+        return None
+    if amount.value is None or strength.mass.value is None or not strength.of.value:
+        return None
+    volumes = unit.kind == of.kind == "volume"
+    packages = unit.kind == "package" and of.kind in ("package", "none")
+    if not (volumes or packages):
+        return None
+    times = amount.value * unit.factor / (strength.of.value * of.factor)
+    return Amount(
+        times * strength.mass.value * mass.factor, "mg", "http://unitsofmeasure.org", "mg"
+    )
 
 
 def _lacks(alike: Sequence[Fact], source: str) -> bool:

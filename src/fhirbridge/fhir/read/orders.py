@@ -70,6 +70,7 @@ def medication_request(page: Page) -> list[Fact]:
         updated=page.updated,
         kind="medication",
         per_visit=dose.per_visit,
+        strengths=page.strengths(),
         visits=dose.times.visits,
         per_fill=per_fill,
         fills=fills,

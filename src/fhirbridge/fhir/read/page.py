@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 
-from fhirbridge.core.facts import Code, Link, Party, Ref, State
+from fhirbridge.core.facts import Code, Link, Party, Ref, State, Strength
 
 from .elements import NOTHING, Elements
 from .snapshot import Book, Json, identifier_name, is_id
@@ -204,3 +204,18 @@ class Page(Elements):
         for row in self.rows(resource, "ingredient"):
             codes += self.codes(row, "itemCodeableConcept")
         return codes, words or display
+
+    def strengths(self) -> tuple[Strength, ...]:
+        """How much of each ingredient is in the Medication that the record refers to."""
+        if "medicationReference" not in self.body:
+            return ()
+        resource = self.target(self.one(self.body, "medicationReference")) or NOTHING
+        found = []
+        for row in self.rows(resource, "ingredient"):
+            ratio = self.one(row, "strength")
+            mass = self.amount(ratio, "numerator", "medication.ingredient.strength")
+            of = self.amount(ratio, "denominator", "medication.ingredient.strength")
+            if mass is not None and of is not None:
+                codes, words = self.concept(self.one(row, "itemCodeableConcept"))
+                found.append(Strength(codes, words, mass, of))
+        return tuple(found)
