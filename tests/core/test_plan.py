@@ -25,7 +25,7 @@ from fhirbridge.core.plan import (
     Why,
     decide,
 )
-from fhirbridge.core.roots import GONE, ROOT_RULE, root_key
+from fhirbridge.core.roots import GONE, ROOT_RULE, root_key, roots
 
 T0 = datetime(2026, 12, 1, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -217,6 +217,47 @@ class TestRoot:
         world = carry_out(plan, world)
         assert not decide([finding(), late], world)
         assert not decide([late], world, cannot_tell=deaf)
+
+    def test_it_is_made_of_its_worst_part(self) -> None:
+        order, visit = Ref("ehr", "MedicationRequest", "o"), Ref("ehr", "Appointment", "v")
+        patient = Ref("ehr", "Patient", "p")
+        worst = finding(
+            severity=Severity.S1,
+            say={"drug": "Ocrelizumab"},
+            figures={"ordered": "600 mg"},
+            evidence=(order, visit),
+            based_on=order,
+            focus=visit,
+            patient=patient,
+            day=date(2026, 12, 8),
+            due=T0 + HOUR,
+        )
+        other = finding("p0", "k-premed", severity=Severity.S2, evidence=(visit,), due=T0)
+        root = roots([other, worst], [])[root_key("o-1")]
+        assert root.say == {
+            "drug": "Ocrelizumab",
+            "day": date(2026, 12, 8),
+            "due": T0,
+            "troubles": 2,
+            "parts": (worst, other),
+            "hidden": None,
+        }
+        assert (root.key, root.rule, root.action) == (root_key("o-1"), ROOT_RULE, "coordinate")
+        assert (root.owner, root.audience) == (Role.COORDINATOR, ())
+        assert (root.therapy, root.occasion, root.day) == (worst.therapy, "o-1", worst.day)
+        assert (root.focus, root.based_on, root.patient) == (order, order, patient)
+        assert (root.figures, root.evidence) == (worst.figures, (order, visit))
+        alone = roots([finding(focus=visit)], [])[root_key("o-1")]
+        assert alone.focus == visit
+
+    @pytest.mark.parametrize(
+        ("priority", "severity"),
+        [("", "S3"), ("routine", "S3"), ("urgent", "S2"), ("stat", "S2")],
+    )
+    def test_a_hidden_part_is_as_urgent_as_it_was(self, priority: str, severity: str) -> None:
+        late = finding("p0", "k-premed", severity=Severity.S3)
+        root = roots([late], [said(Told.OPEN, priority=priority)])[root_key("o-1")]
+        assert root.severity == severity
 
     def test_a_hidden_part_that_looked_solved_is_no_part(self) -> None:
         world = carry_out(decide([finding()], []), [])
