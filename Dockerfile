@@ -1,20 +1,24 @@
 # The image of `fhirbridge serve` and `fhirbridge worker`: the wheel and its pinned requirements,
-# no compiler, no shell scripts, not root. Runs with a read-only root; /data and /tmp are all it writes.
+# its core compiled (only the build stage has a compiler), no shell scripts, not root. Runs with a
+# read-only root; /data and /tmp are all it writes.
 # Every absolute path is an ARG, so that CI can run the RUN steps without Docker in a scratch folder
 # (scripts/dockerfile_steps.py).
-FROM python:3.11-slim AS build
+FROM python:3.11 AS build
 ARG APP=/opt/fhirbridge
 ARG BUILD=/build
 WORKDIR $BUILD
-COPY requirements/base.txt requirements/build.txt requirements/
+COPY requirements/base.txt requirements/build.txt requirements/compiled.txt requirements/
 RUN python3 -m venv $APP && $APP/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/base.txt
 RUN python3 -m venv $BUILD/venv && $BUILD/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt
+RUN python3 -m venv $BUILD/mypyc && $BUILD/mypyc/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/compiled.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
 COPY mappings mappings
 COPY fixtures fixtures
 RUN $BUILD/venv/bin/hatchling build --target wheel --directory $BUILD/dist
 RUN $APP/bin/pip install --no-cache-dir --no-index --no-deps $BUILD/dist/*.whl
+COPY scripts/compile_core.py scripts/
+RUN $BUILD/mypyc/bin/python scripts/compile_core.py "$($APP/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 FROM python:3.11-slim
 ARG APP=/opt/fhirbridge

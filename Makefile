@@ -22,6 +22,9 @@ FAST := tests $(addprefix --ignore=,$(SLOW))
 
 # Every target is a name, not a file; the environment is the one file that is made.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
+
+.PHONY: help demo test lint types sockets contract journeys services chaos package compose image-steps operate \
+	compiled test-compiled bench hapi check lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -97,7 +100,22 @@ image-steps: $(READY)  ## the steps of the Dockerfile, run without Docker
 labeled: $(READY)  ## thousands of labeled journeys; the fast suite plays hundreds of them
 	FHIRBRIDGE_FORMS=40 $(PYTEST) tests/labeled
 
+# A copy of the package with its core compiled by mypyc, as the image has it; src/ stays Python.
+COMPILED := build/compiled
+$(COMPILED)/.ready: $(READY) scripts/compile_core.py $(shell find src/fhirbridge/core -name '*.py')
+	@rm -rf $(COMPILED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --target $(COMPILED) .
+	@$(BIN)/python scripts/compile_core.py $(COMPILED)
+	@touch $@
+
+compiled: $(COMPILED)/.ready  ## the core compiled, in build/compiled (needs a C compiler, a minute)
+
+test-compiled: compiled  ## the compiled core gives what the sources give
+	@PYTHONPATH=$(COMPILED) $(BIN)/python -c "import fhirbridge.core.booking as core; assert core.__file__.endswith('.so'), core"
+	PYTHONPATH=$(COMPILED) $(PYTEST) tests/core tests/scenarios tests/properties/test_ledger.py tests/test_fixtures.py -m "not sockets"
+
 bench: $(READY)  ## ratios, measured in one run
+	@$(MAKE) --no-print-directory compiled || echo "the core cannot be compiled here: its rows are left out" >&2
 	$(BIN)/python -m benchmarks
 
 hapi:  ## a real HAPI in the foreground: FHIR=R4|R4B|R5 PORT= DATA=file INTERVAL_MS= RESTHOOK=true|false
@@ -112,7 +130,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 lock: $(READY)  ## pin the requirements again (UPGRADE=--upgrade for newer versions)
 	$(LOCK) $(UPGRADE) -o requirements/base.txt pyproject.toml
 	$(LOCK) $(UPGRADE) -o requirements/build.txt requirements/build.in
-	$(LOCK) $(UPGRADE) -c requirements/base.txt -c requirements/build.txt -o requirements/dev.txt pyproject.toml requirements/dev.in
+	$(LOCK) $(UPGRADE) -c requirements/build.txt -o requirements/compiled.txt requirements/compiled.in
+	$(LOCK) $(UPGRADE) -c requirements/base.txt -c requirements/build.txt -c requirements/compiled.txt -o requirements/dev.txt pyproject.toml requirements/dev.in
 	$(LOCK) $(UPGRADE) -o requirements/sekmet.txt requirements/sekmet.in
 
 clean:  ## forget the environment and all caches in this folder

@@ -1,10 +1,19 @@
-"""Ledgers per second on one core: ten facts of one person, on three sources."""
+"""Ledgers per second on one core: ten facts of one person, on three sources.
+
+As Python and, where `make compiled` has made it, with the compiled core: each in a process of its
+own, in the same run.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks.population import Json, person
 from benchmarks.report import Row
@@ -27,8 +36,45 @@ HOLDS = {
 }
 
 
+COMPILED = Path("build", "compiled")
+
+
 def run() -> list[Row]:
-    """Rows of the report."""
+    """Rows of the report. The goal is the compiled core's, which the image has."""
+    rows = _rows("Python", _measured_with(None))
+    if (COMPILED / ".ready").exists():
+        return rows + _rows("compiled", _measured_with(COMPILED), goal=GOAL)
+    return [*rows, Row("compiled", "not made", "make compiled")]
+
+
+def _rows(kind: str, figures: dict[str, float], goal: int | None = None) -> list[Row]:
+    core = figures["core"]
+    return [
+        Row(
+            f"{kind}: ledgers/s, facts to next look",
+            f"{core:,.0f}",
+            f"{goal:,}" if goal else "",
+            core / goal if goal else None,
+        ),
+        Row(f"{kind}: … with facts read from FHIR", f"{figures['whole']:,.0f}", ""),
+        Row(f"{kind}: … and the plan of what to write", f"{figures['decided']:,.0f}", ""),
+        Row(f"{kind}: facts a ledger", f"{figures['facts']:.0f}", ""),
+    ]
+
+
+def _measured_with(folder: Path | None) -> dict[str, float]:
+    """The figures of a process that takes the package from a folder (None: as installed)."""
+    place = {"PYTHONPATH": str(folder)} if folder else {}
+    command = [sys.executable, "-m", "benchmarks.ledgers"]
+    answer = subprocess.run(
+        command, env=os.environ | place, capture_output=True, text=True, check=True
+    )
+    figures: dict[str, float] = json.loads(answer.stdout)
+    return figures
+
+
+def measured() -> dict[str, float]:
+    """Ledgers a second in this process."""
     site = Settings()
     known = wiring.formulary(site)
     decider = wiring.decider(site, known, {}, today=AS_OF.date())
@@ -38,12 +84,7 @@ def run() -> list[Row]:
     core = per_second(lambda n: judged(facts[n], decider, n), len(facts))
     whole = per_second(lambda n: judged(facts_of(people[n]), decider, n), len(facts))
     decided = per_second(lambda n: decide(people[n], decider, n), len(facts))
-    return [
-        Row("facts a ledger", f"{mean:.0f}", ""),
-        Row("ledgers/s, facts to findings and next look", f"{core:,.0f}", f"{GOAL:,}", core / GOAL),
-        Row("… with facts read from FHIR", f"{whole:,.0f}", f"{GOAL:,}", whole / GOAL),
-        Row("… and the plan of what to write", f"{decided:,.0f}", ""),
-    ]
+    return {"facts": mean, "core": core, "whole": whole, "decided": decided}
 
 
 def facts_of(records: dict[str, list[Json]]) -> tuple[Fact, ...]:
@@ -85,3 +126,7 @@ def per_second(work: Callable[[int], None], count: int, rounds: int = 5) -> floa
 
 
 SIGHT = {(source, kind): COMPLETE for source, kinds in HOLDS.items() for kind in kinds}
+
+
+if __name__ == "__main__":
+    json.dump(measured(), sys.stdout)

@@ -55,7 +55,7 @@ def accepted(answers: Iterable[Answer], findings: Iterable[Finding]) -> Accepted
     return [
         (next(iter(found.values())), asked[key])
         for key, found in sorted(given.items())
-        if len(found) == 1 and not WILL_CHANGE & found.keys()
+        if len(found) == 1 and WILL_CHANGE.isdisjoint(found)
     ]
 
 

@@ -28,6 +28,10 @@ class Ref:
     id: str
     version: str | None = field(default=None, compare=False)
 
+    def __hash__(self) -> int:
+        """By the id alone: a string remembers its hash, and references are looked up most."""
+        return hash(self.id)
+
     def __str__(self) -> str:
         return f"{self.name}/_history/{self.version}" if self.version else self.name
 

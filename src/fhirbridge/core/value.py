@@ -27,7 +27,12 @@ else:
         """A frozen dataclass to the type checker, one without the guard at run time."""
         if not (frozen and slots):
             raise TypeError("a value is frozen and has slots")
-        return dataclass(slots=True, unsafe_hash=True, kw_only=kw_only, order=order)
+
+        def made(class_: type) -> type:
+            hashed = "__hash__" not in vars(class_)  # by its fields, unless it says how
+            return dataclass(slots=True, unsafe_hash=hashed, kw_only=kw_only, order=order)(class_)
+
+        return made
 
 
 __all__ = ["value"]

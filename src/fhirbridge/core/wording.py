@@ -17,7 +17,7 @@ from .codes import Words
 from .quantity import plain
 
 _FEW = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-NUMBERS = {word: number for number, word in enumerate(_FEW, start=1)} | {
+NUMBERS: dict[str, int] = {word: number for number, word in enumerate(_FEW, start=1)} | {
     "twelve": 12,
     "fourteen": 14,
     "twenty-four": 24,
