@@ -154,18 +154,18 @@ def test_what_a_server_cannot_do(doctor: Doctor) -> None:
     def stated(rest: Any) -> dict[str, tuple[int, Any]]:
         return {**ANSWERS, "/fhir/metadata": (200, {**STATEMENT, "rest": [rest]})}
 
-    task = {"type": "Task", "searchParam": [{"name": "code"}], "interaction": [{"code": "read"}]}
+    task = {"type": "Task", "searchParam": [{"name": "code"}], "interaction": [{"code": "create"}]}
     rest = {"resource": [{"type": "Patient"}, task], "interaction": [{"code": "batch"}]}
     with fake(stated(rest)) as url:
-        said = failing(doctor(f"{url}/fhir", server={"subscribe": "push"}))
+        signs = doctor(f"{url}/fhir", server={"subscribe": "push"})
     for words in (
-        "does not offer Communication",
         "it can search Task?patient",
-        "takes no transactions",
-        "no create and update",
+        "does not let Tasks be changed: no update",
         "has no Subscriptions; set `subscribe: poll`",
     ):
-        assert words in said
+        assert words in failing(signs)
+    assert "takes no Communication: they stand on our own worklist" in noted(signs)
+    assert "written one entry after the other" in noted(signs)
     with fake({**ANSWERS, "/fhir/metadata": (200, {**STATEMENT, "fhirVersion": "5.0.0"})}) as url:
         assert "speaks FHIR 5.0.0; R4 (4.0)" in failing(doctor(f"{url}/fhir"))
 
