@@ -219,7 +219,6 @@ def wire(
         for name in settings.servers
     }
     made = decider(settings, known, sources, today=clock().date())
-    store = Store(settings.store, ids=ids)
     token = settings.worklist_token
     return Bridge(
         sources=tuple(sources.values()),

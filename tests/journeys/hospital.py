@@ -192,6 +192,7 @@ def hospital(
             pace=Pace(retry=timedelta(seconds=0.2)),
             retries=0,
         )
+        stack.callback(wiring.unwire, bridge)
         if "hapi" in os.environ.get("SERVER", ""):
             for type_ in _SUBSCRIBED:  # what earlier tests left there is not ours to judge
                 bridge.store.advance("ehr", type_, datetime.now(UTC))

@@ -71,7 +71,7 @@ def bridge(config: Path | None) -> Iterator[tuple[Settings, Bridge]]:
     try:
         yield found, made
     finally:
-        made.close()
+        wiring.unwire(made)
 
 
 def document(data: Any) -> None:

@@ -81,6 +81,7 @@ def embedded(
         urls = {name: boxes[name].base_url if name in boxes else str(ehr) for name in HOLDS}
         made = settings(f"demo{suffix}", urls, store or f"sqlite:///{folder}/bridge.db", broker)
         bridge = wiring.wire(made, clock=clock, watcher=watcher, pace=PACE, retries=0)
+        stack.callback(wiring.unwire, bridge)
         if ehr:
             _begin_now(bridge.sources["ehr"], bridge)
         service = stack.enter_context(

@@ -64,7 +64,7 @@ def round_trips(
     """One trip for each server that pushes."""
     with ExitStack() as stack:
         bridge = wiring.wire(found)
-        stack.callback(bridge.close)
+        stack.callback(wiring.unwire, bridge)
         if health(found.public_url) is None:
             from fhirbridge.web.service import Service
 
