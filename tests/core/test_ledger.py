@@ -48,6 +48,13 @@ def approved(line: str) -> f.Authorization:
     return fact
 
 
+def test_a_visit_that_its_order_names_keeps_its_key_beside_a_dose_that_nothing_names() -> None:
+    """Whether the dose lies so near that it may be of the same order, or does not."""
+    for day in ("21 November", "2 October"):
+        occasions = ledger(ORDER, VISIT, f"given g1 {day} 2026, 600 mg").occasions
+        assert [o.key for o in occasions if o.visit] == ["ehr:MedicationRequest/o1#1"]
+
+
 def test_an_occasion_is_named_by_the_number_of_the_first_order_of_its_chain() -> None:
     first = "order o1 ocrelizumab 600 mg, 1 visit, number RX1, stopped, written 1 May 2026"
     second = "order o2 ocrelizumab 600 mg, 1 visit, renews o1, written 1 October 2026"

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import product
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fhirbridge import mappings, texts
@@ -23,8 +23,10 @@ from fhirbridge.core.ledger import Ledger
 from fhirbridge.core.quantity import Quantity
 from fhirbridge.core.rules import Judgement, judge, next_look
 from tests.scenarios import scenario as s
+from tests.scenarios.phrases import read
+from tests.scenarios.telling import Teller
 
-from .people import CALENDAR, DAYS, SCENARIOS, charts, context, moments, shifted
+from .people import CALENDAR, DAYS, SCENARIOS, ZONE, charts, context, moments, shifted
 
 ENGLISH = texts.load([mappings.shipped() / "tasks" / "en"])
 supply_modes = st.sampled_from((None, "white-bag", "buy-and-bill"))
@@ -119,8 +121,25 @@ def _named(finding: Finding) -> tuple[str, str]:
     return finding.key, finding.variant
 
 
+def told(*lines: str) -> list[Fact]:
+    """Facts in the words of scenarios."""
+    one = {each.name: each for each in map(read, lines)}
+    teller = Teller(one, "ocrelizumab", ZONE)
+    return [teller.fact(each) for each in one.values()]
+
+
+#: A dose that no link ties to the order, not long before the visit that one does.
+A_DOSE_BEFORE = told(
+    "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026",
+    "given g1 21 November 2026, 600 mg",
+    "visit v1 8 December 2026 09:00, infusion, booked, for o1",
+)
+
+
 @quick
 @given(charts, st.integers(-10, 10))
+@example(A_DOSE_BEFORE, 10)
+@example(A_DOSE_BEFORE, -10)
 def test_an_occasion_keeps_its_key_when_its_visit_moves(facts: list[Fact], shift: int) -> None:
     moved = [_moved(fact, shift) for fact in facts]
     keys = {o.key for o in ledger(facts).occasions if _tied(o.visit, facts)}

@@ -120,7 +120,11 @@ class Desk:
         return self.meter.ordered(order).per_visit
 
     def _too_much(self, slot: Slot) -> Slot | None:
-        """The visits that are still booked after the dose was given: of a dose of their own."""
+        """Visits that are still booked after the dose was given are of a dose of their own.
+
+        The place, and with it the key, stays with what was booked first. A visit that a link
+        names comes before a dose that no link names, however near the two are.
+        """
         given = [fact for event in slot.events for fact in event.given]
         if not given or slot.order is None:
             return None
@@ -128,8 +132,11 @@ class Desk:
             return None
         last = max(event.day for event in slot.events if event.given)
         after = [e for e in slot.events if e.day > last and not e.given and not e.done]
-        slot.events = [event for event in slot.events if event not in after]
-        return Slot(slot.order, after[0].day, events=after) if after else None
+        if not after:
+            return None
+        upto = [event for event in slot.events if event not in after]
+        slot.events, apart = (after, upto) if slot.events[0] in after else (upto, after)
+        return Slot(slot.order, apart[0].day, events=apart)
 
     def _tied(self, fact: Fact) -> tuple[Tie, ...]:
         """The orders of this drug that a record belongs to; followed once for each record."""

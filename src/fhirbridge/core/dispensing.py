@@ -181,8 +181,6 @@ def _reach(supply: Supply, chains: frozenset[str], doses: Sequence[Occasion]) ->
     day = supply.day
     own = [n for n, dose in enumerate(doses) if dose.chain in chains]
     ahead = [n for n in own if not _over(doses[n], day)] or own[-1:]
-    # In one chain, what lies behind the first that is still to come is still to come.
-    ahead = own[own.index(ahead[0]) :]
     for place, number in enumerate(ahead[1:], start=1):
         coming = doses[number].day
         if day is not None and coming is not None and coming - day > STORED:
