@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from .courses import course_of
 from .facts import Authorization, Decision, Ref, State
 from .ledger import Column, Item, Occasion, changed
 from .linking import Web
-from .occasions import course_of
 from .quantity import Quantity
 from .therapy import Therapy
 

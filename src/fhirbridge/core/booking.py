@@ -14,6 +14,7 @@ from datetime import date
 from .attaching import add_called_off, add_foreign
 from .authorizing import authorize
 from .calendar import Calendar
+from .chains import Chain, Event, Slot, chains
 from .dispensing import NOTHING, dispense
 from .facts import (
     Administration,
@@ -30,7 +31,7 @@ from .formulary import Formulary
 from .ledger import Column, Dose, Ledger, Occasion
 from .linking import Tie, Web, without_mirrors
 from .measuring import Meter
-from .occasions import OFF, SAME_EVENT, Chain, Event, Slot, chains, events, lay_out
+from .occasions import OFF, SAME_EVENT, events, lay_out
 from .quantity import Quantity
 from .sorting import Sorted, sort
 from .therapy import Therapy

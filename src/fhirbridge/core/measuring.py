@@ -13,12 +13,12 @@ from decimal import Decimal
 from typing import TypeVar
 
 from . import units
+from .chains import Asked
 from .facts import Administration, Fact, Order, Problem, Ref, Strength, Supply
 from .formulary import Formulary
 from .grammar import Spoken
 from .ledger import Column
 from .linking import completed
-from .occasions import Asked
 from .quantity import Amount, Measured, Quantity
 from .therapy import Therapy
 

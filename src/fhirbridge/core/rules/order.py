@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from fhirbridge.core.answering import AS_ORDERED, SINGLE, SPLIT
+from fhirbridge.core.courses import course_of
 from fhirbridge.core.facts import Order, State
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.grammar import admits_both
 from fhirbridge.core.ledger import Occasion
-from fhirbridge.core.occasions import course_of
 from fhirbridge.core.quantity import Measured, Quantity
 
 from .base import Rule

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from fhirbridge.core.answering import AS_PLANNED
+from fhirbridge.core.courses import course_of, course_start
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.ledger import Dose, Occasion
-from fhirbridge.core.occasions import course_of, course_start
 from fhirbridge.core.quantity import Quantity
 
 from .base import CannotTell, Rule
