@@ -289,3 +289,19 @@ def test_an_answer_is_no_record_of_a_drug() -> None:
 def test_different_units_are_never_compared() -> None:
     with pytest.raises(UnitMismatch, match="mg and IU"):
         mg(600) < Quantity(mg(600).value, "IU")  # noqa: B015
+
+
+def test_words_that_cannot_be_measured_contradict_no_figures(tmp_path: Path) -> None:
+    said = {
+        unit: found(
+            told(
+                tmp_path,
+                "30 November 2026 10:00",
+                "order o1 ocrelizumab 600 mg, written 1 October 2026, on 8 December 2026, "
+                f'says "300 {unit} x 2"',
+            )
+        )
+        for unit in ("mg", "IU")
+    }
+    assert "single-vs-split-unclear" in said["mg"]
+    assert "single-vs-split-unclear" not in said["IU"]

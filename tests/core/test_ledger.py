@@ -139,6 +139,105 @@ def test_a_dispense_that_names_no_drug_belongs_to_the_order_that_it_names() -> N
     assert occasion.dispensed.total == mg(Decimal(600))
 
 
+@pytest.mark.parametrize("source", ["pharmacy", "center"])
+def test_an_order_that_another_server_shows_under_its_own_number_asks_for_no_second_dose(
+    source: str,
+) -> None:
+    """What is said of the copy is said of the order."""
+    copy = f"order o2 ocrelizumab 600 mg, written 1 October 2026, number P7, source {source}"
+    supply = f"dispensed d1 600 mg, 3 December 2026, for o2, source {source}"
+    occasion = only(ORDER + ", on 8 December 2026", VISIT, copy, supply)
+    assert occasion.key == "ehr:MedicationRequest/o1#1"
+    assert occasion.visit is not None
+    assert occasion.dispensed.total == mg(Decimal(600))
+
+
+def test_the_halves_of_a_course_and_their_copies_are_two_doses() -> None:
+    half = "ocrelizumab 300 mg, 1 visit, written 1 October 2026"
+    occasions = ledger(
+        f"order o1 {half}, on 8 December 2026",
+        f"order o2 {half}, on 22 December 2026",
+        f"order o3 {half}, on 8 December 2026, source pharmacy",
+        f"order o4 {half}, on 22 December 2026, source pharmacy",
+    ).occasions
+    assert [str(o.order and o.order.ref) for o in occasions] == [
+        "ehr:MedicationRequest/o1",
+        "ehr:MedicationRequest/o2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "ocrelizumab 300 mg, 1 visit, written 1 October 2026",
+        "ocrelizumab 600 mg, 1 visit, written 2 October 2026",
+        "ocrelizumab 600 mg, 1 visit, stopped, written 1 October 2026",
+        "ocrelizumab 600 mg, 2 visits, written 1 October 2026",
+        "ocrelizumab 600 mg, 1 visit",
+    ],
+)
+def test_an_order_on_another_server_that_says_something_else_is_no_copy(other: str) -> None:
+    given = "given g2 600 mg, 1 May 2026, for o2, source pharmacy"
+    chains = {
+        o.chain for o in ledger(ORDER, VISIT, f"order o2 {other}, source pharmacy", given).occasions
+    }
+    assert len(chains) == 2
+
+
+@pytest.mark.parametrize(
+    ("day", "whose"), [("2 May 2026", "o1"), ("8 December 2026", "o1"), ("8 June 2027", "o2")]
+)
+def test_a_dose_that_names_two_orders_is_of_the_one_whose_day_fits_else_of_the_first(
+    day: str, whose: str
+) -> None:
+    *orders, given = told(
+        "order o1 ocrelizumab 300 mg, 1 visit, on 8 December 2026",
+        "order o2 ocrelizumab 300 mg, 1 visit, on 8 June 2027",
+        f"given g1 300 mg, {day}",
+    )
+    both = replace(given, links=tuple(f.Link(order.ref.name, 0, "request") for order in orders))
+    occasions = book([*orders, both], formulary(), Calendar(ZONE)).occasions
+    assert {o.key: o.given for o in occasions} == {
+        f"ehr:MedicationRequest/{name}#1": name == whose for name in ("o1", "o2")
+    }
+
+
+def test_a_visit_close_to_the_first_half_is_for_the_second_that_was_ordered_later() -> None:
+    """Its order names no day; by the regimen alone it would be due half a year later."""
+    half = "ocrelizumab 300 mg, 1 visit"
+    _, second = ledger(
+        f"order o1 {half}, written 1 October 2026",
+        "given g1 300 mg, 1 December 2026, for o1",
+        "order o2 ocrelizumab 600 mg, 1 visit, written 2 December 2026, source pharmacy",
+        f"order o3 {half}, written 3 December 2026",
+        "visit v1 15 December 2026 09:00, infusion, booked",
+    ).occasions[:2]
+    assert second.visit is not None
+    assert second.order is not None
+    assert second.order.ref.id == "o3"
+
+
+def test_words_that_cannot_be_measured_count_visits_and_contradict_no_figures() -> None:
+    occasions = ledger('order o1 ocrelizumab 600 mg, written 1 October 2026, says "300 IU x 2"')
+    assert [o.ordered.per_visit for o in occasions.occasions] == [mg(Decimal(600))] * 2
+
+
+def test_each_of_two_supplies_serves_the_dose_that_it_names() -> None:
+    occasions = ledger(
+        ORDER + ", on 8 December 2026",
+        "order o2 ocrelizumab 600 mg, 1 visit, on 8 June 2027, written 2 October 2026",
+        "dispensed d1 600 mg, 3 December 2026, for o1",
+        "dispensed d2 300 mg, 4 December 2026, for o2",
+    ).occasions
+    assert [o.dispensed.total for o in occasions] == [mg(Decimal(600)), mg(Decimal(300))]
+
+
+def test_a_supply_that_names_no_order_is_not_meant_for_a_dose_without_a_day() -> None:
+    book_ = ledger("order o1 ocrelizumab 600 mg, 1 visit", "dispensed d1 600 mg, 3 December 2026")
+    assert [o.dispensed.total for o in book_.occasions] == [None]
+    assert [fact.ref.id for fact in book_.loose] == ["d1"]
+
+
 def test_the_copy_that_was_changed_last_stands_for_the_other() -> None:
     book_ = ledger(
         ORDER + ", number RX1, changed 1 October 2026",
@@ -213,10 +312,22 @@ def test_milliliters_of_a_bag_are_measured_by_its_own_strength() -> None:
     (occasion,) = book(strong, formulary(), Calendar(ZONE)).occasions
     assert occasion.administered.total == mg(600)
     assert occasion.administered.steps == ("270 mL × 600 mg/270 mL",)
-    unsaid = replace(bag, of=Amount(Decimal(1), "bottle"))
-    plain = [
-        replace(each, strengths=(unsaid,)) if isinstance(each, f.Administration) else each
+    nameless = replace(bag, text="")  # the only one, so it is that of the drug
+    alone = [
+        replace(each, strengths=(nameless,)) if isinstance(each, f.Administration) else each
         for each in facts
     ]
-    (occasion,) = book(plain, formulary(), Calendar(ZONE)).occasions
-    assert occasion.administered.total != mg(600)
+    (occasion,) = book(alone, formulary(), Calendar(ZONE)).occasions
+    assert occasion.administered.total == mg(600)
+    for unsaid in (
+        replace(bag, of=Amount(Decimal(1), "bottle")),
+        replace(bag, of=Amount(None, "mL")),
+        replace(bag, mass=Amount(Decimal(600), "IU")),
+        replace(bag, of=Amount(Decimal(1), "vial")),
+    ):
+        plain = [
+            replace(each, strengths=(unsaid,)) if isinstance(each, f.Administration) else each
+            for each in facts
+        ]
+        (occasion,) = book(plain, formulary(), Calendar(ZONE)).occasions
+        assert occasion.administered.total != mg(600)

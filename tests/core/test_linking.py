@@ -39,6 +39,41 @@ def test_a_copy_in_another_state_adds_nothing() -> None:
     )
 
 
+def test_a_copy_of_what_a_payer_says_on_an_order_leaves_both_orders_alone() -> None:
+    """Coverage information stands on the order itself, so that the two share a reference."""
+    facts: list[f.Fact] = []
+    for source in ("ehr", "pharmacy"):
+        order = order_of(f.Ref(source, "MedicationRequest", "o-1"))
+        answer = f.Authorization(
+            ref=order.ref, names=frozenset({NUMBER}), decision=f.Decision.APPROVED, document="d"
+        )
+        facts += [order, answer]
+    kept, copies = without_mirrors(facts)
+    assert [(type(fact), fact.ref.source) for fact in kept] == [
+        (f.Order, "ehr"),
+        (f.Authorization, "ehr"),
+        (f.Order, "pharmacy"),
+    ]
+    assert [type(pair.copy) for pair in copies] == [f.Authorization]
+
+
+def test_every_item_of_an_answer_stays_when_the_answer_has_a_copy() -> None:
+    def items(source: str) -> list[f.Fact]:
+        ref = f.Ref(source, "ClaimResponse", "r-1")
+        return [
+            f.Authorization(
+                ref=ref,
+                names=frozenset({NUMBER, f"{ref.name}#{n}"}),
+                decision=f.Decision.APPROVED,
+                document=ref.name,
+            )
+            for n in (1, 2)
+        ]
+
+    kept, _ = without_mirrors([*items("ehr"), *items("payer")])
+    assert list(kept) == items("ehr")
+
+
 def test_items_of_an_answer_are_left_as_they_are() -> None:
     ref = f.Ref("payer", "ClaimResponse", "r-1")
     item = f.Authorization(ref=ref, decision=f.Decision.APPROVED, document=ref.name)

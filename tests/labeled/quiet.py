@@ -241,3 +241,34 @@ def a_code_of_no_drug(c: Verbs) -> None:
     well(c)
     flush = {"medicationCodeableConcept": coded(NDC, "8290-3065-46", "saline flush")}
     c.dispense("flush", product=flush, how="EA", order="", mg=300)
+
+
+def sent_to_the_pharmacy(c: Verbs, number: bool) -> None:
+    """The orders as the pharmacy keeps them, under a number of its own or none."""
+    for order in c.orders():
+        copy = {**order, "id": f"rx-{order['id']}", "subject": c.person("pharmacy")}
+        copy.pop("groupIdentifier", None)
+        copy.pop("identifier", None)
+        if number:
+            copy["identifier"] = [{"system": "http://pharmacy.example/rx", "value": copy["id"]}]
+        if not copy.get("contained") and copy.pop("medicationReference", None):
+            copy |= c.product("text")
+        c.sources["pharmacy"].append(copy)
+
+
+@story(drugs=SINGLE, estate=("three", "mirrored"))
+def the_pharmacy_shows_the_order_too(c: Verbs) -> None:
+    well(c)
+    sent_to_the_pharmacy(c, number=False)
+
+
+@story(drugs=SINGLE, estate=("three", "mirrored"))
+def the_pharmacy_shows_the_order_under_its_own_number(c: Verbs) -> None:
+    well(c)
+    sent_to_the_pharmacy(c, number=True)
+
+
+@story("order-without-appt", drugs=SINGLE, estate=("three", "mirrored"))
+def an_order_on_two_servers_that_nobody_booked(c: Verbs) -> None:
+    well(c, "visit")
+    sent_to_the_pharmacy(c, number=True)

@@ -172,12 +172,12 @@ class Verbs(Payer, Chart):
         names = " and ".join(PREMEDS[each][2] for each in drugs)
         main = self.made.get("order")
         if main is not None and how == "text":
-            for order in self._orders():
+            for order in self.orders():
                 for row in order["dosageInstruction"]:
                     row["patientInstruction"] = f"Premedicate 30 minutes before with {names}."
             return
         if main is not None and how == "note":
-            for order in self._orders():
+            for order in self.orders():
                 words = {"text": f"Give {names} 30 minutes before the infusion."}
                 order["note"] = [*order.get("note", []), words]
             return
@@ -207,7 +207,7 @@ class Verbs(Payer, Chart):
                 **what,
             )
 
-    def _orders(self) -> list[Json]:
+    def orders(self) -> list[Json]:
         """The orders for the drug itself."""
         return [r for name, r in self.made.items() if name.rstrip("0123456789") == "order"]
 

@@ -83,7 +83,8 @@ class Desk:
 
     def occasions(self) -> list[Occasion]:
         asked = {ref: self.meter.asked(order) for ref, order in self.orders.items()}
-        laid, child_of = chains(list(self.orders.values()), asked)
+        orders = list(self.orders.values())
+        laid, child_of = chains(orders, asked, self.meter.order_copies(orders))
         visits = [v for kind, named, v in self.sorted.visits if self._mine(kind, named, v)]
         for fact in (*visits, *self.given, *self.supplies):
             self._tied(fact)

@@ -83,23 +83,24 @@ class Chain:
 
 
 def chains(
-    orders: Sequence[Order], asked: Mapping[Ref, Asked]
+    orders: Sequence[Order], asked: Mapping[Ref, Asked], copies: Mapping[Ref, Ref]
 ) -> tuple[list[Chain], Mapping[Ref, Ref]]:
     """Group orders into chains, children with their parents.
 
-    Returns the chains, oldest first, and for each child (an instance or filler order, which
-    says the same dose again) the order that it fills.
+    `copies`: orders that repeat another one, on another server. Returns the chains, oldest
+    first, and for each child (a copy, or an instance or filler order, which says the same dose
+    again) the order that it repeats or fills.
     """
     by_name = {name: order for order in orders for name in (order.ref.name, *sorted(order.names))}
-    child_of: dict[Ref, Ref] = {}
+    child_of = dict(copies)
     prior: dict[Ref, Ref] = {}
     for order in orders:
         parent = by_name.get(order.parent or "")
         if parent is not None and parent.ref != order.ref:
-            child_of[order.ref] = parent.ref
+            child_of[order.ref] = copies.get(parent.ref, parent.ref)
         before = by_name.get(order.chain or "")
         if before is not None and before.ref != order.ref:
-            prior[order.ref] = before.ref
+            prior[order.ref] = copies.get(before.ref, before.ref)
     grouped: dict[Ref, list[Order]] = {}
     for order in sorted(orders, key=_age):
         if order.ref not in child_of:

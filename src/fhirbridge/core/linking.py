@@ -139,10 +139,12 @@ def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], tuple[Copy
         names_of[fact.ref.source].update(fact.names)
     if sum(map(len, names_of.values())) == len(set().union(*names_of.values())):
         return tuple(facts), ()  # no name is used on two sources
-    owner: dict[tuple[str, str], list[Fact]] = {}  # the record that is believed, and its copies
+    # By kind of fact, too: an order and what a payer says on it are of one record.
+    owner: dict[tuple[type, str, str], list[Fact]] = {}  # what is believed, and its copies
     for fact in sorted(facts, key=_freshest_first):
         own = fact.ref.name
-        names = [(fact.ref.type, name) for name in sorted(fact.names) if name != own]
+        kind = type(fact)
+        names = [(kind, fact.ref.type, name) for name in sorted(fact.names) if name != own]
         alike = next((owner[name] for name in names if name in owner), None)
         if alike is not None and alike[0].ref.source != fact.ref.source:
             alike.append(fact)
@@ -150,9 +152,9 @@ def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], tuple[Copy
             continue
         alike = [fact]
         owner.update((name, alike) for name in names)
-    dropped = {copy.copy.ref for copy in copies}
-    whole = {alike[0].ref: completed(*alike) for alike in owner.values() if len(alike) > 1}
-    return tuple(whole.get(f.ref, f) for f in facts if f.ref not in dropped), tuple(copies)
+    dropped = {id(copy.copy) for copy in copies}
+    whole = {id(alike[0]): completed(*alike) for alike in owner.values() if len(alike) > 1}
+    return tuple(whole.get(id(f), f) for f in facts if id(f) not in dropped), tuple(copies)
 
 
 #: Fields that a copy never fills: whose record it is and what became of it are its own.

@@ -134,6 +134,34 @@ class Meter:
             mine = [named[0][0]]
         return mine[0] if len(mine) == 1 else None
 
+    def order_copies(self, orders: Sequence[Order]) -> dict[Ref, Ref]:
+        """Orders that another server shows too, without a number in common -> the one they repeat.
+
+        Written on one day for the same dose, as often and for the same days as far as both say
+        them. The one that names its days counts, for it says more.
+        """
+        if len({order.ref.source for order in orders}) < 2:
+            return {}
+        shown: dict[object, list[list[Order]]] = {}  # each order with its copies
+        for order in sorted(orders, key=lambda o: (not o.days, o.ref)):
+            if order.authored is None or order.parent:
+                continue
+            dose, visits = self.ordered(order).per_visit, self.asked(order).visits
+            said = (order.authored.date(), order.state, dose and dose.value, visits or 1)
+            groups = shown.setdefault(said, [])
+            for group in groups:
+                if _lacks(group, order.ref.source) and _same_days(group[0], order):
+                    group.append(order)
+                    break
+            else:
+                groups.append([order])
+        return {
+            copy.ref: group[0].ref
+            for groups in shown.values()
+            for group in groups
+            for copy in group[1:]
+        }
+
     def without_copies(self, facts: list[F]) -> list[F]:
         """Drop what another server shows too, without an identifier in common.
 
@@ -173,6 +201,14 @@ def _by_strength(amount: Amount, strength: Strength) -> Amount | None:
     return Amount(
         times * strength.mass.value * mass.factor, "mg", "http://unitsofmeasure.org", "mg"
     )
+
+
+def _same_days(one: Order, other: Order) -> bool:
+    """Whether two orders are for the same days, as far as both say them."""
+    if one.days and other.days:
+        return one.days == other.days
+    starts = {order.window.start for order in (one, other)} - {None}
+    return len(starts) < 2
 
 
 def _lacks(alike: Sequence[Fact], source: str) -> bool:

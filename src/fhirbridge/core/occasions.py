@@ -86,6 +86,10 @@ def lay_out(
 def _book(therapy: Therapy, chain: Chain, order: Order, event: Event) -> None:
     """Book an event that a link ties to an order; one too many joins the dose beside it."""
     mine = [slot for slot in chain.slots if slot.order is order]
+    free = next((slot for slot in mine if not slot.events), None)
+    if free is not None:
+        free.events.append(event)
+        return
     if len(mine) >= chain.wants(order):
         beside = [s for s in mine if abs(s.events[0].day - event.day) <= course_of(therapy)]
         if beside:

@@ -62,7 +62,7 @@ def _duplicate(scene: Scene) -> Iterable[Finding]:
         and not other.given
         and other.chain != occasion.chain
         and _age(other) < _age(occasion)
-        and _at_once(other, occasion)
+        and _close(other, occasion)
     ]
     if older and not _one_course(scene, older):
         first = older[0].order
@@ -78,19 +78,6 @@ def _age(occasion: Occasion) -> tuple[float, str]:
     order = occasion.order
     written = order.authored.timestamp() if order and order.authored else 0.0
     return written, occasion.chain
-
-
-def _at_once(one: Occasion, other: Occasion) -> bool:
-    return _close(one, other) and not _copies(one, other)
-
-
-def _copies(one: Occasion, other: Occasion) -> bool:
-    """The same order on two servers that share no identifier: said alike, written on one day."""
-    first, second = one.order, other.order
-    if first is None or second is None or first.ref.source == second.ref.source:
-        return False
-    days = {order.authored.date() if order.authored else None for order in (first, second)}
-    return len(days) == 1 and one.ordered.per_visit == other.ordered.per_visit
 
 
 def _one_course(scene: Scene, others: list[Occasion]) -> bool:
@@ -181,15 +168,16 @@ def _contradicts_itself(scene: Scene, order: Order) -> bool:
     """The words split the dose that the figures of the same order give at once ("300 mg x 2")."""
     therapy, dose = scene.occasion.therapy, scene.occasion.ordered.per_visit
     words = scene.context.formulary.spoken(therapy, order.text) if order.text else None
-    if dose is None or words is None or (words.visits or 1) < 2:
+    visits = (words.visits or 1) if words else 1
+    if dose is None or words is None or visits < 2:
         return False
     formulary = scene.context.formulary
     each = formulary.measure(
         therapy, order.codes, words.per_visit, None, context="dose", ref=order.ref, at="text"
     )
-    if not isinstance(each, Measured) or words.visits is None:
+    if not isinstance(each, Measured):
         return False
-    return not each.mass.same(dose) and (each.mass * words.visits).same(dose)
+    return not each.mass.same(dose) and (each.mass * visits).same(dose)
 
 
 def _premedication(scene: Scene) -> Iterable[Finding]:
