@@ -306,7 +306,7 @@ def _digest(task: Json) -> str:
 
 TestAnyLife = AnyLife.TestCase
 TestAnyLife.settings = settings(
-    max_examples=int(NIGHTLY or 15),
+    max_examples=int(NIGHTLY or 10),
     stateful_step_count=40 if NIGHTLY else 12,
     derandomize=not NIGHTLY,
     deadline=None,

@@ -32,7 +32,7 @@ ENGLISH = texts.load([mappings.shipped() / "tasks" / "en"])
 supply_modes = st.sampled_from((None, "white-bag", "buy-and-bill"))
 
 quick = settings(
-    max_examples=120,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
