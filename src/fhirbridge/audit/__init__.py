@@ -12,8 +12,9 @@ records on all sources (`people`), reads them and decides with the bridge's own
 What could not be read is counted with its place and reason, never quoted and never raised.
 """
 
+from .crew import Lost, processors
 from .inputs import Export, NotFound, exports
 from .running import Audit, Result
 from .summary import Summary
 
-__all__ = ["Audit", "Export", "NotFound", "Result", "Summary", "exports"]
+__all__ = ["Audit", "Export", "Lost", "NotFound", "Result", "Summary", "exports", "processors"]

@@ -106,6 +106,7 @@ class Heads:
     def __init__(self, sources: list[str], bases: Mapping[str, str]) -> None:
         self.bases = {base.rstrip("/"): source for base, source in bases.items()}
         self.unknown: set[str] = set()
+        self.shown: dict[str, str] = {}  # addresses that Bundles show; used when all is read
         self._only = sources[0] if len(sources) == 1 else None
 
     def of(self, data: bytes, source: str) -> Head:
@@ -134,8 +135,11 @@ class Heads:
 
     def name(self, reference: _Reference, source: str) -> str | None:
         """The name of the patient record that a reference means."""
-        if reference.reference is not None:
-            match = _PATIENT.fullmatch(reference.reference)
+        text = reference.reference
+        if text is not None:
+            if text.startswith("Patient/") and text[8:].isalnum() and text.isascii():
+                return f"{source}:{text}"  # as nearly all are; the pattern says the same
+            match = _PATIENT.fullmatch(text)
             if match is None:
                 return None
             base = match[1]

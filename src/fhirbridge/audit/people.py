@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from typing import NamedTuple
 
 from fhirbridge.bridge.gathering import Gathered
 from fhirbridge.core.facts import Problem, Ref
@@ -28,6 +29,13 @@ CROWD = 50
 _REFERENCE = re.compile(
     rb'"reference"\s*:\s*"([^"]*(?:%s)/[^"]+)"' % "|".join(sorted(BESIDE)).encode()
 )
+
+
+class Group(NamedTuple):
+    """The patient records of one person, and those of them that may be somebody else's."""
+
+    records: tuple[PatientRecord, ...]
+    ambiguous: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -55,22 +63,24 @@ class People:
         self._shelf, self._systems, self._zones = shelf, systems, zones
         self._bases, self._sight = bases, sight
 
-    def person(self, name: str) -> Person | None:
-        """The person of a patient record; None when she was seen by an earlier record."""
-        if self._shelf.is_done(name):
-            return None
+    def group(self, name: str) -> Group:
+        """Who the person of a patient record is."""
         joined = join(self._patients(self._near(name)), self._systems)
-        group = joined.group_of(name)
-        names = tuple(record.ref.name for record in group)
-        self._shelf.done(each for each in names if each != name)
-        by_identifier, doubtful = self._by_identifier(group)
+        records = joined.group_of(name)
+        names = {record.ref.name for record in records}
+        unclear = [case.record.name for case in joined.ambiguous]
+        return Group(records, tuple(each for each in unclear if each in names))
+
+    def person(self, name: str) -> Person:
+        """The person of a patient record, with all her records."""
+        records, ambiguous = self.group(name)
+        names = tuple(record.ref.name for record in records)
+        by_identifier, doubtful = self._by_identifier(records)
         readings = self._readings([*self._shelf.pieces(names), *by_identifier])
         return Person(
-            gathered=self._gathered(group, readings),
+            gathered=self._gathered(records, readings),
             records=names,
-            ambiguous=tuple(
-                case.record.name for case in joined.ambiguous if case.record.name in names
-            ),
+            ambiguous=ambiguous,
             doubtful=tuple(doubtful),
         )
 

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
+import gc
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from pathlib import Path
+from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
-from fhirbridge.bridge.deciding import Decider, Decision
+from fhirbridge.bridge.deciding import Decider
 from fhirbridge.bridge.gathering import COMPLETE, CUT
-from fhirbridge.explain import finding_json
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.kinds import KINDS, kind_of
 from fhirbridge.texts import Texts
 
-from .bundles import opened
-from .heads import BESIDE, OWNED, Head, Heads, NotARecord
-from .inputs import Document, Export, documents
-from .people import People, Person
-from .screen import Screen
+from . import crew
+from .dividing import Dividing
+from .documents import PART
+from .heads import Heads
+from .inputs import Export
+from .judging import Judge, Judged
+from .people import People
 from .shelf import Shelf
-from .summary import Summary
+from .summary import PLACES, Summary, Tally
+from .taking import Taken, Taking
 
 #: Told how many bytes were read since it was told last.
 Progress = Callable[[int], None]
+#: So many patient records are decided by a process at once.
+_AT_ONCE = 100
 
 
 def no_progress(_: int) -> None:
@@ -36,21 +42,25 @@ def no_progress(_: int) -> None:
 @dataclass(frozen=True)
 class Audit:
     """`systems`: identifier systems that join patient records, None for any; `bases`: address of
-    a server -> source; `zones`: time zone of a source, where it is known."""
+    a server -> source; `zones`: time zone of a source, where it is known; `jobs`: how many
+    processes share the work, with the same result; `part`: bytes that one reads at once."""
 
     decider: Decider
     texts: Texts
     systems: frozenset[str] | None = None
     bases: Mapping[str, str] = field(default_factory=dict)
     zones: Mapping[str, tzinfo | None] = field(default_factory=dict)
+    jobs: int = 1
+    part: int = PART
 
     def over(
         self, exports: Sequence[Export], as_of: datetime, progress: Progress = no_progress
     ) -> Result:
-        """Read and decide everything. The result is closed by its user."""
+        """Read and decide everything. The result is closed by its user. Raises `Lost`."""
         shelf = Shelf()
         try:
-            return self._over(shelf, exports, as_of, progress)
+            with _little_garbage():
+                return self._over(shelf, exports, as_of, progress)
         except BaseException:
             shelf.close()
             raise
@@ -59,49 +69,99 @@ class Audit:
         self, shelf: Shelf, exports: Sequence[Export], as_of: datetime, progress: Progress
     ) -> Result:
         summary = Summary(as_of=as_of.isoformat())
-        heads = Heads([export.name for export in exports], self.bases)
-        cut: set[tuple[str, str]] = set()
-        screen = Screen(self.decider.formulary)
-        for export in exports:
-            summary.files[export.name] = len(export.files)
-            taking = Taking(export, heads, screen, shelf, summary)
-            for file in export.files:
-                taking.file(file, progress)
-            cut |= taking.cut
+        summary.files = {export.name: len(export.files) for export in exports}
+        merging = self._read(shelf, exports, summary, progress)
         shelf.sort()
-        _settle(shelf, heads, [export.name for export in exports], summary)
+        _settle(shelf, merging, [export.name for export in exports], summary)
         summary.patients = shelf.owners()
         people = People(
             shelf,
             systems=self.systems,
             zones=self.zones,
-            bases=heads.bases,
-            sight=_sight(exports, summary, cut),
+            bases=merging.bases,
+            sight=_sight(exports, summary, merging.cut()),
         )
-        for name in shelf.watched():
-            person = people.person(name)
-            if person is not None:
-                self._judge(person, as_of, shelf, summary)
+        judge = Judge(people, shelf, self.decider, self.texts, as_of)
+        for judged in self._judged(judge, shelf):
+            shelf.done(judged.records)
+            shelf.put(judged.findings)
+            if judged.account is not None:
+                summary.add(judged.account)
         return Result(shelf, summary)
 
-    def _judge(self, person: Person, as_of: datetime, shelf: Shelf, summary: Summary) -> None:
-        decision = self.decider.decide(person.gathered, as_of)
-        if not decision.ledger.therapies:
+    def _read(
+        self, shelf: Shelf, exports: Sequence[Export], summary: Summary, progress: Progress
+    ) -> _Merging:
+        """Pass 1."""
+        dividing = Dividing(shelf, progress, self.part)
+        names = [export.name for export in exports]
+        taking = Taking(self.decider.formulary, names, self.bases)
+        merging = _Merging(shelf, summary, dividing, Heads(names, self.bases).bases)
+        portions = (each for export in exports for each in dividing.portions(export))
+        taken = map(taking, portions) if self.jobs == 1 else crew.each(self.jobs, taking, portions)
+        for each in taken:
+            merging.add(each)
+            progress(each.progress)
+        return merging
+
+    def _judged(self, judge: Judge, shelf: Shelf) -> Iterator[Judged]:
+        """Pass 2."""
+        if self.jobs == 1:
+            yield from judge.each(shelf.watched())
             return
-        _account(person, decision, summary)
-        rows = []
-        for finding in decision.judgement.findings:
-            if finding.folded_into is not None:
-                summary.folded += 1
-                continue
-            summary.findings[finding.rule] += 1
-            summary.severities[finding.severity.value] += 1
-            rows.append(finding_json(finding, decision, self.texts))
-        rows.sort(key=_urgency)
-        for number, row in enumerate(rows):
-            # A person's findings stand together, the person with the most urgent one first.
-            rank = "\x1f".join((*_urgency(rows[0])[:2], row["patient"], f"{number:04}"))
-            shelf.put("finding", rank, jsonio.dumps(row))
+        several = _batches(shelf.watched(), _AT_ONCE)
+        for batch in crew.each(self.jobs, judge.several, several, shelf.reopen):
+            for name, judged in batch:
+                # By a long chain of links a person may look different from another record.
+                if not shelf.is_done(name):
+                    yield judged or judge.of(name)
+
+
+class _Merging:
+    """What the portions hold, put together in their order."""
+
+    def __init__(
+        self, shelf: Shelf, summary: Summary, dividing: Dividing, bases: dict[str, str]
+    ) -> None:
+        self.bases = bases
+        self.unknown: set[str] = set()
+        self._shelf, self._summary, self._dividing = shelf, summary, dividing
+        self._before: Counter[int] = Counter()  # lines of a file in earlier portions
+        self._types: dict[int, set[str]] = {}
+        self._broken: set[int] = set()
+
+    def add(self, taken: Taken) -> None:
+        self._shelf.add(taken.rows)
+        source, summary = taken.source, self._summary
+        for type_, count in taken.read.items():
+            summary.read[source, type_] += count
+        for (unread, why), noted in taken.notes.items():
+            where = summary.unread if unread else summary.unused
+            tally = where.setdefault((source, why), Tally())
+            tally.count += noted.count
+            room = PLACES - len(tally.places)
+            tally.places += [self._place(*place) for place in noted.places[:room]]
+        for number, lines in taken.lines:
+            self._before[number] += lines
+        for number, types in taken.types.items():
+            self._types.setdefault(number, set()).update(types)
+        self._broken |= taken.broken
+        self.unknown |= taken.unknown
+        for base, name in taken.bases.items():
+            self.bases.setdefault(base, name)
+
+    def _place(self, number: int, line: int) -> str:
+        path = self._dividing.origins[number]
+        return f"{path}:{self._before[number] + line}" if line else str(path)
+
+    def cut(self) -> set[tuple[str, str]]:
+        """(source, kind) of which a file that broke off may have held more: the kinds that it
+        held so far; if none, any."""
+        cut = set()
+        for number in self._broken:
+            kinds = {kind for each in self._types[number] if (kind := kind_of(each))}
+            cut |= {(self._shelf.source(number), kind) for kind in kinds or KINDS}
+        return cut
 
 
 @dataclass(frozen=True)
@@ -135,127 +195,21 @@ class Result:
         self.close()
 
 
-class Taking:
-    """Pass 1 over one source: every record to its place in the index."""
-
-    def __init__(
-        self, export: Export, heads: Heads, screen: Screen, shelf: Shelf, summary: Summary
-    ) -> None:
-        self.export, self.heads, self.screen = export, heads, screen
-        self.shelf, self.summary = shelf, summary
-        self.cut: set[tuple[str, str]] = set()  # (source, kind) that a file may have held more of
-        held = export.holds if export.holds is not None else frozenset(KINDS)
-        kinds = {kind for kind in held if kind in KINDS and kind != "worklist"}
-        self.wanted = {type_ for kind in kinds for type_ in KINDS[kind]} | {"Patient"}
-
-    def file(self, path: Path, progress: Progress) -> None:
-        """Take in one file."""
-        name, number = self.export.name, None
-        before = dict(self.summary.read)
-
-        def complain(line: int, reason: str) -> None:
-            self._unread(reason, f"{path}:{line}" if line else str(path))
-            if reason != "too-long":
-                self._cut(before)
-
-        for document in documents(path, complain, progress):
-            place = f"{path}:{document.line}"
-            try:
-                head = self.heads.of(document.data, name)
-                if head.type == "Bundle":
-                    self._bundle(document.data, place)
-                    continue
-                if number is None and document.at is not None:
-                    number = self.shelf.add_file(path)
-                self._take(head, document, number, place)
-            except NotARecord as error:
-                self._unread(str(error), place)
-
-    def _bundle(self, data: bytes, place: str) -> None:
-        inside = opened(data)
-        for base in sorted(inside.bases):
-            self.heads.bases.setdefault(base, self.export.name)
-        for record in inside.records:
-            try:
-                head = self.heads.of(record, self.export.name)
-            except NotARecord as error:
-                self._unread(str(error), place)
-                continue
-            self._take(head, Document(0, None, record), None, place)
-
-    def _take(self, head: Head, document: Document, number: int | None, place: str) -> None:
-        source, data = self.export.name, document.data
-        if head.type not in self.wanted and head.type not in BESIDE:
-            self.summary.note(self.summary.unused, source, head.type, place)
-            return
-        self.summary.read[source, head.type] += 1
-        if head.id is None:
-            data, number = _with_id(data), None
-            head = self.heads.of(data, source)
-        if head.type in OWNED and head.owner is None:
-            self._unread("no-patient", place)
-            return
-        if number is None or document.at is None:
-            where = self.shelf.copy(data)
-        else:
-            where = number, document.at, len(data)
-        if head.type in BESIDE:
-            name = f"{source}:{head.type}/{head.id}"
-            self.shelf.put("beside", name, head.type, source, *where)
-            if head.type == "Medication" and self.screen.lets_through(data):
-                self.shelf.put("drug", name)
-            return
-        assert head.owner is not None
-        self.shelf.put("piece", head.owner, head.type, source, *where)
-        if head.type == "Patient":
-            for tie in self.heads.ties(data, source):
-                self.shelf.put("tie", tie, head.owner)
-            return
-        if self.screen.lets_through(data):
-            self.shelf.put("hint", head.owner)
-        elif head.medication is not None:
-            self.shelf.put("asks", head.owner, f"{source}:{_relative(head.medication)}")
-
-    def _unread(self, reason: str, place: str) -> None:
-        self.summary.note(self.summary.unread, self.export.name, reason, place)
-
-    def _cut(self, before: Mapping[tuple[str, str], int]) -> None:
-        """A file broke off: what it held so far may be incomplete; if nothing, everything."""
-        name = self.export.name
-        types = {
-            t for (s, t), n in self.summary.read.items() if s == name and n > before.get((s, t), 0)
-        }
-        kinds = {kind for each in types if (kind := kind_of(each))}
-        self.cut |= {(name, kind) for kind in kinds or KINDS}
-
-
-def _settle(shelf: Shelf, heads: Heads, sources: Sequence[str], summary: Summary) -> None:
+def _settle(shelf: Shelf, merging: _Merging, sources: Sequence[str], summary: Summary) -> None:
     """Whose are the records whose patients were named by an address or an identifier alone?"""
-    for base in sorted(heads.unknown):
-        home = heads.bases.get(base) or shelf.lives(base, sources)
+    for base in sorted(merging.unknown):
+        home = merging.bases.get(base) or shelf.lives(base, sources)
         if home is not None:
-            heads.bases[base] = home
+            merging.bases[base] = home
             shelf.move(base, home)
     shelf.watch()
-    summary.addresses = dict(sorted(heads.bases.items()))
+    summary.addresses = dict(sorted(merging.bases.items()))
     for source, address, count in shelf.strangers():
         summary.note(summary.unread, source, "unknown-server", address, count)
     for source, type_, count in shelf.nobodys():
         summary.note(summary.unread, source, "nobody", type_, count)
     for name in shelf.unnamed():
         summary.unnamed.add(name)
-
-
-def _with_id(data: bytes) -> bytes:
-    """A record that has no id gets one that its content decides."""
-    body = jsonio.loads(data)
-    return jsonio.dumps({**body, "id": f"no-id-{hashlib.sha256(data).hexdigest()[:16]}"})
-
-
-def _relative(reference: str) -> str:
-    """`Medication/m-1` of any way to write the reference."""
-    parts = reference.split("/_history/")[0].split("/")
-    return "/".join(parts[-2:])
 
 
 #: Vital signs stand in every chart: that there are Observations does not show that the results of
@@ -277,28 +231,20 @@ def _sight(
     return sight
 
 
-def _account(person: Person, decision: Decision, summary: Summary) -> None:
-    """Count what was understood of a person."""
-    summary.persons += 1
-    summary.joined += len(person.records) > 1
-    for name in person.ambiguous:
-        summary.ambiguous.add(name)
-    for piece in person.doubtful:
-        summary.note(
-            summary.unread, piece.source, "two-patients", f"{person.records[0]} {piece.type}"
-        )
-    summary.facts += len(person.gathered.facts)
-    summary.occasions += len(decision.judgement.standing)
-    for occasion in decision.ledger.occasions:
-        summary.links.update(tie.tier for tie in occasion.ties.values())
-    for fact in decision.ledger.loose:
-        summary.loose.add(fact.ref.name)
-    for problem in person.gathered.problems:
-        summary.note(summary.problems, problem.ref.source, problem.reason, problem.ref.name)
-    for verdict in decision.judgement.verdicts:
-        if verdict.outcome == "cannot tell":
-            summary.cannot_tell[verdict.rule] += 1
+@contextmanager
+def _little_garbage() -> Iterator[None]:
+    """What is loaded stays, and what an audit makes is freed without the collector: it need not
+    look often."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
-def _urgency(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return row["severity"], row["due"] or "9999", row["key"]
+def _batches(names: Iterator[str], size: int) -> Iterator[list[str]]:
+    while batch := list(islice(names, size)):
+        yield batch

@@ -1,8 +1,11 @@
 """Where each record lies: an index on disk, in a folder of its own that goes away afterwards.
 
 A record of a plain file stays where it is and is read from there again; what came out of gzip or
-a Bundle is copied to one file beside the index. The folder is readable by its owner alone, for it
+a Bundle lies beside the index. The folder is readable by its owner alone, for it
 holds details of persons, and is made where the system keeps temporary files ($TMPDIR).
+
+One process writes it. Once everything is in it, others may read it (`reopen`): what is written
+later, the findings, is in a file of its own.
 """
 
 from __future__ import annotations
@@ -10,18 +13,22 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;
-CREATE TABLE piece (owner TEXT, type TEXT, source TEXT, file INTEGER, at INTEGER, size INTEGER);
-CREATE TABLE beside (name TEXT, type TEXT, source TEXT, file INTEGER, at INTEGER, size INTEGER);
+CREATE TABLE piece (owner TEXT, type TEXT, file INTEGER, at INTEGER, size INTEGER);
+CREATE TABLE beside (name TEXT, type TEXT, file INTEGER, at INTEGER, size INTEGER);
 CREATE TABLE tie (name TEXT, record TEXT);
 CREATE TABLE hint (owner TEXT);
 CREATE TABLE asks (owner TEXT, medication TEXT);
 CREATE TABLE drug (name TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+_ANSWERS = """
+PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
 CREATE TABLE done (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE finding (rank TEXT, body BLOB);
 """
@@ -42,13 +49,10 @@ INSERT OR IGNORE INTO watched SELECT record FROM hint JOIN tie ON tie.name = '#'
 """
 #: The owners whose names begin with an address ("@https://…|"), exactly.
 _BELOW = "substr(owner, 1, length(?2)) = ?2"
-_COLUMNS = {"piece": 6, "beside": 6, "tie": 2, "hint": 1, "asks": 2, "finding": 2, "drug": 1}
-_AT_ONCE = 10_000
 #: SQLite's parameters in one statement are limited; more names are asked for in turns.
 _NAMES = 500
 #: How many files are kept open: an export may have more than a process may open.
 _OPEN = 32
-_COPIES = 0  # the number of the file of copies
 
 
 class Piece(NamedTuple):
@@ -62,54 +66,63 @@ class Piece(NamedTuple):
 
 
 class Shelf:
-    """The index. Rows are `put` in pass 1, then `sort` once, then asked for."""
+    """The index. Rows are `add`ed in pass 1, then `sort` once, then asked for."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.mkdtemp(prefix="fhirbridge-audit-")
-        self._base = sqlite3.connect(Path(self._folder, "index"), isolation_level=None)
+        self.folder = Path(tempfile.mkdtemp(prefix="fhirbridge-audit-"))
+        self._base = sqlite3.connect(self.folder / "index", isolation_level=None)
         self._base.executescript(_SCHEMA)
         self._base.execute("BEGIN")
-        self._waiting: dict[str, list[Sequence[object]]] = {name: [] for name in _COLUMNS}
-        self._copies = Path(self._folder, "copies").open("wb")  # noqa: SIM115 - until close()
-        self.files: list[Path] = [Path(self._folder, "copies")]
+        self._answers = sqlite3.connect(self.folder / "answers", isolation_level=None)
+        self._answers.executescript(_ANSWERS)
+        self._answers.execute("BEGIN")
+        self.files: list[Path] = []
+        self._sources: list[str] = []
         self._open: dict[int, BinaryIO] = {}
 
     def close(self) -> None:
         """Forget everything."""
-        self._copies.close()
         for stream in self._open.values():
             stream.close()
         self._base.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._answers.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
-    def add_file(self, path: Path) -> int:
-        """The number of a plain file whose records stay where they are."""
+    def reopen(self) -> None:
+        """In another process, after `watch`: an index of its own to read, and files of its own.
+
+        What the first process opened is neither used nor closed here: SQLite wants it so.
+        """
+        self._inherited = self._base, self._answers, self._open
+        place = f"{(self.folder / 'index').as_uri()}?mode=ro&immutable=1"
+        self._base = sqlite3.connect(place, uri=True, isolation_level=None)
+        self._open = {}
+
+    def add_file(self, path: Path, source: str) -> int:
+        """The number of a file in which records lie."""
         self.files.append(path)
+        self._sources.append(source)
         return len(self.files) - 1
 
-    def copy(self, data: bytes) -> tuple[int, int, int]:
-        """(file, at, size) of a copy of a record."""
-        at = self._copies.tell()
-        self._copies.write(data)
-        return _COPIES, at, len(data)
+    def source(self, number: int) -> str:
+        """The source of a file."""
+        return self._sources[number]
 
-    def put(self, table: str, *row: object) -> None:
-        waiting = self._waiting[table]
-        waiting.append(row)
-        if len(waiting) >= _AT_ONCE:
-            self._flush(table)
+    def beside_index(self, name: str, source: str) -> tuple[Path, int]:
+        """(path, number) of a file for what cannot stay where it was."""
+        path = self.folder / f"{name}-{len(self.files)}"
+        return path, self.add_file(path, source)
 
-    def _flush(self, table: str) -> None:
-        marks = ",".join("?" * _COLUMNS[table])
-        sql = f"INSERT OR IGNORE INTO {table} VALUES ({marks})"
-        self._base.executemany(sql, self._waiting[table])
-        self._waiting[table].clear()
+    def add(self, rows: Mapping[str, Sequence[Sequence[object]]]) -> None:
+        """Rows by table."""
+        for table, several in rows.items():
+            if several:
+                marks = ",".join("?" * len(several[0]))
+                sql = f"INSERT OR IGNORE INTO {table} VALUES ({marks})"
+                self._base.executemany(sql, several)
 
     def sort(self) -> None:
         """Everything is on disk and can be found."""
-        for table in self._waiting:
-            self._flush(table)
-        self._copies.flush()
         self._base.execute("COMMIT")
         self._base.executescript(_INDEXES)
         self._base.execute("BEGIN")
@@ -134,12 +147,15 @@ class Shelf:
         for table in ("piece", "hint", "asks"):
             sql = f"UPDATE {table} SET owner = {new} WHERE {_BELOW}"
             self._base.execute(sql, (f"{source}:Patient/", f"@{base}|"))
+        sql = """UPDATE tie SET name = ?1 || substr(name, length(?2) + 1)
+            WHERE substr(name, 1, length(?2)) = ?2"""
+        self._base.execute(sql, (f"={source}:Patient/", f"=@{base}|"))
 
     def strangers(self) -> list[tuple[str, str, int]]:
         """(source, address, how many) of records whose patients are on a server not known."""
-        sql = """SELECT source, substr(owner, 2, instr(owner, '|') - 2), COUNT(*) FROM piece
-            WHERE owner LIKE '@%' GROUP BY 1, 2 ORDER BY 1, 2"""
-        return self._base.execute(sql).fetchall()
+        sql = """SELECT file, substr(owner, 2, instr(owner, '|') - 2), COUNT(*) FROM piece
+            WHERE owner LIKE '@%' GROUP BY 1, 2"""
+        return self._by_source(sql)
 
     def unnamed(self) -> Iterator[str]:
         """Patient records that records point at and of which there is no Patient, in order."""
@@ -148,22 +164,25 @@ class Shelf:
         yield from (owner for (owner,) in self._base.execute(sql))
 
     def watch(self) -> None:
-        """End of pass 1: who is watched is known."""
+        """End of pass 1: who is watched is known, and nothing is added any more."""
         self._base.execute("COMMIT")
         self._base.executescript(_WATCHED)
-        self._base.execute("BEGIN")
 
     def watched(self) -> Iterator[str]:
         """The owners of records that may be about a therapy that we know, in order."""
         yield from (owner for (owner,) in self._base.execute("SELECT owner FROM watched"))
 
+    def is_watched(self, name: str) -> bool:
+        sql = "SELECT 1 FROM watched WHERE owner = ?"
+        return self._base.execute(sql, (name,)).fetchone() is not None
+
     def done(self, names: Iterable[str]) -> None:
         """These patient records belong to somebody who was seen."""
-        self._base.executemany("INSERT OR IGNORE INTO done VALUES (?)", [(n,) for n in names])
+        self._answers.executemany("INSERT OR IGNORE INTO done VALUES (?)", [(n,) for n in names])
 
     def is_done(self, name: str) -> bool:
         sql = "SELECT 1 FROM done WHERE name = ?"
-        return self._base.execute(sql, (name,)).fetchone() is not None
+        return self._answers.execute(sql, (name,)).fetchone() is not None
 
     def owners(self) -> int:
         """How many patient records there are."""
@@ -173,14 +192,17 @@ class Shelf:
 
     def pieces(self, owners: Iterable[str], type_: str | None = None) -> list[Piece]:
         """The records of these owners, in the order in which they were read."""
-        sql = "SELECT type, source, file, at, size, rowid FROM piece WHERE owner IN ({})"
-        rows = sorted(self._each(sql, owners), key=lambda row: row[5])
-        return [Piece(*row[:5]) for row in rows if type_ is None or row[0] == type_]
+        sql = "SELECT type, file, at, size, rowid FROM piece WHERE owner IN ({})"
+        rows = sorted(self._each(sql, owners), key=lambda row: row[4])
+        return [self._piece(*row[:4]) for row in rows if type_ is None or row[0] == type_]
 
     def beside(self, names: Iterable[str]) -> list[Piece]:
         """The records of these names ("ehr:Medication/m-1") that belong to nobody."""
-        sql = "SELECT type, source, file, at, size FROM beside WHERE name IN ({}) ORDER BY rowid"
-        return [Piece(*row) for row in self._each(sql, names)]
+        sql = "SELECT type, file, at, size FROM beside WHERE name IN ({}) ORDER BY rowid"
+        return [self._piece(*row) for row in self._each(sql, names)]
+
+    def _piece(self, type_: str, file: int, at: int, size: int) -> Piece:
+        return Piece(type_, self._sources[file], file, at, size)
 
     def ties(self, record: str) -> list[str]:
         """The names that a patient record shares, or may share, with others."""
@@ -194,15 +216,25 @@ class Shelf:
 
     def nobodys(self) -> list[tuple[str, str, int]]:
         """(source, type, how many) of records that name their patient by an unknown identifier."""
-        sql = """SELECT source, type, COUNT(*) FROM piece WHERE owner LIKE '?%'
-            AND '#' || substr(owner, 2) NOT IN (SELECT name FROM tie) GROUP BY 1, 2 ORDER BY 1, 2"""
-        return self._base.execute(sql).fetchall()
+        sql = """SELECT file, type, COUNT(*) FROM piece WHERE owner LIKE '?%'
+            AND '#' || substr(owner, 2) NOT IN (SELECT name FROM tie) GROUP BY 1, 2"""
+        return self._by_source(sql)
+
+    def _by_source(self, sql: str) -> list[tuple[str, str, int]]:
+        """(source, what, how many) of (file, what, how many), in order."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for file, what, count in self._base.execute(sql):
+            counts[self._sources[file], what] += count
+        return [(source, what, n) for (source, what), n in sorted(counts.items())]
+
+    def put(self, findings: Iterable[tuple[str, bytes]]) -> None:
+        """Findings: (rank, body)."""
+        self._answers.executemany("INSERT INTO finding VALUES (?, ?)", findings)
 
     def findings(self) -> Iterator[bytes]:
         """The findings that were put, the lowest rank first."""
-        self._flush("finding")
         sql = "SELECT body FROM finding ORDER BY rank, rowid"
-        yield from (body for (body,) in self._base.execute(sql))
+        yield from (body for (body,) in self._answers.execute(sql))
 
     def read(self, piece: Piece) -> bytes:
         """The bytes of a record."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 #: How many places of each trouble are named.
 PLACES = 5
@@ -49,6 +49,26 @@ class Tally:
         return {"count": self.count, "places": self.places}
 
 
+class Account(NamedTuple):
+    """What was understood of one person: her part of the `Summary`, which explains the fields.
+
+    `doubtful`: (source, place); `problems`: (source, reason, place).
+    """
+
+    joined: bool
+    ambiguous: tuple[str, ...]
+    doubtful: tuple[tuple[str, str], ...]
+    facts: int
+    occasions: int
+    links: Counter[int]
+    loose: tuple[str, ...]
+    problems: tuple[tuple[str, str, str], ...]
+    findings: Counter[str]
+    severities: Counter[str]
+    folded: int
+    cannot_tell: Counter[str]
+
+
 @dataclass
 class Summary:
     """The account of one audit. Keys of two parts are (source, …)."""
@@ -85,6 +105,26 @@ class Summary:
     ) -> None:
         """Count something, where it was seen."""
         where.setdefault((source, why), Tally()).add(place, times)
+
+    def add(self, person: Account) -> None:
+        """Count a person."""
+        self.persons += 1
+        self.joined += person.joined
+        for name in person.ambiguous:
+            self.ambiguous.add(name)
+        for source, place in person.doubtful:
+            self.note(self.unread, source, "two-patients", place)
+        self.facts += person.facts
+        self.occasions += person.occasions
+        self.links.update(person.links)
+        for name in person.loose:
+            self.loose.add(name)
+        for source, reason, place in person.problems:
+            self.note(self.problems, source, reason, place)
+        self.findings.update(person.findings)
+        self.severities.update(person.severities)
+        self.folded += person.folded
+        self.cannot_tell.update(person.cannot_tell)
 
     @property
     def found(self) -> int:

@@ -1,0 +1,232 @@
+"""Pass 1: what stands in a portion of the files, as rows of the index and counts.
+
+    take = Taking(formulary, names, bases)
+    take(Portion(...)) -> Taken
+
+A portion is read alone, by whichever process, and gives the same whoever reads it: what a portion
+learns (the address of a server) is used only when all are read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from fhirbridge.core.formulary import Formulary
+from fhirbridge.fhir import jsonio
+from fhirbridge.fhir.kinds import KINDS
+
+from .bundles import opened
+from .documents import Part, documents
+from .heads import BESIDE, OWNED, Head, Heads, NotARecord
+from .inputs import Export
+from .screen import Screen
+from .summary import PLACES
+
+
+class Stretch(NamedTuple):
+    """A part of a file. `number` is the file's in the index; `progress`: bytes on the bar; `cut`:
+    the file ended in the middle, and this is its last part."""
+
+    number: int
+    part: Part
+    progress: int = 0
+    cut: bool = False
+
+
+class Portion(NamedTuple):
+    """What is read at once, of one source. Records of Bundles are copied to `copies`."""
+
+    source: str
+    wanted: frozenset[str]
+    stretches: tuple[Stretch, ...]
+    copies: Path
+    copies_number: int
+
+
+@dataclass
+class Noted:
+    """How often, and where first: (number of the file, line in the part)."""
+
+    count: int = 0
+    places: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass
+class Taken:
+    """What a portion holds. `rows` by table of the index; keys of `notes`: (is unread, why).
+
+    `lines`: how many each stretch has; `types`: what was read of each file; `broken`: files that
+    could not be read to the end.
+    """
+
+    source: str
+    rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
+    read: Counter[str] = field(default_factory=Counter)
+    notes: dict[tuple[bool, str], Noted] = field(default_factory=dict)
+    lines: list[tuple[int, int]] = field(default_factory=list)
+    types: dict[int, set[str]] = field(default_factory=dict)
+    broken: set[int] = field(default_factory=set)
+    bases: dict[str, str] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+    progress: int = 0
+
+
+def wanted(export: Export) -> frozenset[str]:
+    """The types of an export that are read: of what it is believed for, and Patients."""
+    held = export.holds if export.holds is not None else frozenset(KINDS)
+    kinds = {kind for kind in held if kind in KINDS and kind != "worklist"}
+    return frozenset({type_ for kind in kinds for type_ in KINDS[kind]} | {"Patient"})
+
+
+class Taking:
+    """`names` are those of all sources, `bases` the addresses that are configured."""
+
+    def __init__(
+        self, formulary: Formulary, names: Iterable[str], bases: Mapping[str, str]
+    ) -> None:
+        self._screen = Screen(formulary)
+        self._names, self._bases = list(names), bases
+
+    def __call__(self, portion: Portion) -> Taken:
+        return _Portion(portion, Heads(self._names, self._bases), self._screen).taken()
+
+
+class _Portion:
+    def __init__(self, portion: Portion, heads: Heads, screen: Screen) -> None:
+        self._portion, self._heads, self._screen = portion, heads, screen
+        self._taken = Taken(portion.source)
+        tables = ("piece", "beside", "tie", "hint", "asks", "drug")
+        self._rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in tables}
+        self._copied: list[bytes] = []
+        self._size = 0
+
+    def taken(self) -> Taken:
+        taken = self._taken
+        for stretch in self._portion.stretches:
+            self._stretch(stretch)
+            taken.progress += stretch.progress
+        if self._copied:
+            with self._portion.copies.open("wb") as out:
+                out.writelines(self._copied)
+        taken.rows = self._rows
+        taken.bases = self._heads.bases | self._heads.shown
+        taken.unknown = self._heads.unknown
+        return taken
+
+    def _stretch(self, stretch: Stretch) -> None:
+        number, part, _, cut = stretch
+        types = self._taken.types.setdefault(number, set())
+        lines = 0
+
+        def complain(line: int, reason: str) -> None:
+            nonlocal lines
+            lines = line
+            self._note(True, reason, number, line)
+
+        source, head_of = self._portion.source, self._heads.of
+        try:
+            for lines, at, data in documents(part, complain):
+                if data.isspace():
+                    continue
+                try:
+                    head = head_of(data, source)
+                    types.add(head.type)
+                    if head.type == "Bundle":
+                        self._bundle(data, number, lines, types)
+                    else:
+                        self._take(head, data, (number, at, len(data)), number, lines)
+                except NotARecord as error:
+                    last = part.lines and not data.endswith(b"\n")
+                    if str(error) == "not-json" and (cut or last):
+                        self._cut(number, lines)
+                        cut = False
+                    else:
+                        self._note(True, str(error), number, lines)
+        except OSError:
+            self._taken.broken.add(number)
+            self._note(True, "cannot-open", number, 0)
+        if cut:
+            self._cut(number, lines + 1)
+        self._taken.lines.append((number, lines))
+
+    def _cut(self, number: int, line: int) -> None:
+        self._taken.broken.add(number)
+        self._note(True, "cut-off", number, line)
+
+    def _bundle(self, data: bytes, number: int, line: int, types: set[str]) -> None:
+        inside = opened(data)
+        for base in sorted(inside.bases):
+            self._heads.shown.setdefault(base, self._portion.source)
+        for record in inside.records:
+            try:
+                head = self._heads.of(record, self._portion.source)
+            except NotARecord as error:
+                self._note(True, str(error), number, line)
+                continue
+            types.add(head.type)
+            self._take(head, record, None, number, line)
+
+    def _take(
+        self,
+        head: Head,
+        data: bytes,
+        where: tuple[int, int, int] | None,
+        number: int,
+        line: int,
+    ) -> None:
+        """`where` the record lies: (file, at, size); None where it has to be copied."""
+        type_, source, rows = head.type, self._portion.source, self._rows
+        if type_ not in self._portion.wanted and type_ not in BESIDE:
+            self._note(False, type_, number, line)
+            return
+        self._taken.read[type_] += 1
+        if head.id is None:
+            data, where = _with_id(data), None
+            head = self._heads.of(data, source)
+        if head.owner is None and type_ in OWNED:
+            self._note(True, "no-patient", number, line)
+            return
+        file, at, size = where or self._copy(data)
+        if type_ in BESIDE:
+            name = f"{source}:{type_}/{head.id}"
+            rows["beside"].append((name, type_, file, at, size))
+            if type_ == "Medication" and self._screen.lets_through(data):
+                rows["drug"].append((name,))
+            return
+        rows["piece"].append((head.owner, type_, file, at, size))
+        if type_ == "Patient":
+            ties = sorted(self._heads.ties(data, source))
+            rows["tie"].extend((tie, head.owner) for tie in ties)
+        elif self._screen.lets_through(data):
+            rows["hint"].append((head.owner,))
+        elif head.medication is not None:
+            rows["asks"].append((head.owner, f"{source}:{_relative(head.medication)}"))
+
+    def _copy(self, data: bytes) -> tuple[int, int, int]:
+        at = self._size
+        self._copied.append(data)
+        self._size += len(data)
+        return self._portion.copies_number, at, len(data)
+
+    def _note(self, unread: bool, why: str, number: int, line: int) -> None:
+        noted = self._taken.notes.setdefault((unread, why), Noted())
+        noted.count += 1
+        if len(noted.places) < PLACES:
+            noted.places.append((number, line))
+
+
+def _with_id(data: bytes) -> bytes:
+    """A record that has no id gets one that its content decides."""
+    body = jsonio.loads(data)
+    return jsonio.dumps({**body, "id": f"no-id-{hashlib.sha256(data).hexdigest()[:16]}"})
+
+
+def _relative(reference: str) -> str:
+    """`Medication/m-1` of any way to write the reference."""
+    parts = reference.split("/_history/")[0].split("/")
+    return "/".join(parts[-2:])
