@@ -5,7 +5,12 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import multiprocessing
+import os
+import signal
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +20,7 @@ from fhirbridge import wiring
 from fhirbridge.audit import Audit, Export, NotFound, Result, exports
 from fhirbridge.audit.printing import show
 from fhirbridge.audit.screen import Screen
+from fhirbridge.audit.taking import Taking
 from fhirbridge.cli.main import app, main
 from fhirbridge.fhir import jsonio
 from fhirbridge.settings import Settings
@@ -347,3 +353,89 @@ def test_the_command(
         with pytest.raises(SystemExit) as ended:
             main()
         assert (ended.value.code, said in capsys.readouterr().err) == (2, True)
+
+
+# --- several processes
+
+
+def crowd(folder: Path) -> list[str]:
+    """An export of many portions: every form, with faults, persons on several records."""
+    ehr = [each for n in range(25) for each in people(n)]
+    bad = [b"<html>Canary</html>", b'{"resourceType": "Condition", "id": "z"}', b"", b"[4]"]
+    ndjson(folder / "ehr" / "one.ndjson", [*ehr[:60], *bad, *ehr[60:], *bad, *EHR])
+    as_gzip(folder / "pharmacy", [*PHARMACY, *(patient(f"q-{n}", f"M-r-{n}") for n in range(9))])
+    (folder / "payer").mkdir()
+    FORMS[3](folder / "payer", [patient("y-7"), *(dispense("y-7", amount=n) for n in (1, 2))])
+    whole = gzip.compress(jsonio.dumps(dispense("y-7")) * 99)
+    (folder / "payer" / "z.ndjson.gz").write_bytes(whole[:-9])
+    return [str(folder)]
+
+
+def shown(audit: Audit, given: list[str]) -> str:
+    out = io.StringIO()
+    with over(audit, *given) as result:
+        show(result, "json", audit.texts, out, out)
+        out.write(result.summary.text)
+    return out.getvalue()
+
+
+def test_any_number_of_processes_gives_the_same(audit: Audit, tmp_path: Path) -> None:
+    given = crowd(tmp_path / "all")
+    alone = shown(replace(audit, part=700), given)
+    assert "dispense-short" in alone
+    assert "cut-off" in alone
+    for jobs in (2, 3):
+        assert shown(replace(audit, jobs=jobs, part=700), given) == alone
+    # However it is divided, every line keeps its number.
+    assert shown(audit, given) == alone
+
+
+def test_a_long_chain_of_links_is_one_person_whoever_looks(audit: Audit, tmp_path: Path) -> None:
+    """Where to stop depends on where one begins; the first record decides, as with one process."""
+    chain = []
+    for n in range(70):
+        link = [{"other": {"reference": f"Patient/c-{n + 1}"}, "type": "seealso"}]
+        chain += [patient(f"c-{n}", mrn=f"C-{n}", link=link), order(f"c-{n}")]
+    as_ndjson(tmp_path / "ehr", chain)
+    given = [str(tmp_path / "ehr")]
+    assert shown(replace(audit, jobs=2), given) == shown(audit, given)
+
+
+def test_a_process_that_is_killed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    monkeypatch.setattr(Taking, "__call__", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    monkeypatch.setattr("sys.argv", ["fhirbridge", "audit", str(tmp_path), "--jobs", "2"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = capsys.readouterr().err
+    assert (ended.value.code, "--jobs 1" in said, "Traceback" in said) == (2, True, False)
+
+
+def test_an_interrupt_leaves_nothing_behind(
+    audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = crowd(tmp_path / "all")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    sources = exports(given)
+    with pytest.raises(KeyboardInterrupt):
+        replace(audit, jobs=2, part=700).over(sources, AS_OF, interrupt)
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert multiprocessing.active_children() == []
+
+
+def test_a_plain_file_that_breaks_off_proves_no_absence(audit: Audit, tmp_path: Path) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    lines = b"\n".join(map(jsonio.dumps, [patient("q-7"), dispense("q-9")]))
+    (tmp_path / "pharmacy").mkdir()
+    (tmp_path / "pharmacy" / "d.ndjson").write_bytes(lines[:-12])
+    with over(audit, str(tmp_path), pharmacy="dispenses") as result:
+        assert result.summary.unread["pharmacy", "cut-off"].places[0].endswith("d.ndjson:2")
+        assert "dispense-missing" not in rules(result)
+        assert result.summary.cannot_tell["dispense-missing"] == 1

@@ -13,7 +13,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
@@ -40,11 +40,14 @@ def each(
     work: Callable[[Thing], Answer],
     things: Iterable[Thing],
     begin: Callable[[], None] = lambda: None,
-) -> Iterator[Answer]:
-    """The answers to all things, in order. Each process calls `begin` first.
+) -> Generator[Answer, None, None]:
+    """The answers to all things, in order. Each process calls `begin` first; one job is done here.
 
-    What `work` raises is raised here; raises `Lost` where a process is killed.
+    What `work` raises is raised here; raises `Lost` where a process is killed. Close it.
     """
+    if jobs == 1:
+        yield from map(work, things)
+        return
     fork = multiprocessing.get_context("fork")
     pool = ProcessPoolExecutor(jobs, fork, initializer=_begin, initargs=(work, begin))
     waiting: deque[Future[Answer]] = deque()

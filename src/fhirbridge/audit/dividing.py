@@ -16,14 +16,19 @@ from .taking import Portion, Stretch, wanted
 
 
 class Dividing:
-    """`origins`: number of a file in the index -> the file that was given."""
+    """`origins`: number of a file in the index -> the file that was given. `cut`: the numbers of
+    gzip files that end in the middle."""
 
     def __init__(self, shelf: Shelf, progress: Callable[[int], None], size: int = PART) -> None:
         self._shelf, self._progress, self._size = shelf, progress, size
         self.origins: dict[int, Path] = {}
+        self.cut: set[int] = set()
 
     def portions(self, export: Export) -> Iterator[Portion]:
-        """What is in a source, in order; gzip is unpacked when its turn comes."""
+        """What is in a source, in order; gzip is unpacked when its turn comes.
+
+        No portion has two stretches of one file: a part that is not the last fills it alone.
+        """
         waiting: list[Stretch] = []
         for file in export.files:
             for stretch in self._stretches(file, export.name):
@@ -39,12 +44,13 @@ class Dividing:
         return Portion(export.name, wanted(export), tuple(stretches), path, number)
 
     def _stretches(self, file: Path, source: str) -> Iterator[Stretch]:
-        place, whole, number = file, True, None
+        place, number = file, None
         try:
             packed = is_packed(file)
             if packed:
                 place, number = self._shelf.beside_index("unpacked", source)
-                whole = unpack(file, place, self._progress)
+                if not unpack(file, place, self._progress):
+                    self.cut.add(number)
             found = list(parts(place, file.name, self._size))
         except OSError:
             # Whoever reads it will say so.
@@ -54,4 +60,4 @@ class Dividing:
         self.origins[number] = file
         for part in found:
             size = 0 if packed else part.end - part.start
-            yield Stretch(number, part, size, cut=not whole and part is found[-1])
+            yield Stretch(number, part, size)

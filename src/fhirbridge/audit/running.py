@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from itertools import islice
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any, Self
 
@@ -82,11 +82,12 @@ class Audit:
             sight=_sight(exports, summary, merging.cut()),
         )
         judge = Judge(people, shelf, self.decider, self.texts, as_of)
-        for judged in self._judged(judge, shelf):
-            shelf.done(judged.records)
-            shelf.put(judged.findings)
-            if judged.account is not None:
-                summary.add(judged.account)
+        with closing(self._judged(judge, shelf)) as persons:
+            for judged in persons:
+                shelf.done(judged.records)
+                shelf.put(judged.findings)
+                if judged.account is not None:
+                    summary.add(judged.account)
         return Result(shelf, summary)
 
     def _read(
@@ -98,20 +99,21 @@ class Audit:
         taking = Taking(self.decider.formulary, names, self.bases)
         merging = _Merging(shelf, summary, dividing, Heads(names, self.bases).bases)
         portions = (each for export in exports for each in dividing.portions(export))
-        taken = map(taking, portions) if self.jobs == 1 else crew.each(self.jobs, taking, portions)
-        for each in taken:
-            merging.add(each)
-            progress(each.progress)
+        with closing(crew.each(self.jobs, taking, portions)) as taken:
+            for each in taken:
+                merging.add(each)
+                progress(each.progress)
+        merging.note_cut()
         return merging
 
-    def _judged(self, judge: Judge, shelf: Shelf) -> Iterator[Judged]:
+    def _judged(self, judge: Judge, shelf: Shelf) -> Generator[Judged, None, None]:
         """Pass 2."""
         if self.jobs == 1:
             yield from judge.each(shelf.watched())
             return
         several = _batches(shelf.watched(), _AT_ONCE)
-        for batch in crew.each(self.jobs, judge.several, several, shelf.reopen):
-            for name, judged in batch:
+        with closing(crew.each(self.jobs, judge.several, several, shelf.reopen)) as batches:
+            for name, judged in chain.from_iterable(batches):
                 # By a long chain of links a person may look different from another record.
                 if not shelf.is_done(name):
                     yield judged or judge.of(name)
@@ -140,7 +142,10 @@ class _Merging:
             tally = where.setdefault((source, why), Tally())
             tally.count += noted.count
             room = PLACES - len(tally.places)
-            tally.places += [self._place(*place) for place in noted.places[:room]]
+            tally.places += [
+                self._place(number, line and self._before[number] + line)
+                for number, line in noted.places[:room]
+            ]
         for number, lines in taken.lines:
             self._before[number] += lines
         for number, types in taken.types.items():
@@ -152,7 +157,14 @@ class _Merging:
 
     def _place(self, number: int, line: int) -> str:
         path = self._dividing.origins[number]
-        return f"{path}:{self._before[number] + line}" if line else str(path)
+        return f"{path}:{line}" if line else str(path)
+
+    def note_cut(self) -> None:
+        """gzip that ends in the middle, where the last line does not show it."""
+        for number in sorted(self._dividing.cut - self._broken):
+            place = self._place(number, self._before[number] + 1)
+            self._summary.note(self._summary.unread, self._shelf.source(number), "cut-off", place)
+            self._broken.add(number)
 
     def cut(self) -> set[tuple[str, str]]:
         """(source, kind) of which a file that broke off may have held more: the kinds that it

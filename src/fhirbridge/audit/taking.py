@@ -29,13 +29,11 @@ from .summary import PLACES
 
 
 class Stretch(NamedTuple):
-    """A part of a file. `number` is the file's in the index; `progress`: bytes on the bar; `cut`:
-    the file ended in the middle, and this is its last part."""
+    """A part of a file. `number` is the file's in the index; `progress`: bytes on the bar."""
 
     number: int
     part: Part
     progress: int = 0
-    cut: bool = False
 
 
 class Portion(NamedTuple):
@@ -119,7 +117,7 @@ class _Portion:
         return taken
 
     def _stretch(self, stretch: Stretch) -> None:
-        number, part, _, cut = stretch
+        number, part, _ = stretch
         types = self._taken.types.setdefault(number, set())
         lines = 0
 
@@ -141,22 +139,15 @@ class _Portion:
                     else:
                         self._take(head, data, (number, at, len(data)), number, lines)
                 except NotARecord as error:
-                    last = part.lines and not data.endswith(b"\n")
-                    if str(error) == "not-json" and (cut or last):
-                        self._cut(number, lines)
-                        cut = False
-                    else:
-                        self._note(True, str(error), number, lines)
+                    reason = str(error)
+                    if reason == "not-json" and _breaks_off(data):
+                        reason = "cut-off"
+                        self._taken.broken.add(number)
+                    self._note(True, reason, number, lines)
         except OSError:
             self._taken.broken.add(number)
             self._note(True, "cannot-open", number, 0)
-        if cut:
-            self._cut(number, lines + 1)
         self._taken.lines.append((number, lines))
-
-    def _cut(self, number: int, line: int) -> None:
-        self._taken.broken.add(number)
-        self._note(True, "cut-off", number, line)
 
     def _bundle(self, data: bytes, number: int, line: int, types: set[str]) -> None:
         inside = opened(data)
@@ -218,6 +209,11 @@ class _Portion:
         noted.count += 1
         if len(noted.places) < PLACES:
             noted.places.append((number, line))
+
+
+def _breaks_off(data: bytes) -> bool:
+    """Whether what is no JSON is the begin of some: the last line of a file, or all of it."""
+    return not data.endswith(b"\n") and data.lstrip()[:1] in (b"{", b"[")
 
 
 def _with_id(data: bytes) -> bytes:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from fhirbridge.settings import Settings
 
 
+#: Bytes on disk from which the work is shared between processes.
+LARGE = 32 * 2**20
+
+
 class AuditFormat(StrEnum):
     TEXT = "text"
     JSON = "json"
@@ -48,23 +52,37 @@ def register(app: typer.Typer) -> None:
             typer.Option(
                 metavar="NAME=KIND,...",
                 help="What a source is believed for (orders, schedule, authorizations, coverage,"
-                " dispenses, administrations); without it, for what is in it.",
+                " dispenses, administrations, results, rems); without it, for what is in it.",
             ),
         ] = None,
         format: Annotated[AuditFormat, typer.Option(help="How to print.")] = AuditFormat.TEXT,
+        jobs: Annotated[
+            int | None,
+            typer.Option(
+                metavar="N",
+                min=1,
+                help="How many processes share the work; by default one, for large input as many"
+                " as there are processors. The result is the same.",
+            ),
+        ] = None,
         config: ConfigOption = None,
     ) -> None:
         """The bridge's decisions over files, with no server. Exit code 1: something was found."""
-        found = _run(paths, as_of, holds or [], format.value, config)
+        found = _run(paths, as_of, holds or [], format.value, jobs, config)
         raise typer.Exit(1 if found else 0)
 
 
 def _run(
-    paths: list[str], as_of: str | None, holds: list[str], form: str, config: Path | None
+    paths: list[str],
+    as_of: str | None,
+    holds: list[str],
+    form: str,
+    jobs: int | None,
+    config: Path | None,
 ) -> int:
     """How many findings there are."""
     from fhirbridge import logs
-    from fhirbridge.audit import NotFound, exports
+    from fhirbridge.audit import Lost, NotFound, exports
     from fhirbridge.audit.printing import show
 
     logs.set_up("ERROR")
@@ -73,15 +91,25 @@ def _run(
         given = _with_holds(exports(paths), holds, site)
     except NotFound as error:
         raise Wrong(str(error)) from None
-    made, moment = _audit(site), _moment(as_of, site)
     size = sum(file.stat().st_size for export in given for file in export.files)
-    with _progress(size) as told, made.over(given, moment, told) as result:
-        told.done()
-        show(result, form, made.texts, sys.stdout, sys.stderr)
-        return result.summary.found
+    made, moment = _audit(site, _jobs(jobs, size)), _moment(as_of, site)
+    try:
+        with _progress(size) as told, made.over(given, moment, told) as result:
+            told.done()
+            show(result, form, made.texts, sys.stdout, sys.stderr)
+            return result.summary.found
+    except Lost as error:
+        raise Wrong(str(error)) from None
 
 
-def _audit(site: Settings) -> Audit:
+def _jobs(given: int | None, size: int) -> int:
+    """How many processes: a few megabytes are read before others have begun."""
+    from fhirbridge.audit import processors
+
+    return given or (processors() if size >= LARGE else 1)
+
+
+def _audit(site: Settings, jobs: int) -> Audit:
     from fhirbridge import wiring
     from fhirbridge.audit import Audit
 
@@ -93,6 +121,7 @@ def _audit(site: Settings) -> Audit:
         systems=frozenset(site.identity) or None,
         bases={server.base_url: name for name, server in site.servers.items()},
         zones={name: source.zone for name, source in sources.items()},
+        jobs=jobs,
     )
 
 
