@@ -13,7 +13,7 @@ from benchmarks.report import show
 
 ALL = {
     "ledgers": ("Ledgers, one core", ledgers.run),
-    "audit": ("Audit, one core", auditing.run),
+    "audit": ("Audit, one core and two", auditing.run),
     "journey": ("From a notification to the Task, embedded servers", journey.run),
     "intake": ("Intake, one process", intake.run),
 }

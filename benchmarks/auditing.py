@@ -32,9 +32,10 @@ def run(resources: int = RESOURCES) -> list[Row]:
         population.write(folder, resources)
         size = sum(file.stat().st_size for file in folder.rglob("*.ndjson"))
         bare = _parsed(folder)
-        command = [sys.executable, "-m", "benchmarks.auditing", str(folder)]
-        answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    seconds, kilobytes, found = map(float, answer.stdout.split())
+        seconds, alone, kilobytes, found = _measured(folder, 1)
+        busiest, shared, together, same = _measured(folder, 2)
+    if found != same:
+        raise SystemExit(f"one process found {found:,.0f}, two found {same:,.0f}")
     return [
         Row("resources", f"{resources:,}", ""),
         Row("megabytes", f"{size / 1e6:,.0f}", ""),
@@ -47,7 +48,27 @@ def run(resources: int = RESOURCES) -> list[Row]:
         Row(
             "peak memory, MB", f"{kilobytes / 1e3:,.0f}", f"{MOST_MB}", MOST_MB / (kilobytes / 1e3)
         ),
+        Row(
+            "two processes / one, speed by the clock",
+            f"{alone / shared:.2f}",
+            "> 1",
+            alone / shared,
+        ),
+        Row("one / the busiest of them, processor time", f"{seconds / busiest:.2f}", ""),
+        Row(
+            "peak memory of all three, at most, MB",
+            f"{together / 1e3:,.0f}",
+            f"{MOST_MB}",
+            MOST_MB / (together / 1e3),
+        ),
     ]
+
+
+def _measured(folder: Path, jobs: int) -> list[float]:
+    """Processor seconds of the busiest process, seconds by the clock, kilobytes and findings."""
+    command = [sys.executable, "-m", "benchmarks.auditing", str(folder), str(jobs)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [float(each) for each in answer.stdout.split()]
 
 
 def _parsed(folder: Path) -> float:
@@ -60,18 +81,24 @@ def _parsed(folder: Path) -> float:
     return time.process_time() - began
 
 
-def _audit(folder: str) -> None:
-    """Audit a folder in this process; print seconds, kilobytes and findings."""
+def _audit(folder: str, jobs: int) -> None:
+    """Audit a folder in this process and `jobs` others, or alone; print what `_measured` says.
+
+    Memory that is shared with the others is counted once for each of them.
+    """
     site = Settings()
     decider = wiring.decider(site, wiring.formulary(site), {}, today=AS_OF.date())
-    audit = Audit(decider, wiring.words(site))
-    began = time.process_time()
+    audit = Audit(decider, wiring.words(site), jobs=jobs)
+    began, clock = time.process_time(), time.monotonic()
     with audit.over(exports([folder]), AS_OF) as result, open(os.devnull, "wb") as nowhere:
         nowhere.writelines(result.lines())
         found = result.summary.found
-    seconds = time.process_time() - began
-    print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, found)
+    seconds, elapsed = time.process_time() - began, time.monotonic() - clock
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    others = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busiest = max(seconds, (others.ru_utime + others.ru_stime) / jobs)
+    print(busiest, elapsed, own + (jobs * others.ru_maxrss if jobs > 1 else 0), found)
 
 
 if __name__ == "__main__":
-    _audit(sys.argv[1])
+    _audit(sys.argv[1], int(sys.argv[2]))

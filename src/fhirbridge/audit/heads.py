@@ -38,6 +38,8 @@ _PATIENT = re.compile(
     r"(?:(https?://\S*?)/)?(?:Patient/)+([A-Za-z0-9\-._]{1,128})(?:/_history/.*)?"
 )
 
+_PLAIN = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
+
 
 class _Identifier(jsonio.Struct):
     system: str = ""
@@ -129,16 +131,20 @@ class Heads:
         person = shape.subject or shape.patient or shape.beneficiary
         if person is not None:
             return self.name(person, source)
-        actors = [each.actor for each in shape.participant or () if each.actor]
-        found = {name for each in actors if (name := self.name(each, source))}
-        return found.pop() if len(found) == 1 else None
+        found = None
+        for each in shape.participant or ():
+            name = self.name(each.actor, source) if each.actor else None
+            if name and found and name != found:
+                return None
+            found = name or found
+        return found
 
     def name(self, reference: _Reference, source: str) -> str | None:
         """The name of the patient record that a reference means."""
         text = reference.reference
         if text is not None:
-            if text.startswith("Patient/") and text[8:].isalnum() and text.isascii():
-                return f"{source}:{text}"  # as nearly all are; the pattern says the same
+            if text.startswith("Patient/") and _PLAIN(text, 8):
+                return f"{source}:{text}"  # as nearly all are; the longer pattern says the same
             match = _PATIENT.fullmatch(text)
             if match is None:
                 return None

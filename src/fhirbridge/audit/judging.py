@@ -46,12 +46,12 @@ class Judge:
 
     def several(self, names: list[str]) -> list[tuple[str, Judged | None]]:
         """The same for a process that does not know who was seen: None for a record whose
-        person should have been met by an earlier record already."""
+        person was probably met by an earlier one."""
         return [(name, None if self._met(name) else self.of(name)) for name in names]
 
     def _met(self, name: str) -> bool:
-        records = (record.ref.name for record in self.people.group(name).records)
-        return any(each < name and self.shelf.is_watched(each) for each in records)
+        near = self.people.near(name)
+        return any(each < name and self.shelf.is_watched(each) for each in near)
 
     def of(self, name: str) -> Judged:
         """The person of a patient record."""

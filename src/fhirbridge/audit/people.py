@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import NamedTuple
 
 from fhirbridge.bridge.gathering import Gathered
 from fhirbridge.core.facts import Problem, Ref
@@ -29,13 +28,6 @@ CROWD = 50
 _REFERENCE = re.compile(
     rb'"reference"\s*:\s*"([^"]*(?:%s)/[^"]+)"' % "|".join(sorted(BESIDE)).encode()
 )
-
-
-class Group(NamedTuple):
-    """The patient records of one person, and those of them that may be somebody else's."""
-
-    records: tuple[PatientRecord, ...]
-    ambiguous: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -63,46 +55,39 @@ class People:
         self._shelf, self._systems, self._zones = shelf, systems, zones
         self._bases, self._sight = bases, sight
 
-    def group(self, name: str) -> Group:
-        """Who the person of a patient record is."""
-        joined = join(self._patients(self._near(name)), self._systems)
-        records = joined.group_of(name)
-        names = {record.ref.name for record in records}
-        unclear = [case.record.name for case in joined.ambiguous]
-        return Group(records, tuple(each for each in unclear if each in names))
-
     def person(self, name: str) -> Person:
-        """The person of a patient record, with all her records."""
-        records, ambiguous = self.group(name)
-        names = tuple(record.ref.name for record in records)
-        by_identifier, doubtful = self._by_identifier(records)
+        """The person of a patient record."""
+        joined = join(self._patients(self.near(name)), self._systems)
+        group = joined.group_of(name)
+        names = tuple(record.ref.name for record in group)
+        by_identifier, doubtful = self._by_identifier(group)
         readings = self._readings([*self._shelf.pieces(names), *by_identifier])
         return Person(
-            gathered=self._gathered(records, readings),
+            gathered=self._gathered(group, readings),
             records=names,
-            ambiguous=ambiguous,
+            ambiguous=tuple(
+                case.record.name for case in joined.ambiguous if case.record.name in names
+            ),
             doubtful=tuple(doubtful),
         )
 
-    def _near(self, name: str) -> list[str]:
+    def near(self, name: str) -> list[str]:
         """The patient records that may be the same person, by way of any shared name."""
-        seen, ahead = {name}, [name]
+        seen, ahead = {name}, {name}
         while ahead and len(seen) <= CROWD:
-            here = ahead.pop()
-            joining = [tie for tie in self._shelf.ties(here) if not tie.startswith("#")]
-            for tie in (*joining, f"={here}"):
-                others = self._shelf.tied([tie])
-                if tie.startswith("="):
-                    others.add(tie[1:])
-                elif len(others) > CROWD:
-                    continue
-                ahead += sorted(others - seen)
-                seen |= others
+            ties = {tie for tie in self._shelf.ties(ahead) if not tie.startswith("#")}
+            shared = self._shelf.tied({*ties, *(f"={each}" for each in ahead)})
+            found = {tie[1:] for tie in ties if tie.startswith("=")}
+            for tie, records in shared.items():
+                if tie.startswith("=") or len(records) <= CROWD:
+                    found |= records
+            ahead = found - seen
+            seen |= ahead
         return sorted(seen)
 
     def _patients(self, names: Sequence[str]) -> list[PatientRecord]:
         """Their Patient resources; a bare record for one that is only pointed at."""
-        readings = self._readings(self._shelf.pieces(names, "Patient"))
+        readings = self._readings(self._shelf.pieces(names, "Patient"), alone=True)
         found = {record.ref.name: record for each in readings for record in each.patients}
         return [found.get(name) or PatientRecord(_ref(name)) for name in names]
 
@@ -111,22 +96,23 @@ class People:
         mine = {record.ref.name for record in group}
         sure: list[Piece] = []
         doubtful: list[Piece] = []
-        for system, value, use in {each for record in group for each in record.identifiers}:
-            pieces = self._shelf.pieces([f"?{system}|{value}"]) if value and use != "old" else []
-            if pieces:
-                alone = self._shelf.tied([f"#{system}|{value}"]) <= mine
-                (sure if alone else doubtful).extend(pieces)
+        carried = {each for record in group for each in record.identifiers}
+        owners = [f"?{system}|{value}" for system, value, use in carried if value and use != "old"]
+        for owner in self._shelf.owning(owners):
+            carriers = self._shelf.tied([f"#{owner[1:]}"])
+            alone = mine.issuperset(*carriers.values())
+            (sure if alone else doubtful).extend(self._shelf.pieces([owner]))
         return sorted(sure), sorted(doubtful)
 
-    def _readings(self, pieces: Iterable[Piece]) -> list[Reading]:
-        """The records of each source, with the ones that they point at, restated."""
+    def _readings(self, pieces: Iterable[Piece], alone: bool = False) -> list[Reading]:
+        """The records of each source restated, with the ones that they point at or `alone`."""
         by_source: dict[str, list[bytes]] = {}
         for piece in pieces:
             by_source.setdefault(piece.source, []).append(self._shelf.read(piece))
         readings = []
         for source in sorted(by_source):
             own = by_source[source]
-            beside = self._shelf.beside(self._pointed_at(source, own))
+            beside = [] if alone else self._shelf.beside(self._pointed_at(source, own))
             resources, broken = [], []
             for data in (*own, *(self._shelf.read(piece) for piece in beside)):
                 try:

@@ -114,7 +114,7 @@ class Audit:
         several = _batches(shelf.watched(), _AT_ONCE)
         with closing(crew.each(self.jobs, judge.several, several, shelf.reopen)) as batches:
             for name, judged in chain.from_iterable(batches):
-                # By a long chain of links a person may look different from another record.
+                # Who is near another may still be somebody else: then nobody decided her yet.
                 if not shelf.is_done(name):
                     yield judged or judge.of(name)
 

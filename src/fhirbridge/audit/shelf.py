@@ -204,15 +204,23 @@ class Shelf:
     def _piece(self, type_: str, file: int, at: int, size: int) -> Piece:
         return Piece(type_, self._sources[file], file, at, size)
 
-    def ties(self, record: str) -> list[str]:
-        """The names that a patient record shares, or may share, with others."""
-        return [
-            name for (name,) in self._each("SELECT name FROM tie WHERE record IN ({})", [record])
-        ]
+    def owning(self, owners: Iterable[str]) -> list[str]:
+        """Those of these owners that have records."""
+        sql = "SELECT DISTINCT owner FROM piece WHERE owner IN ({}) ORDER BY owner"
+        return [owner for (owner,) in self._each(sql, owners)]
 
-    def tied(self, names: Iterable[str]) -> set[str]:
-        """The patient records that go by any of these names."""
-        return {row for (row,) in self._each("SELECT record FROM tie WHERE name IN ({})", names)}
+    def ties(self, records: Iterable[str]) -> set[str]:
+        """The names that patient records share, or may share, with others."""
+        return {
+            name for (name,) in self._each("SELECT name FROM tie WHERE record IN ({})", records)
+        }
+
+    def tied(self, names: Iterable[str]) -> dict[str, set[str]]:
+        """The patient records that go by these names, by name."""
+        found: dict[str, set[str]] = {}
+        for name, record in self._each("SELECT name, record FROM tie WHERE name IN ({})", names):
+            found.setdefault(name, set()).add(record)
+        return found
 
     def nobodys(self) -> list[tuple[str, str, int]]:
         """(source, type, how many) of records that name their patient by an unknown identifier."""
