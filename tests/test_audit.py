@@ -439,3 +439,28 @@ def test_a_plain_file_that_breaks_off_proves_no_absence(audit: Audit, tmp_path: 
         assert result.summary.unread["pharmacy", "cut-off"].places[0].endswith("d.ndjson:2")
         assert "dispense-missing" not in rules(result)
         assert result.summary.cannot_tell["dispense-missing"] == 1
+
+
+def test_the_summary_says_when_how_many_and_for_what_nobody_is_believed(
+    audit: Audit, tmp_path: Path
+) -> None:
+    as_gzip(tmp_path / "ehr", EHR)
+    as_ndjson(tmp_path / "pharmacy", PHARMACY)
+    with over(audit, str(tmp_path), pharmacy="dispenses coverage") as result:
+        said = result.summary.text
+    assert "Findings as of 2026-12-01T15:00:00+00:00" in said
+    assert f"  {result.summary.found} altogether: " in said
+    assert "no source is believed for: administrations, authorizations, rems, results" in said
+
+
+def test_holds_gzip_and_folders_by_the_command(tmp_path: Path) -> None:
+    as_gzip(tmp_path / "all" / "ehr", EHR)
+    FORMS[3](tmp_path / "all" / "pharmacy", PHARMACY)
+    ndjson(tmp_path / "all" / "payer" / "p.ndjson", [patient("y-7")])
+    base = ["audit", str(tmp_path / "all"), "--as-of", "2026-12-01", "--format", "ndjson"]
+    run = CliRunner()
+    without = run.invoke(app, base)
+    assert "auth-missing-drug" not in without.stdout
+    said = [run.invoke(app, [*base, "--holds", "payer=authorizations", "--jobs", n]) for n in "12"]
+    assert "auth-missing-drug" in said[0].stdout
+    assert said[0].stdout == said[1].stdout

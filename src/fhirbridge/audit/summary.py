@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from fhirbridge.fhir.kinds import KINDS
+
 #: How many places of each trouble are named.
 PLACES = 5
 
@@ -184,6 +186,11 @@ class Summary:
             unused = [f"{each.count:,} {t}" for t, each in _of(self.unused, name)]
             if unused:
                 lines.append(f"    not needed: {', '.join(unused)}")
+        missing = (
+            KINDS.keys() - {"worklist"} - {kind for held in self.holds.values() for kind in held}
+        )
+        if missing:
+            lines.append(f"  no source is believed for: {', '.join(sorted(missing))}")
         return lines
 
     def _linked_lines(self) -> list[str]:
@@ -224,7 +231,10 @@ class Summary:
         return lines
 
     def _result(self) -> list[str]:
-        lines = ["Findings"]
+        lines = [f"Findings as of {self.as_of}"]
+        if self.found:
+            levels = ", ".join(f"{n:,} {level}" for level, n in sorted(self.severities.items()))
+            lines.append(f"  {self.found:,} altogether: {levels} (S1 is the most severe)")
         lines += [f"  {n:,} {rule}" for rule, n in sorted(self.findings.items())]
         if not self.findings:
             lines.append("  none")
