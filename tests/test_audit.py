@@ -430,6 +430,20 @@ def test_an_interrupt_leaves_nothing_behind(
     assert multiprocessing.active_children() == []
 
 
+def test_an_audit_that_is_ended_takes_its_files_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_ndjson(tmp_path / "ehr", EHR)
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(Taking, "__call__", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    ended = CliRunner().invoke(app, ["audit", str(tmp_path / "ehr"), "--jobs", "1"])
+    assert ended.exit_code == 128 + signal.SIGTERM
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
 def test_a_plain_file_that_breaks_off_proves_no_absence(audit: Audit, tmp_path: Path) -> None:
     as_ndjson(tmp_path / "ehr", EHR)
     lines = b"\n".join(map(jsonio.dumps, [patient("q-7"), dispense("q-9")]))

@@ -74,6 +74,7 @@ def _begin(work: Callable[[Any], Any], begin: Callable[[], None]) -> None:
     global _work
     _work = work
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process is told, and tells us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     begin()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -94,12 +96,26 @@ def _run(
     size = sum(file.stat().st_size for export in given for file in export.files)
     made, moment = _audit(site, _jobs(jobs, size)), _moment(as_of, site)
     try:
-        with _progress(size) as told, made.over(given, moment, told) as result:
+        with _cleanly(), _progress(size) as told, made.over(given, moment, told) as result:
             told.done()
             show(result, form, made.texts, sys.stdout, sys.stderr)
             return result.summary.found
     except Lost as error:
         raise Wrong(str(error)) from None
+
+
+@contextmanager
+def _cleanly() -> Iterator[None]:
+    """Ended by the system (SIGTERM), an audit takes its files away, as when it is interrupted."""
+
+    def end(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _jobs(given: int | None, size: int) -> int:
@@ -183,8 +199,6 @@ class _Bar(_Silent):
 def _progress(total: int) -> AbstractContextManager[Any]:
     if not sys.stderr.isatty():
         return nullcontext(_Silent())
-    from contextlib import contextmanager
-
     from rich.console import Console
     from rich.progress import Progress
 
