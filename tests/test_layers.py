@@ -36,7 +36,7 @@ LIVES_IN = {
     "fastapi": {"web"},
     "httpx": {"fhir.http", "sandbox"},
     "joserfc": {"fhir.keys"},
-    "json": {"fhir.jsonio"},
+    "json": {"fhir.jsonio", "store.statements"},  # there: a list as one parameter of SQLite
     "kombu": {"worker"},
     "msgspec": {"fhir.jsonio"},
     "psycopg": {"store"},

@@ -9,6 +9,7 @@ Open a new `Database` after a fork.
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,7 +22,7 @@ from typing import Any, TypeAlias, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from . import migrating
+from . import migrating, statements
 from .records import StoreError, Unwritable
 
 T = TypeVar("T")
@@ -77,6 +78,11 @@ def _insert(table: sa.Table) -> sa.Insert:
     return sa.insert(table)
 
 
+@cache
+def _highest(table: sa.Table) -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(sa.func.max(table.c.id))
+
+
 @dataclass(frozen=True)
 class Tx:
     """An open transaction, and the few things in which the two dialects differ."""
@@ -88,8 +94,34 @@ class Tx:
         return upsert(table, self.postgres)
 
     def insert(self, table: sa.Table, rows: Sequence[Row]) -> None:
-        if rows:
-            self.conn.execute(_insert(table), rows)
+        self.run_each(_insert(table), rows)
+
+    def select(self, statement: sa.Select[*tuple[Any, ...]], **asked: Any) -> Sequence[Any]:
+        """The rows (plain tuples) of a statement that is the same object each time."""
+        if self.postgres:
+            return self.conn.execute(statement, asked).all()
+        return statements.select(self._driver, statement, asked)
+
+    def run_each(self, statement: sa.UpdateBase, rows: Sequence[Row]) -> None:
+        """Run a statement that is the same object each time, once for each row."""
+        if rows and self.postgres:
+            self.conn.execute(statement, rows)
+        elif rows:
+            statements.run(self._driver, statement, rows)
+
+    def returned(self, statement: sa.UpdateBase, rows: Sequence[Row]) -> Sequence[Any]:
+        """The same; answers what the statement's RETURNING says."""
+        if not rows:
+            return []
+        if self.postgres:
+            return self.conn.execute(statement, rows).all()
+        return statements.returned(self._driver, statement, rows)
+
+    @property
+    def _driver(self) -> sqlite3.Connection:
+        driver = self.conn.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        return driver
 
     def numbers(self, table: sa.Table, count: int) -> list[int]:
         """New values for the table's `id`, in order, to insert rows whose ids one must know."""
@@ -97,8 +129,9 @@ class Tx:
             each = sa.func.generate_series(1, count).table_valued("n")
             sequence = sa.func.nextval(sa.func.pg_get_serial_sequence(table.name, "id"))
             return sorted(values(self.all(sa.select(sequence).select_from(each))))
-        highest = self.conn.scalar(sa.select(sa.func.max(table.c.id))) or 0  # the only writer
-        return list(range(highest + 1, highest + 1 + count))
+        ((highest,),) = self.select(_highest(table))
+        first = (highest or 0) + 1  # we are the only writer
+        return list(range(first, first + count))
 
     def all(self, statement: sa.Executable) -> Sequence[AnyRow]:
         return self.conn.execute(statement).all()
@@ -204,6 +237,8 @@ def _restated() -> Iterator[None]:
         yield
     except sa.exc.DBAPIError as error:
         kind, fault = _kind(error.orig), error
+    except sqlite3.Error as error:
+        kind, fault = _kind(error), _wrapped(error)
     except sa.exc.TimeoutError:
         raise Unwritable("store: no database connection came free") from None
     else:
@@ -213,6 +248,13 @@ def _restated() -> Iterator[None]:
     if isinstance(fault, sa.exc.OperationalError | sa.exc.InterfaceError) or _is_closed(fault):
         raise Unwritable(f"store: {kind}") from None
     raise StoreError(f"store: {type(fault.orig).__name__} {kind}") from None
+
+
+def _wrapped(error: sqlite3.Error) -> sa.exc.DBAPIError:
+    """An error of the driver itself as SQLAlchemy's, without statement and rows."""
+    wrapped = sa.exc.DBAPIError.instance(None, None, error, sqlite3.Error)
+    assert isinstance(wrapped, sa.exc.DBAPIError)
+    return wrapped
 
 
 def _kind(error: BaseException | None) -> str:

@@ -19,6 +19,7 @@ from .records import Delivery, Heard, JournalEvent, JournalLine, StoredEvent
 from .schema import deliveries as d
 from .schema import events as e
 from .schema import subscriptions as s
+from .statements import among
 from .versions import DUPLICATE, NEW, OLDER, number_of, outcomes
 
 
@@ -123,9 +124,9 @@ def _subjects(tx: Tx, told: Sequence[StoredEvent], verdicts: Sequence[str]) -> l
 # Lists, not triples, for the reason that `versions` gives: it may answer for other records too.
 _WHOSE = (
     sa.select(e.c.source, e.c.type, e.c.res_id, sa.func.max(e.c.id).label("id"))
-    .where(e.c.source.in_(sa.bindparam("sources", expanding=True)))
-    .where(e.c.type.in_(sa.bindparam("types", expanding=True)))
-    .where(e.c.res_id.in_(sa.bindparam("ids", expanding=True)))
+    .where(among(e.c.source, "sources"))
+    .where(among(e.c.type, "types"))
+    .where(among(e.c.res_id, "ids"))
     .where(e.c.subject.contains(":Patient/"))
     .group_by(e.c.source, e.c.type, e.c.res_id)
     .subquery()
@@ -145,14 +146,16 @@ def _left(tx: Tx, told: Sequence[StoredEvent], verdicts: Sequence[str]) -> list[
         and ":Patient/" in event.subject
         and event.version != "1"  # it was nobody's before
     }
+    if not now_of:
+        return []
+    sources, types, ids = (list(set(column)) for column in zip(*now_of, strict=True))
     left = []
-    for some in chunks(list(now_of)):
-        sources, types, ids = (list(set(column)) for column in zip(*some, strict=True))
-        asked = {"sources": sources, "types": types, "ids": ids}
-        for *record, before in tx.conn.execute(_SUBJECTS, asked):
-            now = now_of.get((record[0], record[1], record[2]))
-            if now is not None and now != before:
-                left.append((before, now))
+    for *record, before in tx.select(_SUBJECTS, sources=sources, types=types, ids=ids):
+        now = now_of.get((record[0], record[1], record[2]))
+        if now is not None and now != before:
+            left.append((before, now))
+    if not left:
+        return []
     canonical = people.canonical(tx, {name for pair in left for name in pair})
     gone = {canonical[before] for before, now in left if canonical[before] != canonical[now]}
     watch = people.watch(tx, gone)
@@ -236,8 +239,7 @@ def _keep_alive(tx: Tx, heard: Sequence[Delivery]) -> None:
     for delivery in heard:
         if delivery.key is not None:
             last[delivery.key] = max(last.get(delivery.key, 0), micros(delivery.received_at))
-    if last:
-        tx.conn.execute(_ALIVE, [{"by": key, "at": last[key]} for key in sorted(last)])
+    tx.run_each(_ALIVE, [{"by": key, "at": last[key]} for key in sorted(last)])
 
 
 _ALIVE = (

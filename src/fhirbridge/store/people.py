@@ -9,21 +9,24 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from .database import Tx, chunks, values
+from .database import Tx, values
 from .schema import aliases as a
 from .schema import persons as p
+from .statements import among
 
-_PERSONS = sa.select(a.c.record, a.c.person).where(
-    a.c.record.in_(sa.bindparam("records", expanding=True))
+_PERSONS = sa.select(a.c.record, a.c.person).where(among(a.c.record, "records"))
+_WATCHED = (
+    sa.select(a.c.record, p.c.watched)
+    .join(p, a.c.person == p.c.person)
+    .where(among(a.c.record, "records"))
 )
 
 
 def canonical(tx: Tx, subjects: Iterable[str]) -> dict[str, str]:
     """For each subject the person's, where it is a record that we know; else itself."""
     found = {subject: subject for subject in subjects}
-    for some in chunks(list(found)):
-        for record, person in tx.conn.execute(_PERSONS, {"records": some}):
-            found[record] = person
+    if found:
+        found.update(tx.select(_PERSONS, records=list(found)))
     return found
 
 
@@ -43,11 +46,10 @@ def watched(tx: Tx, record: str) -> bool:
 
 def watch(tx: Tx, records: Iterable[str]) -> dict[str, bool]:
     """For each record that we know, whether its person is watched."""
-    found: dict[str, bool] = {}
-    for some in chunks(list(dict.fromkeys(records))):
-        flags = sa.select(a.c.record, p.c.watched).join(p, a.c.person == p.c.person)
-        found |= {row[0]: bool(row[1]) for row in tx.all(flags.where(a.c.record.in_(some)))}
-    return found
+    asked = list(set(records))
+    if not asked:
+        return {}
+    return {record: bool(flag) for record, flag in tx.select(_WATCHED, records=asked)}
 
 
 def page(tx: Tx, *, watched: bool, after: str, limit: int) -> list[str]:

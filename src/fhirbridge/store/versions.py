@@ -10,9 +10,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .database import Row, Tx, chunks, constant, micros_or_none, moment_or_none, upsert
+from .database import Row, Tx, constant, micros_or_none, moment_or_none, upsert
 from .records import StoredEvent
 from .schema import versions as v
+from .statements import among
 
 NEW, DUPLICATE, OLDER = "new", "duplicate", "older"
 
@@ -74,21 +75,19 @@ _NEWEST = (
     sa.select(
         v.c.source, v.c.type, v.c.res_id, sa.func.max(v.c.last_updated), sa.func.max(v.c.number)
     )
-    .where(v.c.source.in_(sa.bindparam("sources", expanding=True)))
-    .where(v.c.type.in_(sa.bindparam("types", expanding=True)))
-    .where(v.c.res_id.in_(sa.bindparam("ids", expanding=True)))
+    .where(among(v.c.source, "sources"))
+    .where(among(v.c.type, "types"))
+    .where(among(v.c.res_id, "ids"))
     .group_by(v.c.source, v.c.type, v.c.res_id)
 )
 
 
 def _known(tx: Tx, told: Sequence[StoredEvent]) -> dict[_Record, _Known]:
-    known: dict[_Record, _Known] = {}
-    for some in chunks(list({_record(event) for event in told})):
-        sources, types, ids = (list(set(column)) for column in zip(*some, strict=True))
-        asked = {"sources": sources, "types": types, "ids": ids}
-        for source, type_, id_, updated, number in tx.conn.execute(_NEWEST, asked):
-            known[source, type_, id_] = _Known(updated, number)
-    return known
+    if not told:
+        return {}
+    sources, types, ids = (list(set(column)) for column in zip(*map(_record, told), strict=True))
+    newest = tx.select(_NEWEST, sources=sources, types=types, ids=ids)
+    return {(row[0], row[1], row[2]): _Known(row[3], row[4]) for row in newest}
 
 
 def _unseen(tx: Tx, told: Sequence[StoredEvent], now: int) -> set[_Version]:
@@ -98,11 +97,9 @@ def _unseen(tx: Tx, told: Sequence[StoredEvent], now: int) -> set[_Version]:
         version = _version(event)
         if version is not None:
             rows.setdefault(version, _version_row(version, event.last_updated, now, own=False))
-    if not rows:
-        return set()
     # In order: two intakes that were told the same must not wait for each other crosswise.
     in_order = [rows[version] for version in sorted(rows)]
-    return {tuple(row) for row in tx.conn.execute(_remember(tx.postgres), in_order)}
+    return {tuple(row) for row in tx.returned(_remember(tx.postgres), in_order)}
 
 
 @cache
@@ -120,8 +117,7 @@ def _remember(postgres: bool) -> Any:
 def remember_own(tx: Tx, written: Sequence[_Version], now: int) -> None:
     """Know the versions that we wrote, so that their echo is no news."""
     rows = [_version_row(version, None, now, own=True) for version in sorted(set(written))]
-    if rows:
-        tx.conn.execute(_remember_own(tx.postgres), rows)
+    tx.run_each(_remember_own(tx.postgres), rows)
 
 
 @cache
