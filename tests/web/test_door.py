@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from fhirbridge.bridge.story import Story
 from fhirbridge.fhir import jsonio
@@ -28,7 +28,7 @@ SECRET = {"X-Fhirbridge-Secret": "s3cret"}
 class Caller:
     """Calls the application without a socket, one request at a time."""
 
-    def __init__(self, made: FastAPI) -> None:
+    def __init__(self, made: ASGIApp) -> None:
         self._transport = httpx.ASGITransport(made)
 
     def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:

@@ -137,12 +137,14 @@ class Intake:
         if self._loaded is None:
             self._reload()
         link = self._links.get(key)
-        if link is None or not _knows(link, headers, body):
+        known = link is not None and _knows(link, headers, body)
+        if not known:
             self._reload()  # another process may have made it, or changed its secret
             link = self._links.get(key)
+            known = link is not None and _knows(link, headers, body)
         if link is None or link.source != server or server not in self._sources:
             raise Refused("no Subscription of ours has this address")
-        if not _knows(link, headers, body):
+        if not known:
             raise Refused("the secret is not the one of the Subscription")
         return link
 

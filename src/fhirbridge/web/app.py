@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp
 
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.store.records import StoreError
@@ -31,10 +32,9 @@ def no_keys() -> dict[str, Any]:
     return {"keys": []}
 
 
-def app(bridge: Bridge, meter: metrics.Metrics, console: Console, jwks: Jwks = no_keys) -> FastAPI:
+def app(bridge: Bridge, meter: metrics.Metrics, console: Console, jwks: Jwks = no_keys) -> ASGIApp:
     """The web door of one bridge. `jwks`: our public keys, as they are now."""
     made = FastAPI(title="fhirbridge", openapi_url=None)
-    made.router.routes.extend(notify.routes(bridge))
     made.router.routes.extend(worklist.routes(bridge))
 
     @made.get("/healthz", response_class=PlainTextResponse)
@@ -64,4 +64,4 @@ def app(bridge: Bridge, meter: metrics.Metrics, console: Console, jwks: Jwks = n
     def shown() -> HTMLResponse:
         return HTMLResponse(console.page(), headers=_NO_SCRIPTS)
 
-    return made
+    return notify.NotifyDoor(bridge, made)
