@@ -33,7 +33,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _BUSY_MS = 5_000
 _TRIES = 4
-CHUNK = 500  # rows in one IN list
+_CONNECT = {"timeout": _BUSY_MS / 1000, "cached_statements": 512}
+CHUNK = 500  # rows in one IN list, or in one INSERT
 
 
 def micros(moment: datetime) -> int:
@@ -94,7 +95,16 @@ class Tx:
         return upsert(table, self.postgres)
 
     def insert(self, table: sa.Table, rows: Sequence[Row]) -> None:
-        self.run_each(_insert(table), rows)
+        self.inserted(_insert(table), rows)
+
+    def inserted(self, statement: sa.Insert, rows: Sequence[Row]) -> list[Any]:
+        """Insert the rows by a statement that is the same object each time; answers what its
+        RETURNING says of each."""
+        if rows and self.postgres:
+            done = self.conn.execute(statement, rows)
+            return list(done.all()) if done.returns_rows else []
+        some = chunks(rows, CHUNK)
+        return [row for few in some for row in statements.insert(self._driver, statement, few)]
 
     def select(self, statement: sa.Select[*tuple[Any, ...]], **asked: Any) -> Sequence[Any]:
         """The rows (plain tuples) of a statement that is the same object each time."""
@@ -102,20 +112,12 @@ class Tx:
             return self.conn.execute(statement, asked).all()
         return statements.select(self._driver, statement, asked)
 
-    def run_each(self, statement: sa.UpdateBase, rows: Sequence[Row]) -> None:
+    def run_each(self, statement: sa.Update, rows: Sequence[Row]) -> None:
         """Run a statement that is the same object each time, once for each row."""
         if rows and self.postgres:
             self.conn.execute(statement, rows)
         elif rows:
             statements.run(self._driver, statement, rows)
-
-    def returned(self, statement: sa.UpdateBase, rows: Sequence[Row]) -> Sequence[Any]:
-        """The same; answers what the statement's RETURNING says."""
-        if not rows:
-            return []
-        if self.postgres:
-            return self.conn.execute(statement, rows).all()
-        return statements.returned(self._driver, statement, rows)
 
     @property
     def _driver(self) -> sqlite3.Connection:
@@ -212,7 +214,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         Path(url.database).touch(mode=0o600)
     except OSError as error:
         raise Unwritable(f"store: {url.database}: {error.strerror}") from None
-    engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_MS / 1000})
+    engine = sa.create_engine(url, hide_parameters=True, connect_args=_CONNECT)
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

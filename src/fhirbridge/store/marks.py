@@ -68,7 +68,7 @@ def raise_all(tx: Tx, raises: Iterable[Raise], now: datetime) -> dict[str, int]:
         row = rows.setdefault(one.subject, _fresh(one, due, at))
         row["due_at"] = row["ready_at"] = min(row["due_at"], due)
         row["urgent"] |= int(one.urgent)
-    raised = tx.returned(_raise(tx.postgres), [rows[subject] for subject in sorted(rows)])
+    raised = tx.inserted(_raise(tx.postgres), [rows[subject] for subject in sorted(rows)])
     return {row[0]: row[1] for row in raised}
 
 

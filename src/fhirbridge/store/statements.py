@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
 
-_SQLITE = sqlite.dialect(paramstyle="named")
+_BY_NAME = sqlite.dialect(paramstyle="named")
+_BY_POSITION = sqlite.dialect(paramstyle="qmark")
 
 
 class _Listed(sa.sql.functions.FunctionElement[str]):
@@ -53,22 +54,31 @@ def select(
     return conn.execute(text, constants | dict(asked) | lists).fetchall()
 
 
-def run(conn: sqlite3.Connection, statement: sa.ClauseElement, rows: Sequence[Any]) -> None:
+def run(conn: sqlite3.Connection, statement: sa.UpdateBase, rows: Sequence[Any]) -> None:
     """Run the statement for each row."""
     text, constants = _made(statement, tuple(rows[0]))
     conn.executemany(text, [constants | row for row in rows] if constants else rows)
 
 
-def returned(
-    conn: sqlite3.Connection, statement: sa.ClauseElement, rows: Sequence[Any]
-) -> list[Any]:
-    """Run the statement for each row; what its RETURNING answers."""
-    text, constants = _made(statement, tuple(rows[0]))
-    return [answer for row in rows for answer in conn.execute(text, constants | row).fetchall()]
+def insert(conn: sqlite3.Connection, statement: sa.Insert, rows: Sequence[Any]) -> list[Any]:
+    """Insert the rows (SQLite takes 32,766 values); what RETURNING answers for each.
+
+    One execution for all: the driver gives the interpreter away at each, and has to wait for the
+    event loop to get it back.
+    """
+    text, order = _for_many(statement, frozenset(rows[0]), len(rows))
+    return conn.execute(text, [row[name] for row in rows for name in order]).fetchall()
+
+
+@lru_cache(maxsize=512)
+def _for_many(statement: sa.Insert, names: frozenset[str], count: int) -> tuple[str, list[str]]:
+    """The text for so many rows, and the order in which it wants the values of each."""
+    made = statement.values([dict.fromkeys(names)] * count).compile(dialect=_BY_POSITION)
+    return str(made), [column.key for column in statement.table.c if column.key in names]
 
 
 @cache
 def _made(statement: sa.ClauseElement, names: tuple[str, ...]) -> tuple[str, dict[str, Any]]:
     """The text, and the values that the statement itself brings."""
-    made = statement.compile(dialect=_SQLITE, column_keys=list(names), for_executemany=True)
+    made = statement.compile(dialect=_BY_NAME, column_keys=list(names), for_executemany=True)
     return str(made), {name: made.params[name] for name in made.params if name not in names}

@@ -99,7 +99,7 @@ def _unseen(tx: Tx, told: Sequence[StoredEvent], now: int) -> set[_Version]:
             rows.setdefault(version, _version_row(version, event.last_updated, now, own=False))
     # In order: two intakes that were told the same must not wait for each other crosswise.
     in_order = [rows[version] for version in sorted(rows)]
-    return {tuple(row) for row in tx.returned(_remember(tx.postgres), in_order)}
+    return {tuple(row) for row in tx.inserted(_remember(tx.postgres), in_order)}
 
 
 @cache
@@ -117,7 +117,7 @@ def _remember(postgres: bool) -> Any:
 def remember_own(tx: Tx, written: Sequence[_Version], now: int) -> None:
     """Know the versions that we wrote, so that their echo is no news."""
     rows = [_version_row(version, None, now, own=True) for version in sorted(set(written))]
-    tx.run_each(_remember_own(tx.postgres), rows)
+    tx.inserted(_remember_own(tx.postgres), rows)
 
 
 @cache
