@@ -9,8 +9,8 @@ queue is bounded; when it is full the door answers 503 and the sender comes agai
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
@@ -49,8 +49,9 @@ class GroupCommit:
         self._store = store
         self._clock = clock
         self._most = most
-        self._waiting: queue.Queue[_Job | None] = queue.Queue(depth)
-        self._guard = threading.Lock()
+        self._depth = depth
+        self._waiting: deque[_Job] = deque()
+        self._news = threading.Condition(threading.Lock())  # guards the rest
         self._most_bytes = weight
         self._bytes = 0  # of those taken and not yet answered
         self._closed = False
@@ -60,49 +61,38 @@ class GroupCommit:
     def submit(self, delivery: Delivery) -> Future[Heard]:
         """Resolves when the delivery is on disk. Raises `Busy` at once when it cannot be taken."""
         future: Future[Heard] = Future()
-        with self._guard:  # nothing may slip in behind the end mark
+        with self._news:
             if self._closed:
                 raise Busy("the intake is closing")
             heavier = self._bytes + len(delivery.body)
             if self._bytes and heavier > self._most_bytes:
                 raise Busy(f"{self._bytes} bytes are waiting already")
-            try:
-                self._waiting.put_nowait((delivery, future))
-            except queue.Full:
-                raise Busy(f"{self._waiting.maxsize} deliveries are waiting already") from None
+            if len(self._waiting) >= self._depth:
+                raise Busy(f"{self._depth} deliveries are waiting already")
+            self._waiting.append((delivery, future))
             self._bytes = heavier
+            self._news.notify()
         return future
 
     def close(self) -> None:
         """Commit what was taken, then stop."""
-        with self._guard:
-            if self._closed:
-                return
+        with self._news:
             self._closed = True
-        self._waiting.put(None)
+            self._news.notify()
         self._thread.join()
 
     def _run(self) -> None:
-        while (job := self._waiting.get()) is not None:
-            group, ended = self._gather(job)
+        while group := self._gather():
             # Whoever gave up meanwhile (the sender hung up) was promised nothing.
             self._commit([one for one in group if one[1].set_running_or_notify_cancel()])
-            with self._guard:
+            with self._news:
                 self._bytes -= sum(len(delivery.body) for delivery, _ in group)
-            if ended:
-                return
 
-    def _gather(self, first: _Job) -> tuple[list[_Job], bool]:
-        group = [first]
-        while len(group) < self._most:
-            try:
-                job = self._waiting.get_nowait()
-            except queue.Empty:
-                break
-            if job is None:
-                return group, True
-            group.append(job)
-        return group, False
+    def _gather(self) -> list[_Job]:
+        """What waits, as soon as something does; nothing when the end has come."""
+        with self._news:
+            self._news.wait_for(lambda: self._waiting or self._closed)
+            return [self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))]
 
     def _commit(self, group: list[_Job]) -> None:
         if not group:
