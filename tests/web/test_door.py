@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message
 
 from fhirbridge.bridge.story import Story
 from fhirbridge.fhir import jsonio
@@ -29,6 +29,7 @@ class Caller:
     """Calls the application without a socket, one request at a time."""
 
     def __init__(self, made: ASGIApp) -> None:
+        self.app = made
         self._transport = httpx.ASGITransport(made)
 
     def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
@@ -92,6 +93,39 @@ def test_too_much_is_refused(door: Caller) -> None:
         yield large[LARGEST // 2 :]
 
     assert door("POST", HOOK, content=chunks(), headers=SECRET).status_code == 413
+
+
+def test_other_methods_and_half_addresses_are_refused(door: Caller) -> None:
+    answer = door("GET", HOOK, headers=SECRET)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "PUT, POST, DELETE"
+    assert door("POST", "/notify/ehr", headers=SECRET).status_code == 404
+    assert door("POST", "/notify//key-ehr-Task", headers=SECRET).status_code == 404
+
+
+def test_a_body_that_broke_off_is_not_kept(estate: Estate, door: Caller) -> None:
+    before = estate.bridge.store.recent(1)
+    came: list[Message] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return came.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in SECRET.items()]
+    scope = {"type": "http", "method": "POST", "path": HOOK, "headers": headers}
+
+    async def call() -> None:
+        await door.app(scope, receive, send)
+
+    asyncio.run(call())
+    assert sent[0]["status"] == 400
+    assert estate.bridge.store.recent(1) == before
 
 
 def test_what_cannot_be_kept_is_not_acknowledged(
