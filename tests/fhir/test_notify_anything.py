@@ -98,14 +98,14 @@ def check(found: Heard) -> None:
             assert event.id
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(METHODS, PATHS, JSON | ENVELOPES)
 def test_any_json_is_heard(method: str, path: str, document: Any) -> None:
     body = json.dumps(document).encode()
     check(hear("ehr", (BASE,), method, path, {}, body))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(METHODS, PATHS, st.binary(), st.text(), st.sampled_from(["", "gzip", "deflate", "a, b"]))
 def test_any_bytes_are_heard(
     method: str, path: str, body: bytes, content_type: str, encoding: str
