@@ -108,7 +108,7 @@ $(COMPILED)/.ready: $(READY) scripts/compile_core.py $(shell find src/fhirbridge
 	@$(BIN)/python scripts/compile_core.py $(COMPILED)
 	@touch $@
 
-compiled: $(COMPILED)/.ready  ## the core compiled, in build/compiled (needs a C compiler, a minute)
+compiled: $(COMPILED)/.ready  ## the core compiled, in build/compiled (needs a C compiler and two minutes)
 
 test-compiled: compiled  ## the compiled core gives what the sources give
 	@PYTHONPATH=$(COMPILED) $(BIN)/python -c "import fhirbridge.core.booking as core; assert core.__file__.endswith('.so'), core"
