@@ -11,12 +11,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from fhirbridge.cli.doctor.site import health
 from fhirbridge.fhir import jsonio
+from fhirbridge.fhir.subscription import SECRET_HEADER
 from fhirbridge.sandbox import Sandbox
 from fhirbridge.store import Store, SubscriptionRow
 from tests.bridge.estate import order
@@ -38,9 +38,11 @@ def said(log: Path, words: str, times: int) -> bool:
 class Sender(threading.Thread):
     """A server that notifies, one change after the other, each until it is acknowledged."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, link: SubscriptionRow) -> None:
         super().__init__(daemon=True)
         self.port, self.acknowledged, self.stop = port, 0, threading.Event()
+        self._where = f"/notify/{link.source}/{link.key}/{link.type}"
+        self._headers = {SECRET_HEADER: link.secret, "Content-Type": "application/fhir+json"}
 
     def has(self, count: int) -> bool:
         return self.acknowledged >= count
@@ -49,14 +51,14 @@ class Sender(threading.Thread):
         while not self.stop.is_set():
             record = order(id=f"o-{self.acknowledged}", meta={"versionId": "1"})
             while not self._sent(jsonio.dumps(record), record["id"]):
-                pass
+                if self.stop.wait(0.01):
+                    return
             self.acknowledged += 1
 
     def _sent(self, body: bytes, id_: str) -> bool:
         wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            headers = {"X-Fhirbridge-Secret": "word", "Content-Type": "application/fhir+json"}
-            wire.request("PUT", f"/notify/ehr/key/MedicationRequest/{id_}", body, headers)
+            wire.request("PUT", f"{self._where}/{id_}", body, self._headers)
             return wire.getresponse().status == 200
         except (OSError, http.client.HTTPException):
             return False  # not acknowledged: a sender comes again
@@ -70,22 +72,26 @@ def test_reading_the_configuration_again_loses_nothing(tmp_path: Path) -> None:
     config, log = tmp_path / "fhirbridge.yaml", tmp_path / "log"
     url = f"sqlite:///{tmp_path}/x.db"
     keep = Store(url, ids=lambda: "x")
-    keep.save_subscription(
-        SubscriptionRow(
-            "ehr", "MedicationRequest", "key", "word", None, None, "active", datetime.now(UTC)
-        )
-    )
+
+    def link() -> SubscriptionRow | None:
+        row = keep.subscription("ehr", "MedicationRequest")
+        return row if row and row.state == "active" else None
+
     with Sandbox("reload") as server, log.open("wb") as output:
         text = (
             f"servers:\n  ehr: {{base_url: '{server.base_url}', holds: [orders, worklist],"
-            f" subscribe: poll}}\nstore: {url}\npublic_url: http://127.0.0.1:{port}\n"
+            f" subscribe: push}}\nstore: {url}\npublic_url: http://127.0.0.1:{port}\n"
         )
         config.write_text(text)
         command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "serve"]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=output)
-        sender = Sender(port)
+        sender = None
         try:
             until(lambda: health(f"http://127.0.0.1:{port}") == (200, "ok"))
+            until(lambda: link() is not None)
+            row = link()
+            assert row is not None
+            sender = Sender(port, row)
             sender.start()
             until(partial(sender.has, 20))
             for number in range(1, 4):
@@ -98,10 +104,12 @@ def test_reading_the_configuration_again_loses_nothing(tmp_path: Path) -> None:
             until(partial(said, log, "the old one stays: .*did you mean “poll_seconds”", 1))
             until(partial(sender.has, sender.acknowledged + 20))
         finally:
-            sender.stop.set()
-            sender.join()
+            if sender:
+                sender.stop.set()
+                sender.join()
             process.terminate()
             process.wait(30)
+    assert sender is not None
     kept = {event.id for line in keep.recent(100_000) for event in line.events}
     keep.close()
     assert {f"o-{n}" for n in range(sender.acknowledged)} <= kept
