@@ -133,6 +133,7 @@ def _bridge(boxes: dict[str, Sandbox], folder: Path, timer: Timer) -> Bridge:
         "identity": [MRN],
         "servers": servers,
         "store": f"sqlite:///{folder}/bridge.db",
+        "most_new_tasks": 10 * PEOPLE,  # all of them belong to one pharmacy
     }
     site = validate(Node(Path("benchmark"), data), Settings)
     bridge = wiring.wire(
