@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -64,7 +64,7 @@ def serve(
 
     SIGHUP reads the configuration again; a mistake in it is logged, and the old one stays.
     """
-    from fhirbridge import logs, signing, wiring
+    from fhirbridge import logs, wiring
     from fhirbridge.web.service import Service, bound
 
     logs.set_up()
@@ -81,7 +81,7 @@ def serve(
                 workers=0 if no_worker else workers,
                 supervise=partial(_supervised, found, made),
                 wake=wake,
-                jwks=lambda found=found: signing.published(found, wiring.now()),  # type: ignore[misc]
+                jwks=partial(_published, found),
             ) as service:
                 warn(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
                 say_if_silent(found)
@@ -105,6 +105,13 @@ def _ready(
     from fhirbridge.worker import waker
 
     return wire(found), waker(found)
+
+
+def _published(found: Settings) -> dict[str, Any]:
+    """Our public keys as they are now."""
+    from fhirbridge import signing, wiring
+
+    return signing.published(found, wiring.now())
 
 
 def _supervised(found: Settings, made: Bridge, _: str) -> Supervisor:

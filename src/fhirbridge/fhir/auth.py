@@ -40,7 +40,7 @@ class Static:
     def headers(self) -> Mapping[str, str]:
         return self.fixed
 
-    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002
+    def refused(self, headers: Mapping[str, str]) -> bool:  # noqa: ARG002 - others look at them
         return False
 
     def close(self) -> None:

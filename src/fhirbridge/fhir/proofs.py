@@ -93,7 +93,7 @@ class Secret:
     secret: str = field(repr=False)
     hint: str = "client_secret"
 
-    def form(self, endpoint: Endpoint, now: datetime) -> Mapping[str, str]:  # noqa: ARG002
+    def form(self, endpoint: Endpoint, now: datetime) -> Mapping[str, str]:  # noqa: ARG002 - a signed proof needs them
         return {}
 
     def headers(self) -> Mapping[str, str]:
