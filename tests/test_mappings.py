@@ -206,6 +206,11 @@ def test_a_source_has_its_own_infusion_visits() -> None:
             DOSES % "{mg_per_kg: {least: 1, most: 2}}",
             "1: “the file”: doses by weight (mg_per_kg) need ",
         ),
+        (
+            "billing:",
+            "brands: [{name: Examplix, codes: [J9998]}]\nbilling:",
+            "1: “the file”: brand “Examplix” names J9998, which is no product or billing code of",
+        ),
         ("expect: this", "expect: 600mg", "10: “examples.0.expect”: "),
         ("expect: this", "expect: other", "10: expected “other”, came “this”"),
     ],

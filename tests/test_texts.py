@@ -61,6 +61,8 @@ KNOWN: dict[str, Any] = {
     "ordered_place": "office",
     "sent_place": "hospital",
     "product": "Ocrelizumab SC",
+    "brand": "Remicade",
+    "supplied_brand": "Inflectra",
     "program": "TOUCH Prescribing Program",
     "enrolled": ("patient", "facility"),
     "issued": date(2026, 11, 2),

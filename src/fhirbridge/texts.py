@@ -41,6 +41,7 @@ NAMES = frozenset(
     | {"side", "reference", "answer", "until", "begins"}
     | {"column", "said", "readings", "record", "role", "rules"}
     | {"place", "approved_place", "ordered_place", "sent_place", "product", "excess", "expected"}
+    | {"brand", "supplied_brand"}
     | {"allowed_visits", "asked_visits", "booked_visits", "left_visits", "need_visits"}
     | {"used_visits", "booked_minutes", "needed_minutes", "called_off", "was_due", "last_dose"}
     | {"earliest", "days", "other_order", "usual", "lacks", "former_payer", "present_payer"}

@@ -85,6 +85,25 @@ def test_status_and_intent_make_the_state(status: str, intent: str, state: State
     assert order(request(status=status, intent=intent)).state is state
 
 
+@pytest.mark.parametrize(
+    ("substitution", "any_brand"),
+    [
+        ({}, False),
+        ({"allowedBoolean": True}, True),
+        ({"allowedBoolean": False}, False),
+        ({"allowedBoolean": "yes"}, False),
+        ({"allowedCodeableConcept": {"coding": [{"code": "N"}]}}, False),
+        ({"allowedCodeableConcept": {"coding": [{"code": "TE"}]}}, True),
+        ({"allowedCodeableConcept": {"text": "ask me"}}, False),
+    ],
+)
+def test_another_brand_only_where_the_prescriber_says_so(
+    substitution: dict[str, Any], any_brand: bool
+) -> None:
+    assert order(request(substitution=substitution)).any_brand is any_brand
+    assert order(request()).any_brand is False
+
+
 def test_do_not_perform_is_no_order() -> None:
     fact = order(request(doNotPerform=True))
     assert fact.state is State.WITHDRAWN

@@ -159,6 +159,7 @@ def _order(teller: Teller, told: Told, says: dict[str, Any], kind: str = "medica
         requisition=says.pop("requisition", None),
         chain=teller.name(renews) if renews else None,
         parent=teller.name(parent) if parent else None,
+        any_brand=says.pop("any_brand", False),
         **teller.common(told, says, drug=kind == "medication"),
     )
 

@@ -194,6 +194,7 @@ class Order(Fact):
     chain: str | None = None
     parent: str | None = None
     strengths: tuple[Strength, ...] = ()
+    any_brand: bool = False  # the prescriber said that another brand may be handed out
 
 
 class Decision(StrEnum):

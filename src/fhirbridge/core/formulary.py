@@ -46,6 +46,10 @@ class Formulary:
         self._results = Named((p.name, p.codes, (p.name, *p.aliases)) for p in prerequisites)
         programs = [each.rems for each in self.therapies.values() if each.rems]
         self._programs = Named((r.program, (), (r.program, *r.aliases)) for r in programs)
+        self._brands = {
+            name: Named((b.name, b.codes, b.words) for b in each.brands)
+            for name, each in self.therapies.items()
+        }
         self._routes = {route: Words(words) for route, words in _ROUTES.items()}
         # The same orders, amounts and visits come back with every patient: read once, looked up.
         remember = lru_cache(maxsize=8192)
@@ -79,6 +83,12 @@ class Formulary:
         """
         found = self._measured(therapy.name, tuple(codes), amount, on, context)
         return found if isinstance(found, Measured) else replace(found, ref=ref, at=at)
+
+    def brand(self, therapy: Therapy, codes: Sequence[Code], text: str) -> str | None:
+        """The one brand of a therapy that a record names: by its codes, else in words."""
+        brands = self._brands[therapy.name]
+        named = brands.coded(codes) or brands.found(codes, text)
+        return next(iter(named)) if len(named) == 1 else None
 
     def vials(self, therapy: Therapy, missing: Quantity) -> str | None:
         """A missing mass in whole packages ("1 vial"), where there is only one package."""

@@ -40,7 +40,7 @@ class Meaning:
 
 
 class Named:
-    """Names of things that are no drugs (results, programs), with their codes and words."""
+    """Names of things that are no drugs (results, programs, brands), with their codes and words."""
 
     def __init__(self, entries: Iterable[tuple[str, Sequence[Code], Sequence[str]]]) -> None:
         self._codes: dict[Key, set[str]] = {}
@@ -54,9 +54,13 @@ class Named:
 
     def found(self, codes: Sequence[Code], text: str) -> frozenset[str]:
         """The names that codes, their displays and a text name."""
-        said = [self._codes.get(key, set()) for code in codes for key in keys(code)]
         texts = [text, *(code.display for code in codes)]
-        said += [self._phrases[phrase] for each in texts for phrase in self._words.found(each)]
+        said = [self._phrases[phrase] for each in texts for phrase in self._words.found(each)]
+        return self.coded(codes).union(*said)
+
+    def coded(self, codes: Sequence[Code]) -> frozenset[str]:
+        """The names that codes alone name."""
+        said = [self._codes.get(key, set()) for code in codes for key in keys(code)]
         return frozenset().union(*said)
 
 

@@ -50,6 +50,18 @@ class Billing:
 
 
 @dataclass(frozen=True, slots=True)
+class Brand:
+    """A brand or biosimilar of a therapy: an answer of a payer about one is none about another.
+
+    Only the codes and words that name this brand and no other.
+    """
+
+    name: str
+    codes: tuple[Code, ...] = ()
+    words: tuple[str, ...] = ()  # lower case
+
+
+@dataclass(frozen=True, slots=True)
 class PerKg:
     """What the label gives for each kg of body weight, in mg: from `least` to `most`."""
 
@@ -194,6 +206,7 @@ class Therapy:
     believed: Believed | None = None
     channel: str = "unknown"  # the benefit that usually pays: medical · pharmacy
     unit: str = "mg"  # mg · IU: in which its doses are compared
+    brands: tuple[Brand, ...] = ()
 
     # Worked out once: every decision asks for them.
     doses: tuple[Dose, ...] = field(init=False, repr=False, compare=False)

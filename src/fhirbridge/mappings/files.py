@@ -6,7 +6,7 @@ means for a reader of the files is said in docs/how-to/add-a-therapy.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Annotated, Literal
 
@@ -84,6 +84,18 @@ class Billing(Known):
         return core.Billing(code, each, Span(self.first, self.last))
 
 
+class Brand(Strict):
+    """A brand or biosimilar; `codes` are those of this file that name it and no other."""
+
+    name: str
+    codes: list[str] = EMPTY
+    words: list[str] = EMPTY
+
+    def to_core(self, known: Iterable[Code]) -> core.Brand:
+        mine = tuple(code for code in known if code.code in self.codes)
+        return core.Brand(self.name, mine, lower([self.name, *self.words]))
+
+
 class Service(Known):
     """A procedure that a payer authorizes apart from the drug."""
 
@@ -133,6 +145,7 @@ class TherapyFile(Strict):
     ingredients: list[KnownCode] = EMPTY
     products: list[Product] = EMPTY
     billing: list[Billing] = EMPTY
+    brands: list[Brand] = EMPTY
     services: list[Service] = EMPTY
     phases: list[Phase] = EMPTY
     minimum: Minimum | None = None
@@ -162,6 +175,25 @@ class TherapyFile(Strict):
                 "mixed_units", "a drug is measured in mg or in IU: its file has both (mg…, iu…)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _of_this_file(self) -> TherapyFile:
+        known = {code.code for code in self._product_codes()}
+        for brand in self.brands:
+            for code in brand.codes:
+                if code not in known:
+                    raise PydanticCustomError(
+                        "foreign_code",
+                        "brand “{brand}” names {code}, which is no product or billing code "
+                        "of this file",
+                        {"brand": brand.name, "code": code},
+                    )
+        return self
+
+    def _product_codes(self) -> list[Code]:
+        """The codes of products and of billing."""
+        products = [code.to_core() for product in self.products for code in product.codes]
+        return products + [each.to_core().code for each in self.billing]
 
     @property
     def _units(self) -> set[str]:
@@ -201,4 +233,5 @@ class TherapyFile(Strict):
             believed=self.believed.to_core() if self.believed else None,
             channel=self.benefit.channel if self.benefit else "unknown",
             unit=unit,
+            brands=tuple(each.to_core(self._product_codes()) for each in self.brands),
         )

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import date
 
 from fhirbridge.core.authorizing import IN_FORCE, speaks_of
-from fhirbridge.core.facts import Code
+from fhirbridge.core.facts import Code, Fact, Supply
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.ledger import Column, Dose, Item, Occasion
 from fhirbridge.core.quantity import Quantity
@@ -122,7 +122,10 @@ def _visits_spent(scene: Scene, items: list[Item]) -> int:
 
 
 def _wrong_product(scene: Scene) -> Iterable[Finding]:
-    """The payer approved another product of the same ingredient, and not this one."""
+    """The payer approved another product of the same ingredient, and not this one.
+
+    S1 once the drug is there: somebody may give what is not covered, or what is not meant.
+    """
     column, therapy = scene.occasion.authorized_drug, scene.occasion.therapy
     if not scene.actionable or column.decision not in IN_FORCE:
         return
@@ -133,9 +136,49 @@ def _wrong_product(scene: Scene) -> Iterable[Finding]:
         yield scene.finding(
             focus=others[0].fact.ref,
             reason=others[0].fact.ref,
+            severity=Severity.S1 if scene.occasion.supplies else None,
             product=product.title if product else None,
             reference=number_of(others[0]),
         )
+    elif not others:
+        yield from _wrong_brand(scene, used)
+
+
+def _wrong_brand(scene: Scene, used: list[Item]) -> Iterable[Finding]:
+    """Every answer in force names another brand than the drug that was handed out or ordered.
+
+    What names no brand fits all of them.
+    """
+    wanted, supplied = _wanted_brand(scene)
+    if wanted is None:
+        return
+    brands = [_brand(scene, item.fact) for item in used]
+    if brands and None not in brands and wanted not in brands:
+        yield scene.finding(
+            focus=used[0].fact.ref,
+            reason=used[0].fact.ref,
+            severity=Severity.S1 if supplied else None,
+            variant="brand",
+            evidence=[supply.ref for supply in supplied],
+            product=brands[0],
+            brand=None if supplied else wanted,
+            supplied_brand=wanted if supplied else None,
+            reference=number_of(used[0]),
+        )
+
+
+def _wanted_brand(scene: Scene) -> tuple[str | None, tuple[Supply, ...]]:
+    """The brand that will be given, and the supplies that say so: else the order does."""
+    supplies = scene.occasion.supplies
+    brands = {_brand(scene, supply) for supply in supplies}
+    if supplies and None not in brands:
+        return (brands.pop(), supplies) if len(brands) == 1 else (None, ())
+    order = scene.order
+    return (_brand(scene, order) if order and not order.any_brand else None), ()
+
+
+def _brand(scene: Scene, fact: Fact) -> str | None:
+    return scene.context.formulary.brand(scene.occasion.therapy, fact.codes, fact.text)
 
 
 def _given_without_order(scene: Scene) -> list[Dose]:
@@ -280,7 +323,7 @@ RULES = (
         "auth-wrong-product",
         "Another product is authorized",
         "The payer approved another product of the same ingredient (subcutaneous instead of "
-        "intravenous), and not the one that is ordered.",
+        "intravenous, a biosimilar instead of the brand), and not the one that is ordered.",
         "11 AUTH_WRONG_PRODUCT",
         columns=(ORDERED, DRUG),
         owner=PRESCRIBER,

@@ -71,6 +71,7 @@ def medication_request(page: Page) -> list[Fact]:
         kind="medication",
         per_visit=dose.per_visit,
         strengths=page.strengths(),
+        any_brand=_any_brand(page),
         visits=dose.times.visits,
         per_fill=per_fill,
         fills=fills,
@@ -179,6 +180,25 @@ def _notes(page: Page) -> list[str]:
     if "note" not in page.body:
         return []
     return [page.word(note, "text") for note in page.rows(page.body, "note")]
+
+
+#: Codes of v3-substanceAdminSubstitution that allow no other product.
+_NO_SUBSTITUTION = frozenset({"N"})
+
+
+def _any_brand(page: Page) -> bool:
+    """Whether the prescriber says that another brand may be handed out.
+
+    R4 MedicationRequest.substitution says that nothing said allows it. Biologics are the other
+    way around: only an interchangeable one is handed out without asking (FDA, Purple Book).
+    """
+    if "substitution" not in page.body:
+        return False
+    said = page.one(page.body, "substitution")
+    if "allowedCodeableConcept" in said:
+        codes, _ = page.concept(page.one(said, "allowedCodeableConcept"))
+        return bool(codes) and not _NO_SUBSTITUTION.intersection(code.code for code in codes)
+    return page.flag(said, "allowedBoolean") is True
 
 
 def _ward(page: Page) -> Site:
