@@ -13,10 +13,10 @@ from fhirbridge.core import facts as f
 from fhirbridge.core.authorizing import covers
 from fhirbridge.core.booking import book
 from fhirbridge.core.calendar import Calendar
+from fhirbridge.core.granted import item_of, side_of
 from fhirbridge.core.ledger import Ledger, Occasion
 from fhirbridge.core.linking import Web
 from fhirbridge.core.quantity import Amount, mg
-from fhirbridge.core.sorting import item_of
 from tests.scenarios.phrases import read
 from tests.scenarios.scenario import formulary
 from tests.scenarios.telling import Teller
@@ -85,6 +85,13 @@ def test_orders_that_renew_one_another_are_one_chain() -> None:
         ("approved a1 J2350, 600 units", None, None, 600),
         ("approved a1 J2350, 300 mg at each visit", 300, None, None),
         ("denied a1 J2350, 600 units", None, None, None),
+        ('approved a1 J2350, says "ocrelizumab 300 mg x 2"', 300, 2, 600),
+        ('approved a1 J2350, says "Approved: 300 mg, two times"', 300, 2, 600),
+        ('approved a1 J2350, 600 units, says "300 mg x 2"', 300, 2, 600),
+        ('approved a1 J2350, 600 units, says "300 mg x 4"', None, None, 600),
+        ('approved a1 J2350, says "Ocrevus 300 mg vial"', None, None, None),
+        ('approved a1 J2350, says "2 of this x 2"', None, None, None),
+        ('approved a1 J2350, says "5 units x 2"', None, None, None),
     ],
 )
 def test_the_third_of_three_figures_follows_from_two(
@@ -93,6 +100,21 @@ def test_the_third_of_three_figures_follows_from_two(
     item = item_of(approved(line), formulary())
     mass = {None: None} | {n: mg(Decimal(n)) for n in (300, 600)}
     assert (item.per_visit, item.visits, item.total) == (mass[per_visit], visits, mass[total])
+
+
+@pytest.mark.parametrize(
+    ("line", "side", "drug"),
+    [
+        ('approved a1 96413, says "Approved: ocrelizumab 600 mg"', "administration", None),
+        ('approved a1 J2350, says "infusion"', "drug", "ocrelizumab"),
+        ('approved a1 authorization, says "ocrelizumab"', "drug", "ocrelizumab"),
+    ],
+)
+def test_the_code_of_a_procedure_counts_before_words(
+    line: str, side: str, drug: str | None
+) -> None:
+    found, therapy = side_of(approved(line), formulary())
+    assert (found, therapy.name if therapy else None) == (side, drug)
 
 
 def test_an_answer_without_a_code_covers_what_it_answers() -> None:

@@ -111,6 +111,7 @@ PHRASES: tuple[tuple[str, Callable[[re.Match[str]], dict[str, Any]]], ...] = (
     (r"(?:at|to) (home|office|hospital)", _one("site")),
     (r"source (\w+)", _one("source")),
     (r"the (patient|prescriber|pharmacy|facility)", _one("who")),
+    (r"reviewed", _flag("reviewed", True)),
     (r"any brand", _flag("any_brand", True)),
     (r"part fill", _flag("partial", True)),
     (r"stopped early", _flag("complete", False)),

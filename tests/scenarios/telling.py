@@ -197,6 +197,7 @@ def _authorization(teller: Teller, told: Told, says: dict[str, Any]) -> f.Author
         total=says.pop("amount", None),
         span=_span(says),
         numbers=frozenset([number] if number else ()),
+        reviewed=says.pop("reviewed", False),
         issued=teller.moment(issued) if issued else None,
         site=_site(says),
         provider=teller.party(says.pop("provider", None)),

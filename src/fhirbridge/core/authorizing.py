@@ -7,11 +7,11 @@ nothing about the other. An answer that does not say what it covers stays `uncle
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 
 from .courses import course_of
-from .facts import Authorization, Decision, Ref, State
+from .facts import Authorization, Decision, Order, Ref, State, Visit
 from .ledger import Column, Item, Occasion, changed
 from .linking import Web
 from .quantity import Quantity
@@ -28,35 +28,55 @@ ADMINISTRATION = frozenset({"administration", "home-nursing"})
 
 
 def authorize(
-    doses: Sequence[Occasion], items: Sequence[Item], web: Web, therapy: Therapy
+    doses: Sequence[Occasion],
+    items: Sequence[Item],
+    web: Web,
+    therapy: Therapy,
+    strangers: Collection[Ref] = (),
 ) -> list[Occasion]:
-    """Book answers of payers to the doses of one therapy."""
+    """Book answers of payers to the doses of one therapy. `strangers`: orders of other drugs."""
     current = [i for i in items if i.fact.state is not State.WITHDRAWN]
-    sides = [(item, covers(item, web)) for item in current]
+    sides = [(item, covers(item, web, strangers)) for item in current]
     drug = tuple(item for item, side in sides if side == "drug" and _same_ingredient(item, therapy))
     administration = tuple(item for item, side in sides if side in ADMINISTRATION)
     unclear = tuple(item for item, side in sides if side == "unknown")
-    return [
-        changed(
-            dose,
-            drug_items=drug,
-            admin_items=administration,
-            unclear_items=tuple(i for i in unclear if in_force(i, dose.day)),
-            authorized_drug=_column(drug, dose),
-            authorized_admin=_column(administration, dose),
+    if unclear:  # what stands on a visit is about that visit, and about no other
+        booked = {fact.ref for fact in web.facts if isinstance(fact, Visit)}
+        on_visits = tuple(item for item in unclear if item.fact.ref in booked)
+        unclear = tuple(item for item in unclear if item.fact.ref not in booked)
+    else:
+        on_visits = ()
+    made = []
+    for dose in doses:
+        own = {visit.ref for visit in dose.visits} if on_visits else ()
+        of_dose = (*administration, *(item for item in on_visits if item.fact.ref in own))
+        made.append(
+            changed(
+                dose,
+                drug_items=drug,
+                admin_items=of_dose,
+                unclear_items=tuple(i for i in unclear if in_force(i, dose.day)),
+                authorized_drug=_column(drug, dose),
+                authorized_admin=_column(of_dose, dose),
+            )
         )
-        for dose in doses
-    ]
+    return made
 
 
-def covers(item: Item, web: Web) -> str:
+def covers(item: Item, web: Web, strangers: Collection[Ref] = ()) -> str:
     """What an answer covers: by its codes, else by the order that it answers."""
-    if item.covers != "unknown":
+    if item.covers not in ("unknown", "other"):
         return item.covers
-    answered = web.answered(item.fact, item.fact.numbers)
-    kinds = {order.kind for order in answered}
+    return side_answered(web.answered(item.fact, item.fact.numbers), strangers) or item.covers
+
+
+def side_answered(orders: Sequence[Order], strangers: Collection[Ref]) -> str:
+    """The side of the orders that an answer is about; nothing where they are of both, or none."""
+    kinds = {order.kind for order in orders if order.ref not in strangers}
+    if orders and not kinds:
+        return "other"
     if len(kinds) != 1:
-        return "unknown"
+        return ""
     return "drug" if kinds == {"medication"} else "administration"
 
 

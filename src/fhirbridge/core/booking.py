@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from .attaching import add_called_off, add_foreign
-from .authorizing import authorize
+from .authorizing import authorize, side_answered
 from .calendar import Calendar
 from .chains import Chain, Event, Slot, chains
 from .dispensing import NOTHING, dispense
@@ -73,6 +73,7 @@ class Desk:
         self.ties: dict[Ref, tuple[Tie, ...]] = {}
         # A record that names no drug belongs here when a link ties it to one of these orders.
         own += [f for f in sorted_.unclear if f.ref not in self.orders and self._tied(f)]
+        self.strangers = self._orders_of_others(own)
         # Of a record and its copy, the one that names its order is the one to keep.
         own.sort(key=lambda fact: not self._tied(fact))
         self.supplies = self.meter.without_copies([f for f in own if isinstance(f, Supply)])
@@ -80,6 +81,17 @@ class Desk:
             [f for f in own if isinstance(f, Administration) and f.state is not State.WITHDRAWN]
         )
         self.loose: list[Fact] = []
+
+    def _orders_of_others(self, own: Iterable[Fact]) -> frozenset[Ref]:
+        """Orders that surely are of another drug: what is said about them is not said here."""
+        drug = self.therapy.ingredient
+        maybe = {fact.ref for fact in (*own, *self.sorted.unclear)}
+        maybe |= {fact.ref for other, fact in self.sorted.drugs if other.ingredient == drug}
+        return frozenset(
+            fact.ref
+            for fact in self.web.facts
+            if isinstance(fact, Order) and fact.kind == "medication" and fact.ref not in maybe
+        )
 
     def occasions(self) -> list[Occasion]:
         asked = {ref: self.meter.asked(order) for ref, order in self.orders.items()}
@@ -116,7 +128,7 @@ class Desk:
         self.loose += spare
         made = add_called_off(made, [v for v in visits if v.status in OFF], self.ties, home.get)
         made = add_foreign(made, self._foreign(), self.ties, home.get)
-        return authorize(made, self.sorted.items, self.web, self.therapy)
+        return authorize(made, self.sorted.items, self.web, self.therapy, self.strangers)
 
     def _dose(self, order: Order) -> Quantity | None:
         return self.meter.ordered(order).per_visit
@@ -205,7 +217,7 @@ class Desk:
             administrations=given,
             premedications=self._premedications(order, slot) if order else (),
             services=self._services(order) if order else (),
-            requirements=self.requirements,
+            requirements=self._required(visits) if self.requirements else (),
             results=self.results,
             enrollments=self.enrollments,
             ties=self.first_ties,
@@ -244,11 +256,18 @@ class Desk:
                 continue
             if fact.state is State.WITHDRAWN:
                 continue
-            if covers == "unknown":
-                kinds = {other.kind for other in self.web.answered(fact)}
-                covers = "drug" if kinds == {"medication"} else "administration" if kinds else ""
+            if covers in ("unknown", "other"):
+                covers = side_answered(self.web.answered(fact), self.strangers)
             found.append((covers, fact))
         return tuple(found)
+
+    def _required(self, visits: Sequence[Visit]) -> tuple[tuple[str, Requirement], ...]:
+        """What stands on a visit of this dose itself is about its administration."""
+        here = {visit.ref for visit in visits}
+        return tuple(
+            (covers or ("administration" if fact.ref in here else ""), fact)
+            for covers, fact in self.requirements
+        )
 
     def _results(self) -> tuple[tuple[str, Evidence], ...]:
         """The results that this therapy asks for, each with the name of the class."""

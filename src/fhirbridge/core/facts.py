@@ -233,6 +233,7 @@ class Authorization(Fact):
     channel: str = "unknown"  # medical · pharmacy · unknown
     priority: str = ""  # stat · normal …, of the request
     reason: str = ""  # code or text of the decision
+    reviewed: bool = False  # decided by a review action (PAS): an approval comes with a number
 
 
 @value(frozen=True, slots=True, kw_only=True)

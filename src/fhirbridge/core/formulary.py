@@ -114,6 +114,10 @@ class Formulary:
                 return covers
         return None
 
+    def is_foreign(self, code: Code) -> bool:
+        """Whether a code surely names a drug or a procedure that is none of ours."""
+        return self._index.foreign(code)
+
     def premedication(self, codes: Sequence[Code], text: str) -> frozenset[str]:
         """The classes of premedication (steroid …) that codes, displays and text name."""
         return self._classes(tuple(codes), text)

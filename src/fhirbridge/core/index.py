@@ -7,6 +7,7 @@ therapy is no trap of another: once "Ocrevus Zunovo" is known itself, it is reco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,8 @@ from .therapy import Therapy
 
 #: HCPCS codes for what has no code of its own: they name no drug (docs/domain.md 2.1, Kesimpta).
 _UNCLASSIFIED = frozenset({"J3490", "J3590", "C9399"})
+#: CPT of infusions and injections: those that no therapy lists may still be the giving of a drug.
+_GIVING = re.compile(r"963[67]\d|964\d\d|965[0-4]\d")
 
 
 @dataclass(slots=True)
@@ -94,7 +97,10 @@ class Index:
 
     def foreign(self, code: Code) -> bool:
         """Whether a code names a drug that is none of ours."""
-        if namespace(code.system) not in DRUG_SYSTEMS or code.code.strip() in _UNCLASSIFIED:
+        value = code.code.strip()
+        if namespace(code.system) not in DRUG_SYSTEMS or value in _UNCLASSIFIED:
+            return False
+        if _GIVING.match(value):
             return False
         meaning = self.of_code(code)
         return meaning is None or not (meaning.therapies or meaning.services)

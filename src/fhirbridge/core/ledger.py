@@ -68,7 +68,7 @@ class Item:
     """An authorization as the ledger sees it: measured, and what it covers."""
 
     fact: Authorization
-    covers: str  # drug · administration · home-nursing · unknown
+    covers: str  # drug · administration · home-nursing · other · unknown
     per_visit: Quantity | None
     visits: int | None
     total: Quantity | None

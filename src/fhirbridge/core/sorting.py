@@ -14,7 +14,6 @@ from .facts import (
     Administration,
     Authorization,
     Coverage,
-    Decision,
     Evidence,
     Fact,
     Order,
@@ -24,8 +23,8 @@ from .facts import (
     Visit,
 )
 from .formulary import Formulary
+from .granted import item_of, side_of
 from .ledger import Item
-from .quantity import Measured, Quantity
 from .therapy import Therapy
 
 
@@ -78,8 +77,7 @@ def sort(facts: Iterable[Fact], formulary: Formulary) -> Sorted:
             case Authorization():
                 out.items.append(item_of(fact, formulary))
             case Requirement():
-                therapy = formulary.recognize(fact.codes, fact.text).therapy
-                covers = "drug" if therapy else formulary.service(fact.codes) or "unknown"
+                covers, therapy = side_of(fact, formulary)
                 out.requirements.append((covers, therapy, fact))
             case Visit():
                 out.visits.append(_sort_visit(fact, formulary))
@@ -113,56 +111,3 @@ def _sort_visit(visit: Visit, formulary: Formulary) -> tuple[str, Therapy | None
     kind = formulary.infusion_visit(visit.ref.source, visit.codes, visit.text, location)
     named = formulary.recognize(visit.codes, visit.text).therapy
     return ("yes" if named and kind != "no" else kind), named, visit
-
-
-def item_of(fact: Authorization, formulary: Formulary) -> Item:
-    """Measure an answer of a payer; per visit, visits and total stay apart.
-
-    The third of the three is derived only when two are explicit, and only within this item.
-    """
-    therapy = formulary.recognize(fact.codes, fact.text).therapy
-    covers = "drug" if therapy else formulary.service(fact.codes) or "unknown"
-    if therapy is None or fact.decision in (Decision.DENIED, Decision.CANCELED):
-        counted = therapy is None and covers != "unknown" and fact.visits is None
-        visits = _times(fact) if counted else fact.visits
-        return Item(fact, covers, None, visits, None, therapy=therapy)
-    on = fact.span.start
-    masses: dict[str, Quantity] = {}
-    steps, problems = [], []
-    for name, amount in (("per_visit", fact.per_visit), ("total", fact.total)):
-        if amount is None:
-            continue
-        result = formulary.measure(
-            therapy, fact.codes, amount, on, context="authorization", ref=fact.ref, at=name
-        )
-        if isinstance(result, Measured):
-            masses[name] = result.mass
-            steps.append(result.how)
-        else:
-            problems.append(result)
-    per_visit, total, visits = masses.get("per_visit"), masses.get("total"), fact.visits
-    if per_visit and visits and total is None:
-        total = per_visit * visits
-    elif total and visits and per_visit is None:
-        per_visit = Quantity(total.value / visits, total.unit)
-    elif per_visit and total and visits is None and total.value % per_visit.value == 0:
-        visits = int(total.value / per_visit.value)
-    return Item(
-        fact, covers, per_visit, visits, total, tuple(steps), tuple(problems), therapy=therapy
-    )
-
-
-#: Billed once more for each further hour of a visit (CPT): their number counts no visits.
-HOURLY = frozenset({"96415", "96366", "99602"})
-#: Units that say no more than the code: so many times 96413. X12 "UN" and NCPDP "EA" too.
-PLAIN = frozenset({"", "1", "un", "unit", "units", "{unit}", "{units}", "ea", "each", "{each}"})
-
-
-def _times(fact: Authorization) -> int | None:
-    """How often a service was granted: 96413 × 2 are two visits (docs/domain.md 3.2, 8)."""
-    amount = fact.total
-    if amount is None or amount.value is None or any(c.code in HOURLY for c in fact.codes):
-        return None
-    whole = amount.value == amount.value.to_integral_value() and 0 <= amount.value < 10**6
-    plain = (amount.code or amount.unit).strip().lower() in PLAIN
-    return int(amount.value) if whole and plain else None

@@ -92,6 +92,7 @@ FOLDS: Mapping[str, tuple[str, ...]] = {
     # What is approved for another product says nothing about amounts of this one.
     "auth-per-visit-mismatch": ("auth-wrong-product", "duplicate-order"),
     "auth-short-total": ("auth-wrong-product", "duplicate-order"),
+    "auth-benefit-limit": ("auth-short-total",),
     "auth-visits-short": ("unplanned-split-balance", "appt-count-mismatch", "duplicate-order"),
     "home-admin-auth-missing": ("auth-missing-admin", "coverage-lapsed"),
     # One visit to be booked, said by the rule that knows most about it.

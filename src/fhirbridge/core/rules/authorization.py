@@ -112,6 +112,19 @@ def _denied(scene: Scene) -> Iterable[Finding]:
 def _contact(scene: Scene) -> Iterable[Finding]:
     yield from _standing(scene, Decision.CONTACT)
     yield from _standing(scene, Decision.UNKNOWN)
+    yield from _without_number(scene)
+
+
+def _without_number(scene: Scene) -> Iterable[Finding]:
+    """A review action approves, and nothing gives the number under which it can be billed."""
+    if not scene.actionable:
+        return
+    for side, column, items in sides(scene.occasion):
+        if column.decision != Decision.APPROVED:
+            continue
+        used = [item for item in items if item.fact.ref in column.refs]
+        if all(item.fact.reviewed and not item.fact.numbers for item in used):
+            yield _about(scene, side, used[0], variant="no-number")
 
 
 def _standing(scene: Scene, decision: Decision) -> Iterable[Finding]:
@@ -287,7 +300,8 @@ RULES = (
     _rule(
         "auth-contact-payer",
         "The payer's answer is no decision",
-        "The payer asks to be called, or answers in a way that nobody can read as a decision.",
+        "The payer asks to be called, answers in a way that nobody can read as a decision, or "
+        "approves without the number under which it can be billed.",
         "5 AUTH_CONTACT_PAYER",
         columns=(DRUG, ADMINISTRATION),
         severity=Severity.S3,

@@ -7,9 +7,9 @@ from datetime import date
 
 from fhirbridge.core import units
 from fhirbridge.core.authorizing import IN_FORCE, speaks_of
-from fhirbridge.core.facts import Coverage, Party, State
+from fhirbridge.core.facts import Coverage, Party, Problem, Requirement, State
 from fhirbridge.core.findings import Finding, Severity
-from fhirbridge.core.quantity import Amount
+from fhirbridge.core.quantity import Amount, Measured, Quantity
 
 from .base import Rule
 from .rows import DRUG, INFUSION_CENTER, PAYER, PRESCRIBER
@@ -78,25 +78,61 @@ def _other(one: Party | None, other: Party) -> bool:
 
 
 def _limit(scene: Scene) -> Iterable[Finding]:
-    """The benefit allows a number of visits, and they are used up."""
+    """The benefit allows a number of visits, or an amount of the drug, and too little is left."""
     if not scene.actionable or scene.day is None:
         return
-    for _, fact in scene.occasion.requirements:
-        limit, used = _visits(fact.limit), _visits(fact.used)
-        if limit is None or not fact.span.covers(scene.day):
+    dose = scene.occasion.ordered.per_visit
+    for covers, fact in scene.occasion.requirements:
+        if not fact.span.covers(scene.day):
             continue
-        left = limit - (used or 0)
-        if left < 1:
-            yield scene.finding(focus=fact.ref, allowed_visits=limit, used_visits=used or 0)
+        limit, used = visits_of(fact.limit), visits_of(fact.used)
+        if limit is not None:
+            if limit - (used or 0) < 1:
+                yield scene.finding(focus=fact.ref, allowed_visits=limit, used_visits=used or 0)
+                return
+            continue
+        left = _left(scene, fact) if covers == "drug" else None
+        if left is not None and dose is not None and left < dose:
+            yield scene.finding(
+                focus=fact.ref,
+                variant="amount",
+                available=max(left, left * 0, key=lambda q: q.value),
+            )
             return
 
 
-def _visits(amount: Amount | None) -> int | None:
+def visits_of(amount: Amount | None) -> int | None:
     """A number of visits; None for any other benefit: most limits have no unit at all."""
     if amount is None or amount.value is None:
         return None
     unit = units.read(amount)
     return int(amount.value) if unit is not None and unit.kind == "visit" else None
+
+
+def measured_limit(scene: Scene, fact: Requirement, amount: Amount) -> Measured | Problem:
+    """An amount of a benefit in milligrams, where its text says a unit."""
+    return scene.context.formulary.measure(
+        scene.occasion.therapy,
+        fact.codes,
+        amount,
+        scene.day,
+        context="limit",
+        ref=fact.ref,
+        at="insurance.item.benefit.allowed",
+    )
+
+
+def _left(scene: Scene, fact: Requirement) -> Quantity | None:
+    """What a benefit still allows of the drug; None where it says no mass, or used is unclear."""
+    if fact.limit is None:
+        return None
+    limit = measured_limit(scene, fact, fact.limit)
+    if isinstance(limit, Problem):
+        return None
+    if fact.used is None:
+        return limit.mass
+    used = measured_limit(scene, fact, fact.used)
+    return limit.mass - used.mass if isinstance(used, Measured) else None
 
 
 RULES = (
@@ -131,7 +167,8 @@ RULES = (
     Rule(
         code="auth-benefit-limit",
         title="Benefit limit reached",
-        why="The benefit allows a number of visits, said as visits, and they are used up.",
+        why="The benefit allows a number of visits, said as visits, and they are used up; or an "
+        "amount of the drug, said with its unit, and less than a dose is left.",
         source="15 AUTH_BENEFIT_LIMIT",
         needs=frozenset({"orders", "authorizations"}),
         severity=Severity.S3,

@@ -14,7 +14,9 @@ from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.quantity import Measured, Quantity
 
 from .base import Rule
+from .coverage import measured_limit, visits_of
 from .figures import column_of, records_of
+from .rows import APPROVED
 from .scene import Scene
 
 #: A doubt blocks the dose when the visit is this close (docs/domain.md 3.2, 44).
@@ -35,10 +37,29 @@ def _ambiguous(scene: Scene) -> Iterable[Finding]:
     for name, writer in WRITERS.items():
         for problem in column_of(scene.occasion, name).problems:
             yield _doubt(scene, name, writer, problem, close)
+    yield from _unclear_limits(scene, close)
     order, ordered = scene.order, scene.occasion.ordered
     if scene.actionable and order and ordered.known and ordered.per_visit is None:
         nothing = Problem(order.ref, "no-amount", "dosageInstruction")
         yield _doubt(scene, "ordered", Role.PRESCRIBER, nothing, close)
+
+
+def _unclear_limits(scene: Scene, close: bool) -> Iterable[Finding]:
+    """A benefit allows "2" of the drug, and no approval says how much (docs/domain.md 3.3).
+
+    Once a payer has approved the drug, what it approved counts and the benefit decides no more.
+    """
+    if not scene.actionable or scene.occasion.authorized_drug.decision in APPROVED:
+        return
+    for covers, fact in scene.occasion.requirements:
+        limit = fact.limit
+        if covers != "drug" or limit is None or visits_of(limit) is not None:
+            continue
+        if scene.day is not None and not fact.span.covers(scene.day):
+            continue
+        problem = measured_limit(scene, fact, limit)
+        if isinstance(problem, Problem):
+            yield _doubt(scene, "allowed", Role.PAYER, problem, close)
 
 
 def _doubt(scene: Scene, column: str, writer: Role, problem: Problem, close: bool) -> Finding:
@@ -53,7 +74,7 @@ def _doubt(scene: Scene, column: str, writer: Role, problem: Problem, close: boo
         readings=problem.readings or None,
         record=f"{problem.ref.type}/{problem.ref.id}",
         evidence=[problem.ref],
-        choices=masses(problem.readings),
+        choices=masses(problem.readings) if column in WRITERS else None,
     )
 
 

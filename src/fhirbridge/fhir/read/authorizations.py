@@ -166,6 +166,7 @@ def _authorization(page: Page, answer: Answer, line: Line, position: int) -> Aut
         channel=answer.channel,
         priority=answer.priority,
         reason="superseded" if answer.reason == "superseded" else reason or answer.reason,
+        reviewed=review is not None,
     )
 
 

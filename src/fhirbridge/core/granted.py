@@ -1,0 +1,115 @@
+"""What an answer of a payer grants, measured: per visit, number of visits and total, kept apart.
+
+The third of the three is derived only when two are explicit, and only within one item of one
+answer (docs/domain.md 3.5). Words count where they say a number of visits ("300 mg x 2"), and
+never against a quantity: a text without one may be the name of a package.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .facts import Authorization, Decision, Requirement
+from .formulary import Formulary
+from .grammar import has_amount
+from .ledger import Item
+from .quantity import Measured, Quantity
+from .therapy import Therapy
+
+#: How payers begin what they grant: "Approved: 300 mg x 2", "authorized for 600 mg once".
+_GRANTED = re.compile(
+    r"\s*(?:prior authorization )?(?:approved|authorized|certified)(?: for)?[:,]?\s*"
+)
+
+
+def side_of(fact: Authorization | Requirement, formulary: Formulary) -> tuple[str, Therapy | None]:
+    """What an answer is about, and which drug: drug · administration · home-nursing · other (a
+    code of something that is none of ours) · unknown.
+
+    The code of a procedure counts before any words: a payer's disposition stands beside every
+    item of its answer, and names the drug for which the infusion is.
+    """
+    codes, text = fact.codes, fact.text
+    service = formulary.service(codes)
+    if service:
+        codes, text = tuple(c for c in codes if not formulary.service((c,))), ""
+    therapy = formulary.recognize(codes, text).therapy if codes or text else None
+    if therapy or service:
+        return "drug" if therapy else service or "unknown", therapy
+    return "other" if any(map(formulary.is_foreign, fact.codes)) else "unknown", None
+
+
+def item_of(fact: Authorization, formulary: Formulary) -> Item:
+    """Measure an answer of a payer."""
+    covers, therapy = side_of(fact, formulary)
+    if therapy is None or fact.decision in (Decision.DENIED, Decision.CANCELED):
+        counted = therapy is None and covers != "unknown" and fact.visits is None
+        visits = _times(fact) if counted else fact.visits
+        return Item(fact, covers, None, visits, None, therapy=therapy)
+    on = fact.span.start
+    masses: dict[str, Quantity] = {}
+    steps, problems = [], []
+    for name, amount in (("per_visit", fact.per_visit), ("total", fact.total)):
+        if amount is None:
+            continue
+        result = formulary.measure(
+            therapy, fact.codes, amount, on, context="authorization", ref=fact.ref, at=name
+        )
+        if isinstance(result, Measured):
+            masses[name] = result.mass
+            steps.append(result.how)
+        else:
+            problems.append(result)
+    per_visit, total, visits = masses.get("per_visit"), masses.get("total"), fact.visits
+    if per_visit is None and not problems and (said := _in_words(fact, formulary, therapy)):
+        each, count = said
+        if visits in (None, count) and (total is None or total.same(each.mass * count)):
+            per_visit, visits = each.mass, count
+            steps.append(f"{each.how} × {count} visits, in words")
+    if per_visit and visits and total is None:
+        total = per_visit * visits
+    elif total and visits and per_visit is None:
+        per_visit = Quantity(total.value / visits, total.unit)
+    elif per_visit and total and visits is None and total.value % per_visit.value == 0:
+        visits = int(total.value / per_visit.value)
+    return Item(
+        fact, covers, per_visit, visits, total, tuple(steps), tuple(problems), therapy=therapy
+    )
+
+
+def _in_words(
+    fact: Authorization, formulary: Formulary, therapy: Therapy
+) -> tuple[Measured, int] | None:
+    """A dose and its number of visits, where the words of an answer say both."""
+    if not has_amount(fact.text):
+        return None
+    words = "\n".join(_GRANTED.sub("", line.lower(), 1) for line in fact.text.splitlines())
+    spoken = formulary.spoken(therapy, words)
+    if spoken is None or spoken.visits is None:
+        return None
+    each = formulary.measure(
+        therapy,
+        fact.codes,
+        spoken.per_visit,
+        fact.span.start,
+        context="authorization",
+        ref=fact.ref,
+        at="text",
+    )
+    return (each, spoken.visits) if isinstance(each, Measured) else None
+
+
+#: Billed once more for each further hour of a visit (CPT): their number counts no visits.
+HOURLY = frozenset({"96415", "96366", "99602"})
+#: Units that say no more than the code: so many times 96413. X12 "UN" and NCPDP "EA" too.
+PLAIN = frozenset({"", "1", "un", "unit", "units", "{unit}", "{units}", "ea", "each", "{each}"})
+
+
+def _times(fact: Authorization) -> int | None:
+    """How often a service was granted: 96413 × 2 are two visits (docs/domain.md 3.2, 8)."""
+    amount = fact.total
+    if amount is None or amount.value is None or any(c.code in HOURLY for c in fact.codes):
+        return None
+    whole = amount.value == amount.value.to_integral_value() and 0 <= amount.value < 10**6
+    plain = (amount.code or amount.unit).strip().lower() in PLAIN
+    return int(amount.value) if whole and plain else None
