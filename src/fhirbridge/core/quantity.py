@@ -49,6 +49,11 @@ class Quantity:
         """More by more than the tolerance."""
         return self.value > self._like(other) and not self.same(other)
 
+    @property
+    def floored(self) -> Quantity:
+        """Itself, or nothing where it is less than nothing: what is left of something."""
+        return self if self.value > 0 else Quantity(Decimal(0), self.unit)
+
     def same(self, other: Quantity) -> bool:
         """Equal within `TOLERANCE`, relative to the larger of the two."""
         mine, theirs = self.value, self._like(other)

@@ -72,6 +72,9 @@ def sort(facts: Iterable[Fact], formulary: Formulary) -> Sorted:
         match fact:
             case Order(kind="service"):
                 out.services.append(fact)
+                # A protocol ordered as a procedure names what is given before, in its words.
+                if classes := formulary.premedication(fact.codes, fact.text):
+                    out.premedications.append((classes, fact))
             case Order() | Supply() | Administration():
                 _sort_drug(fact, formulary, out)
             case Authorization():

@@ -63,7 +63,7 @@ def _short_total(scene: Scene) -> Iterable[Finding]:
         if past.mass is not None and any(_spent_by(item, past) for item in used):
             left = left - past.mass
     if left < dose:
-        left = max(left, left * 0, key=lambda q: q.value)
+        left = left.floored
         yield scene.finding(
             focus=column.refs[0], reason=column.refs[0], available=left, short=dose - left
         )

@@ -56,7 +56,7 @@ def _payer_changed(scene: Scene) -> Iterable[Finding]:
     ]
     if not current or not valid:
         return
-    if all(_other(item.fact.insurer, payor) for item in valid for payor in current):
+    if all(_gone(item.fact.insurer, current) for item in valid):
         insurer = valid[0].fact.insurer
         yield scene.finding(
             focus=valid[0].fact.ref,
@@ -64,6 +64,17 @@ def _payer_changed(scene: Scene) -> Iterable[Finding]:
             present_payer=current[0].display,
             evidence=[c.ref for c in scene.ledger.coverages],
         )
+
+
+def _gone(insurer: Party | None, current: list[Party]) -> bool:
+    """Whether none of the present payors is this insurer.
+
+    A payor of another server cannot be compared, unless it has the name of one that can: then it
+    is shown twice.
+    """
+    others = [payor for payor in current if _other(insurer, payor)]
+    shown = {payor.display for payor in others if payor.display}
+    return bool(others) and all(p in others or p.display in shown for p in current)
 
 
 def _other(one: Party | None, other: Party) -> bool:
@@ -96,7 +107,7 @@ def _limit(scene: Scene) -> Iterable[Finding]:
             yield scene.finding(
                 focus=fact.ref,
                 variant="amount",
-                available=max(left, left * 0, key=lambda q: q.value),
+                available=left.floored,
             )
             return
 
