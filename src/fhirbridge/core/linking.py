@@ -11,11 +11,8 @@ Never is a candidate chosen because it makes the ledger agree.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from .facts import Authorization, Coverage, Fact, Link, Order, Ref, Requirement, Site, State
@@ -51,25 +48,22 @@ class Web:
     def __init__(self, facts: Iterable[Fact]) -> None:
         # Everything may name its insurance; following that would tie every record to every other.
         self.facts = tuple(fact for fact in facts if not isinstance(fact, Coverage))
-        linked: list[tuple[Fact, Link]] = []
-        known: list[tuple[Fact, set[str]]] = []
-        for fact in self.facts:
-            shared = _requisition(fact)
-            known.append((fact, {fact.ref.name, *fact.names, *shared}))
-            linked += [(fact, link) for link in fact.links]
-            linked += [(fact, Link(name, 1, SAME_REQUISITION)) for name in shared]
-        meant = {link.to for _, link in linked}
+        linked = [(fact, link) for fact in self.facts for link in _links(fact)]
         #: The facts that go by a name (a reference, or "system|value") to which a link points.
-        self._named: dict[str, list[Fact]] = defaultdict(list)
-        for fact, names in known:
-            for name in names & meant:
-                self._named[name].append(fact)
-        self._near: dict[Ref, list[tuple[Fact, Link]]] = defaultdict(list)
+        self._named: dict[str, list[Fact]] = {link.to: [] for _, link in linked}
+        for fact in self.facts:
+            for name in _known_by(fact):
+                if name in self._named:
+                    self._named[name].append(fact)
+        #: What a fact points at or is pointed at by, the strongest link first.
+        self._near: dict[Ref, list[tuple[Fact, Link]]] = {}
         for fact, link in linked:
-            for other in self._named.get(link.to, ()):
+            for other in self._named[link.to]:
                 if other.ref != fact.ref:
-                    self._near[fact.ref].append((other, link))
-                    self._near[other.ref].append((fact, link))
+                    self._near.setdefault(fact.ref, []).append((other, link))
+                    self._near.setdefault(other.ref, []).append((fact, link))
+        for near in self._near.values():
+            near.sort(key=_weakness)
 
     def answered(self, fact: Fact, also: Iterable[str] = ()) -> list[Order]:
         """The orders that a payer's answer names, or that name it (by `also`, too)."""
@@ -80,14 +74,14 @@ class Web:
 
     def ties(self, fact: Fact, orders: Mapping[Ref, Order]) -> tuple[Tie, ...]:
         """The orders that a fact belongs to, nearest first; the way stops at the first order."""
-        if fact.ref not in self._near:
+        if fact.ref not in self._near or orders.keys() == {fact.ref}:
             return ()
         seen, ring = {fact.ref}, [(fact.ref, 0, "")]
         for _ in range(REACH):
             found: list[Tie] = []
             following: list[tuple[Ref, int, str]] = []
             for here, tier, why in ring:
-                for other, link in sorted(self._near.get(here, ()), key=_weakness):
+                for other, link in self._near.get(here, ()):
                     if other.ref in seen:
                         continue
                     seen.add(other.ref)
@@ -124,6 +118,17 @@ def _requisition(fact: Fact) -> tuple[str, ...]:
     return ()
 
 
+def _known_by(fact: Fact) -> frozenset[str]:
+    """The names by which a link may mean a fact: its own, and the one of its requisition."""
+    return fact.names.union((fact.ref.name, *_requisition(fact)))
+
+
+def _links(fact: Fact) -> tuple[Link, ...]:
+    """What a fact points at: orders of one requisition at one another, too."""
+    shared = _requisition(fact)
+    return (*fact.links, Link(shared[0], 1, SAME_REQUISITION)) if shared else fact.links
+
+
 def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], tuple[Copy, ...]]:
     """Drop copies of one record that stand on several servers.
 
@@ -134,11 +139,8 @@ def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], tuple[Copy
     """
     facts = in_order(facts)
     copies: list[Copy] = []
-    names_of: dict[str, set[str]] = defaultdict(set)
-    for fact in facts:
-        names_of[fact.ref.source].update(fact.names)
-    if sum(map(len, names_of.values())) == len(set().union(*names_of.values())):
-        return tuple(facts), ()  # no name is used on two sources
+    if not _share_a_name(facts):
+        return tuple(facts), ()
     # By kind of fact, too: an order and what a payer says on it are of one record.
     owner: dict[tuple[type, str, str], list[Fact]] = {}  # what is believed, and its copies
     for fact in sorted(facts, key=_freshest_first):
@@ -155,6 +157,17 @@ def without_mirrors(facts: Iterable[Fact]) -> tuple[tuple[Fact, ...], tuple[Copy
     dropped = {id(copy.copy) for copy in copies}
     whole = {id(alike[0]): completed(*alike) for alike in owner.values() if len(alike) > 1}
     return tuple(whole.get(id(f), f) for f in facts if id(f) not in dropped), tuple(copies)
+
+
+def _share_a_name(facts: Iterable[Fact]) -> bool:
+    """Whether any name is used on two sources."""
+    source_of: dict[str, str] = {}
+    for fact in facts:
+        source = fact.ref.source
+        for name in fact.names:
+            if source_of.setdefault(name, source) != source:
+                return True
+    return False
 
 
 #: Fields that a copy never fills: whose record it is and what became of it are its own.
@@ -194,27 +207,34 @@ def in_order(facts: Iterable[Fact]) -> list[Fact]:
     never meet here; they are told apart by all they say.
     """
     out: list[Fact] = []
-    for _, record in groupby(sorted(facts, key=_address), key=_address):
-        items = list(record)
+    for items in _grouped(facts, _address):
         out += items if len(items) == 1 else _told_apart(items)
     return out
 
 
-def _told_apart(items: list[Fact]) -> Iterable[Fact]:
+def _told_apart(items: list[Fact]) -> Iterator[Fact]:
     """The items of one record, each once; only items of the same names are compared wholly."""
-    for _, alike in groupby(sorted(items, key=_names), key=_names):
-        same = list(alike)
+    for same in _grouped(items, _names):
         yield from same if len(same) == 1 else sorted(dict.fromkeys(same), key=repr)
 
 
-#: Source, type and id.
-_address: Callable[[Fact], tuple[str, str, str]] = attrgetter("ref.source", "ref.type", "ref.id")
+def _grouped(facts: Iterable[Fact], key: Callable[[Fact], tuple[str, ...]]) -> Iterator[list[Fact]]:
+    """Facts with the same key together, in the order of the keys."""
+    groups: dict[tuple[str, ...], list[Fact]] = {}
+    for fact in facts:
+        groups.setdefault(key(fact), []).append(fact)
+    return (groups[each] for each in sorted(groups))
 
 
-def _names(fact: Fact) -> list[str]:
-    return sorted(fact.names)
+def _address(fact: Fact) -> tuple[str, ...]:
+    ref = fact.ref
+    return ref.source, ref.type, ref.id
 
 
-def _freshest_first(fact: Fact) -> tuple[bool, float, tuple[str, str, str]]:
+def _names(fact: Fact) -> tuple[str, ...]:
+    return tuple(sorted(fact.names))
+
+
+def _freshest_first(fact: Fact) -> tuple[bool, float, tuple[str, ...]]:
     wrong = fact.state is State.WRONG
     return wrong, -(fact.updated.timestamp() if fact.updated else 0.0), _address(fact)

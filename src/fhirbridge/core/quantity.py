@@ -21,7 +21,7 @@ from .value import value
 TOLERANCE = Decimal("0.005")
 
 
-class UnitMismatch(TypeError):
+class UnitMismatch(Exception):
     """Two quantities of different units met in one calculation: a defect of the caller."""
 
 

@@ -30,7 +30,7 @@ from . import (
     schedule,
     supply,
 )
-from .base import CannotTell, Context, Judgement, Rule, Verdict
+from .base import FIRES, CannotTell, Context, Judgement, Outcome, Rule, cannot_tell
 from .figures import records_of
 from .looking import next_look
 from .scene import Scene
@@ -130,7 +130,7 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     held = {kind for _, kind in context.sight}
     dim = any(rule.code in blind and rule.needs <= held for rule in RULES)
     findings: list[Finding] = []
-    answers: dict[tuple[str, str], Verdict] = {}
+    answers: dict[str, dict[str, Outcome]] = {}
     unsure: set[tuple[str, str]] = set()
     standing: dict[str, tuple[Ref, ...]] = {}
     looked = []
@@ -139,22 +139,20 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
         if not past:
             looked.append(occasion.key)
             standing[scene.name] = records_of(occasion)
-        for code, why in sights[past].blind.items():
-            answers[occasion.key, code] = Verdict(code, occasion.key, "cannot tell", why)
+        outcomes = answers.setdefault(occasion.key, {})
+        outcomes.update(sights[past].blind)
         here: list[Finding] = []
         for rule in sights[past].rules:
             scene.rule = rule
             try:
                 found = list(rule.check(scene))
             except CannotTell as reason:
-                verdict = Verdict(rule.code, occasion.key, "cannot tell", str(reason))
+                outcomes[rule.code] = cannot_tell(str(reason))
                 unsure |= {(scene.name, code) for code in (rule.code, *RESTING)}
             else:
-                if not found:
-                    continue
-                verdict = Verdict(rule.code, occasion.key, "fires")
-                here += found
-            answers[occasion.key, rule.code] = verdict
+                if found:
+                    outcomes[rule.code] = FIRES
+                    here += found
         here = _fold(here)
         findings += here
         if here or not past:
@@ -186,7 +184,7 @@ class Sight:
     """The rules that can look with what was seen; the blind ones, each with what is unseen."""
 
     rules: tuple[Rule, ...]
-    blind: Mapping[str, str]
+    blind: Mapping[str, Outcome]
 
 
 @lru_cache(maxsize=128)
@@ -198,8 +196,8 @@ def _sight(seen: frozenset[str], past: bool) -> Sight:
     )
 
 
-def _unseen(rule: Rule, seen: frozenset[str]) -> str:
-    return f"not seen completely: {', '.join(sorted(rule.needs - seen))}"
+def _unseen(rule: Rule, seen: frozenset[str]) -> Outcome:
+    return cannot_tell(f"not seen completely: {', '.join(sorted(rule.needs - seen))}")
 
 
 def _fold(found: list[Finding]) -> list[Finding]:

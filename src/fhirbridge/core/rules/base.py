@@ -95,21 +95,32 @@ class Verdict:
     why: str = ""
 
 
+#: What became of a rule at an occasion, and why: quiet · fires · cannot tell.
+Outcome = tuple[str, str]
+QUIET: Outcome = ("quiet", "")
+FIRES: Outcome = ("fires", "")
+
+
+def cannot_tell(why: str) -> Outcome:
+    return "cannot tell", why
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """All findings of a person, and what could not be judged.
 
     `unsure`: (occasion, rule) that could not be told apart now. `blind`: the rules that could
     not look at all, for want of a source. `standing`: the occasions that still have to happen,
-    each with the records that it rests on. `answers`: what was not quiet, by occasion and rule;
-    `looked`: the keys of the occasions still to be given, `rules` the codes of all rules.
+    each with the records that it rests on. `answers`: what was not quiet, by occasion and rule,
+    with the reason; `looked`: the keys of the occasions still to be given, `rules` the codes of
+    all rules.
     """
 
     findings: tuple[Finding, ...] = ()
     unsure: frozenset[tuple[str, str]] = frozenset()
     blind: frozenset[str] = frozenset()
     standing: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
-    answers: Mapping[tuple[str, str], Verdict] = field(default_factory=dict)
+    answers: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
     looked: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
 
@@ -117,12 +128,12 @@ class Judgement:
     def verdicts(self) -> Iterable[Verdict]:
         """What became of every rule at every occasion, in the order of the rules."""
         for occasion in self.looked:
+            here = self.answers[occasion]
             for rule in self.rules:
-                quiet = Verdict(rule, occasion, "quiet")
-                yield self.answers.get((occasion, rule), quiet)
-        for (occasion, _), verdict in self.answers.items():
+                yield Verdict(rule, occasion, *here.get(rule, QUIET))
+        for occasion, here in self.answers.items():
             if occasion not in self.looked:
-                yield verdict
+                yield from (Verdict(rule, occasion, *said) for rule, said in here.items())
 
     def cannot_tell(self, occasion: str, rule: str) -> bool:
         """Whether the absence of a finding proves nothing."""

@@ -8,8 +8,10 @@ do not change (their advised deadline, which is counted from now, apart).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.ledger import FORGOTTEN, LOOK_BACK, Ledger, Occasion
@@ -21,8 +23,8 @@ from .schedule import GRACE, LATE, VERY_LATE, due_after_history
 
 #: Days before an occasion at which a rule, a severity or a priority steps.
 DAYS = tuple(timedelta(days=days) for days in (28, 21, 14, 7, 3, 2, 1, 0, -1))
-#: … and before the hour of a visit.
-HOURS = tuple(timedelta(days=days) for days in (14, 7, 3, 1))
+#: … and before the hour of a visit; the last one is the first moment after it.
+HOURS = (*(timedelta(days=days) for days in (14, 7, 3, 1)), -timedelta.resolution)
 #: The farthest threshold that is counted in business days, and one more.
 BUSINESS_DAYS = 6
 DAY = timedelta(days=1)
@@ -35,45 +37,48 @@ def next_look(ledger: Ledger, as_of: datetime, said: Iterable[Said] = ()) -> dat
     """
     calendar = ledger.calendar
     today = calendar.day(as_of)
-    moments = list(late_moments(said))
+    coming = [moment for moment in late_moments(said) if moment > as_of]
     days: list[date] = []
     for occasion in ledger.occasions:
-        days += _days(occasion, calendar)
+        days += _days(occasion, calendar, today)
         if not occasion.given:
-            moments += _hours(occasion)
-    coming = [moment for moment in moments if moment > as_of]
+            coming += _hour(occasion, as_of)
     if later := [day for day in days if day > today]:
         coming.append(calendar.begins(min(later)))
     return min(coming, default=None)
 
 
-def _hours(occasion: Occasion) -> Iterator[datetime]:
-    """The moments that are counted from the hour of the visit: priorities step there."""
+def _hour(occasion: Occasion, as_of: datetime) -> list[datetime]:
+    """The next moment that is counted from the hour of the visit: priorities step there."""
     if occasion.visit is not None and occasion.visit.start is not None:
-        start = occasion.visit.start
         for ahead in HOURS:
-            yield start - ahead
-        yield start + timedelta(microseconds=1)
+            moment = occasion.visit.start - ahead
+            if moment > as_of:
+                return [moment]
+    return []
 
 
-def _days(occasion: Occasion, calendar: Calendar) -> Iterator[date]:
+def _days(occasion: Occasion, calendar: Calendar, today: date) -> Iterable[date]:
+    """The days that are counted from an occasion; of those before it, only the next one."""
     day = occasion.day
     if day is None:
-        return
-    if occasion.given:
-        yield day  # of a record that runs ahead of the clock
-        yield day + RECORDING + DAY
-        yield day + LOOK_BACK + DAY
-        return
-    for days in DAYS:
-        yield day - days
+        return ()
+    if occasion.given:  # its own day: of a record that runs ahead of the clock
+        return day, day + RECORDING + DAY, day + LOOK_BACK + DAY
+    marks = _marks(day, calendar)
+    return (*marks[bisect_right(marks, today) :][:1], *_waiting(occasion, calendar))
+
+
+@lru_cache(maxsize=4096)
+def _marks(day: date, calendar: Calendar) -> tuple[date, ...]:
+    """The days, in order, that are counted from the day of a dose alone: kept, for many persons
+    have theirs on one day."""
+    marks = {day - days for days in DAYS} | {day + FORGOTTEN + DAY}
     before = day
     for _ in range(BUSINESS_DAYS + 1):
-        yield before
-        yield before + DAY
+        marks |= {before, before + DAY}
         before = calendar.business_days_before(before, 1)
-    yield day + FORGOTTEN + DAY
-    yield from _waiting(occasion, calendar)
+    return tuple(sorted(marks))
 
 
 def _waiting(occasion: Occasion, calendar: Calendar) -> Iterator[date]:
