@@ -12,10 +12,11 @@ from datetime import date, timedelta
 
 from .courses import course_of
 from .facts import Authorization, Decision, Order, Ref, State, Visit
-from .ledger import Column, Item, Occasion, changed
+from .ledger import Column, Item
 from .linking import Web
 from .quantity import Quantity
 from .therapy import Therapy
+from .value import value
 
 #: Decisions that let a dose be given.
 IN_FORCE = frozenset({Decision.APPROVED, Decision.MODIFIED, Decision.NOT_REQUIRED})
@@ -27,40 +28,37 @@ BELIEVED = timedelta(days=365)
 ADMINISTRATION = frozenset({"administration", "home-nursing"})
 
 
-def authorize(
-    doses: Sequence[Occasion],
-    items: Sequence[Item],
-    web: Web,
-    therapy: Therapy,
-    strangers: Collection[Ref] = (),
-) -> list[Occasion]:
-    """Book answers of payers to the doses of one therapy. `strangers`: orders of other drugs."""
-    current = [i for i in items if i.fact.state is not State.WITHDRAWN]
-    sides = [(item, covers(item, web, strangers)) for item in current]
-    drug = tuple(item for item, side in sides if side == "drug" and _same_ingredient(item, therapy))
-    administration = tuple(item for item, side in sides if side in ADMINISTRATION)
-    unclear = tuple(item for item, side in sides if side == "unknown")
-    if unclear:  # what stands on a visit is about that visit, and about no other
-        booked = {fact.ref for fact in web.facts if isinstance(fact, Visit)}
-        on_visits = tuple(item for item in unclear if item.fact.ref in booked)
-        unclear = tuple(item for item in unclear if item.fact.ref not in booked)
-    else:
-        on_visits = ()
-    made = []
-    for dose in doses:
-        own = {visit.ref for visit in dose.visits} if on_visits else ()
-        of_dose = (*administration, *(item for item in on_visits if item.fact.ref in own))
-        made.append(
-            changed(
-                dose,
-                drug_items=drug,
-                admin_items=of_dose,
-                unclear_items=tuple(i for i in unclear if in_force(i, dose.day)),
-                authorized_drug=_column(drug, dose),
-                authorized_admin=_column(of_dose, dose),
-            )
-        )
-    return made
+@value(frozen=True, slots=True)
+class Answers:
+    """The answers of payers that may be about doses of one therapy, by what they cover."""
+
+    drug: tuple[Item, ...]
+    administration: tuple[Item, ...]
+    unclear: tuple[Item, ...]
+    on_visits: tuple[Item, ...] = ()  # they stand on a visit, and are about no other
+
+    def at(self, visits: Sequence[Visit]) -> tuple[Item, ...]:
+        """The answers about the administration at these visits."""
+        if not self.on_visits:
+            return self.administration
+        here = {visit.ref for visit in visits}
+        own = (item for item in self.on_visits if item.fact.ref in here)
+        return (*self.administration, *own)
+
+
+def answers_about(
+    therapy: Therapy, items: Sequence[Item], web: Web, strangers: Collection[Ref] = ()
+) -> Answers:
+    """What payers answered about one therapy, and still stands. `strangers`: orders of others."""
+    sides = [(i, covers(i, web, strangers)) for i in items if i.fact.state is not State.WITHDRAWN]
+    unclear = tuple(i for i, side in sides if side == "unknown")
+    visits = {f.ref for f in web.facts if isinstance(f, Visit)} if unclear else set()
+    return Answers(
+        drug=tuple(i for i, side in sides if side == "drug" and _same_ingredient(i, therapy)),
+        administration=tuple(i for i, side in sides if side in ADMINISTRATION),
+        unclear=tuple(i for i in unclear if i.fact.ref not in visits),
+        on_visits=tuple(i for i in unclear if i.fact.ref in visits),
+    )
 
 
 def covers(item: Item, web: Web, strangers: Collection[Ref] = ()) -> str:
@@ -97,20 +95,21 @@ def speaks_of(fact: Authorization, day: date | None) -> bool:
     return abs(day - fact.issued.date()) <= reach
 
 
-def _column(items: Sequence[Item], dose: Occasion) -> Column:
-    """One authorized column: what is in force on the day of the dose.
+def authorized(
+    items: Sequence[Item], therapy: Therapy, day: date | None, want: Quantity | None
+) -> Column:
+    """One authorized column of a dose: what is in force on its day. `want`: what was ordered.
 
     Where one answer fits the dose exactly it is the one that will be used; an older approval
     of other figures beside it does no harm.
     """
-    valid = [item for item in items if in_force(item, dose.day)]
+    valid = [item for item in items if in_force(item, day)]
     if not valid:
-        return Column(decision=_standing(items, dose.day), refs=_refs(items))
-    want = dose.ordered.per_visit
+        return Column(decision=_standing(items, day), refs=_refs(items))
     fitting = [i for i in valid if want and i.per_visit and i.per_visit.same(want)]
     waived = [i for i in valid if i.fact.decision is Decision.NOT_REQUIRED]
-    used = fitting or waived or _whole(valid, items, dose)
-    each = {i.per_visit for i in used}
+    used = fitting or waived or _whole(valid, items, therapy, day)
+    each = used[0].per_visit
     visits = [i.visits for i in used if i.visits is not None]
     totals = [i.total for i in used if i.total is not None]
     total: Quantity | None = None
@@ -118,7 +117,7 @@ def _column(items: Sequence[Item], dose: Occasion) -> Column:
         for one in totals:
             total = one if total is None else total + one
     return Column(
-        per_visit=each.pop() if len(each) == 1 else None,
+        per_visit=each if all(i.per_visit == each for i in used) else None,
         visits=sum(visits) if len(visits) == len(used) else None,
         total=total,
         decision=used[0].fact.decision.value,
@@ -128,7 +127,9 @@ def _column(items: Sequence[Item], dose: Occasion) -> Column:
     )
 
 
-def _whole(valid: list[Item], items: Sequence[Item], dose: Occasion) -> list[Item]:
+def _whole(
+    valid: list[Item], items: Sequence[Item], therapy: Therapy, day: date | None
+) -> list[Item]:
     """Answers in force, with the items of the same answer for other days of the same course.
 
     A payer may split one dose into items with a date each (E6): together they are what it
@@ -141,9 +142,9 @@ def _whole(valid: list[Item], items: Sequence[Item], dose: Occasion) -> list[Ite
         if item not in valid
         and item.fact.decision in IN_FORCE
         and item.fact.document in documents
-        and dose.day is not None
+        and day is not None
         and item.fact.span.start is not None
-        and abs(item.fact.span.start - dose.day) <= course_of(dose.therapy)
+        and abs(item.fact.span.start - day) <= course_of(therapy)
     ]
 
 

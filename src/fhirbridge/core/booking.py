@@ -12,17 +12,15 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from .attaching import add_called_off, add_foreign
-from .authorizing import authorize, side_answered
+from .authorizing import answers_about, authorized, in_force
 from .calendar import Calendar
-from .chains import Chain, Event, Slot, chains
+from .chains import Chain, Event, Slot, chains, homes
 from .dispensing import NOTHING, dispense
 from .facts import (
     Administration,
-    Evidence,
     Fact,
     Order,
     Ref,
-    Requirement,
     State,
     Supply,
     Visit,
@@ -33,6 +31,7 @@ from .linking import Tie, Web, without_mirrors
 from .measuring import Meter
 from .occasions import OFF, SAME_EVENT, events, lay_out
 from .quantity import Quantity
+from .readying import Readiness
 from .sorting import Sorted, sort
 from .therapy import Therapy
 
@@ -97,6 +96,7 @@ class Desk:
         asked = {ref: self.meter.asked(order) for ref, order in self.orders.items()}
         orders = list(self.orders.values())
         laid, child_of = chains(orders, asked, self.meter.order_copies(orders))
+        home = homes(laid, child_of)
         visits = [v for kind, named, v in self.sorted.visits if self._mine(kind, named, v)]
         for fact in (*visits, *self.given, *self.supplies):
             self._tied(fact)
@@ -106,29 +106,28 @@ class Desk:
             for event in happening
             if event.done
         )
-        left = lay_out(self.therapy, laid, happening, child_of, self._dose)
+        left = lay_out(self.therapy, laid, happening, home, self._dose)
         for event in left:
             if event.visit is None:
                 self.loose += event.given
         alone = [_without_order(event, event.visit) for event in left if event.visit]
         for chain in laid:
             chain.slots += [extra for slot in chain.slots if (extra := self._too_much(slot))]
-        self.requirements = self._requirements()
-        self.results = self._results()
-        self.enrollments = self._enrollments()
+        self.answers = answers_about(self.therapy, self.sorted.items, self.web, self.strangers)
+        self.ready = Readiness(
+            self.therapy, self.sorted, self.web, self.formulary, self._tied, self.strangers
+        )
         self.first_ties = {ref: ties[0] for ref, ties in self.ties.items() if ties}
         made = [
             self._occasion(chain, number, slot)
             for chain in (*laid, *alone)
             for number, slot in enumerate(chain.slots, start=1)
         ]
-        home = {ref: chain.key for chain in laid for ref in chain.refs}
-        home |= {child: home[parent] for child, parent in child_of.items() if parent in home}
-        made, spare = dispense(made, self.supplies, self.meter.supply, self.ties, home.get)
+        key_of = {ref: chain.key for ref, chain in home.items()}.get
+        made, spare = dispense(made, self.supplies, self.meter.supply, self.ties, key_of)
         self.loose += spare
-        made = add_called_off(made, [v for v in visits if v.status in OFF], self.ties, home.get)
-        made = add_foreign(made, self._foreign(), self.ties, home.get)
-        return authorize(made, self.sorted.items, self.web, self.therapy, self.strangers)
+        made = add_called_off(made, [v for v in visits if v.status in OFF], self.ties, key_of)
+        return add_foreign(made, self._foreign(), self.ties, key_of)
 
     def _dose(self, order: Order) -> Quantity | None:
         return self.meter.ordered(order).per_visit
@@ -199,8 +198,13 @@ class Desk:
         visits = tuple(event.visit for event in slot.events if event.visit)
         given = tuple(fact for event in slot.events for fact in event.given)
         order = slot.order
+        asked_for = slot.events[0].day if slot.events else slot.due
         ordered = self.meter.ordered(order) if order else Column()
         administered = self.meter.given(given) if given else Column()
+        visit = _visit(slot, given, _whole(given, administered, ordered))
+        day = visit.day if visit and visit.day else slot.due
+        answers, dose = self.answers, ordered.per_visit
+        of_visit = answers.at(visits)
         return Occasion(
             key=f"{chain.key}#{number}" if order else chain.key,
             chain=chain.key,
@@ -208,90 +212,25 @@ class Desk:
             ordinal=number,
             due=slot.due,
             order=order,
-            visit=_visit(slot, given, _whole(given, administered, ordered)),
+            visit=visit,
             visits=visits,
             history=self.history,
             ordered=ordered,
             scheduled=Column(visits=len(visits), refs=tuple(v.ref for v in visits)),
+            authorized_drug=authorized(answers.drug, self.therapy, day, dose),
+            authorized_admin=authorized(of_visit, self.therapy, day, dose),
+            drug_items=answers.drug,
+            admin_items=of_visit,
+            unclear_items=tuple(item for item in answers.unclear if in_force(item, day)),
             administered=administered,
             administrations=given,
-            premedications=self._premedications(order, slot) if order else (),
-            services=self._services(order) if order else (),
-            requirements=self._required(visits) if self.requirements else (),
-            results=self.results,
-            enrollments=self.enrollments,
+            premedications=self.ready.premedications(order, asked_for) if order else (),
+            services=self.ready.services(order) if order else (),
+            requirements=self.ready.required(visits),
+            results=self.ready.results,
+            enrollments=self.ready.enrollments,
             ties=self.first_ties,
         )
-
-    def _premedications(self, order: Order, slot: Slot) -> tuple[tuple[str, Order], ...]:
-        """Active orders for premedication that serve this dose.
-
-        Tied to this order, or to none at all and in force on the day (a standing order). The
-        words of the main order may name the classes too ("with methylprednisolone 100 mg").
-        """
-        day = slot.events[0].day if slot.events else slot.due
-        found = [(name, order) for name in self.formulary.premedication((), order.text)]
-        for classes, fact in self.sorted.premedications:
-            if fact.state is not State.ACTIVE:
-                continue
-            ties = self._tied(fact)
-            tied = any(tie.order == order.ref for tie in ties)
-            standing = not ties and (day is None or _on(fact, day))
-            if tied or standing:
-                found += [(name, fact) for name in classes]
-        return tuple(sorted(found, key=lambda each: (each[0], each[1].ref)))
-
-    def _services(self, order: Order) -> tuple[Order, ...]:
-        return tuple(
-            fact
-            for fact in self.sorted.services
-            if any(tie.order == order.ref for tie in self._tied(fact))
-        )
-
-    def _requirements(self) -> tuple[tuple[str, Requirement], ...]:
-        """What payers require, with the side it is about: by its codes, else by its order."""
-        found = []
-        for covers, therapy, fact in self.sorted.requirements:
-            if therapy is not None and therapy is not self.therapy:
-                continue
-            if fact.state is State.WITHDRAWN:
-                continue
-            if covers in ("unknown", "other"):
-                covers = side_answered(self.web.answered(fact), self.strangers)
-            found.append((covers, fact))
-        return tuple(found)
-
-    def _required(self, visits: Sequence[Visit]) -> tuple[tuple[str, Requirement], ...]:
-        """What stands on a visit of this dose itself is about its administration."""
-        here = {visit.ref for visit in visits}
-        return tuple(
-            (covers or ("administration" if fact.ref in here else ""), fact)
-            for covers, fact in self.requirements
-        )
-
-    def _results(self) -> tuple[tuple[str, Evidence], ...]:
-        """The results that this therapy asks for, each with the name of the class."""
-        asked = {each.name for each in self.therapy.prerequisites}
-        found = [(name, fact) for classes, fact in self.sorted.results for name in classes & asked]
-        return tuple(sorted(found, key=lambda each: (each[0], each[1].ref)))
-
-    def _enrollments(self) -> tuple[Evidence, ...]:
-        """What says who is enrolled in this therapy's safety program: by the name of the program
-        or of the drug, by its order, else because the person has no other such drug."""
-        rems = self.therapy.rems
-        if rems is None:
-            return ()
-        only = [each for each in self.sorted.therapies if each.rems] == [self.therapy]
-        found = []
-        for programs, fact in self.sorted.enrollments:
-            drug = self.formulary.recognize(fact.codes, fact.text).therapy
-            if programs or drug is not None:
-                mine = rems.program in programs or drug is self.therapy
-            else:
-                mine = bool(self._tied(fact)) or (only and not fact.links)
-            if mine:
-                found.append(fact)
-        return tuple(found)
 
 
 def _without_order(event: Event, visit: Visit) -> Chain:
@@ -321,8 +260,3 @@ def _visit(slot: Slot, given: Sequence[Administration], whole: bool) -> Visit | 
     if visits:
         return visits[-1] if whole else visits[0]
     return None if given else next((e.visit for e in reversed(slot.events) if e.visit), None)
-
-
-def _on(order: Order, day: date) -> bool:
-    """Whether an order is in force on a day: by its days, else by its window."""
-    return day in order.days if order.days else order.window.covers(day)

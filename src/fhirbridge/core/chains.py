@@ -77,10 +77,6 @@ class Chain:
         order = self.current
         return order.state is State.ACTIVE and self.asked[order.ref].visits is None
 
-    @property
-    def refs(self) -> frozenset[Ref]:
-        return frozenset(order.ref for order in self.orders)
-
 
 def chains(
     orders: Sequence[Order], asked: Mapping[Ref, Asked], copies: Mapping[Ref, Ref]
@@ -91,6 +87,8 @@ def chains(
     first, and for each child (a copy, or an instance or filler order, which says the same dose
     again) the order that it repeats or fills.
     """
+    if len(orders) == 1 and not copies:  # most people have one
+        return [Chain(_chain_key(orders[0]), list(orders), asked)], {}
     by_name = {name: order for order in orders for name in (order.ref.name, *sorted(order.names))}
     child_of = dict(copies)
     prior: dict[Ref, Ref] = {}
@@ -108,6 +106,12 @@ def chains(
     named = {order.ref: order for order in orders}
     made = [Chain(_chain_key(named[root]), members, asked) for root, members in grouped.items()]
     return made, child_of
+
+
+def homes(laid: Sequence[Chain], child_of: Mapping[Ref, Ref]) -> Mapping[Ref, Chain]:
+    """The chain of each order; of a child that of its parent."""
+    home = {order.ref: chain for chain in laid for order in chain.orders}
+    return home | {child: home[parent] for child, parent in child_of.items() if parent in home}
 
 
 def _root(ref: Ref, prior: Mapping[Ref, Ref]) -> Ref:

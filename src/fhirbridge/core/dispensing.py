@@ -159,16 +159,20 @@ def _fill(
     for number, (dose, glass) in enumerate(zip(doses, glasses, strict=True)):
         mine = [problem for problem in problems if doubtful[problem.ref] == number]
         refs = tuple(dict.fromkeys([ref for ref, _ in glass] + [p.ref for p in mine]))
-        yield changed(
-            dose,
-            supplies=tuple(by_ref[ref] for ref in refs),
-            promised=_total(m for ref, m in glass if by_ref[ref].stage == "promised"),
-            dispensed=Column(
-                total=_total(m for ref, m in glass if by_ref[ref].stage != "promised"),
-                refs=refs,
-                steps=tuple(measured[ref].how for ref in refs if ref in measured),
-                problems=tuple(mine),
-            ),
+        yield (
+            dose
+            if not refs
+            else changed(
+                dose,
+                supplies=tuple(by_ref[ref] for ref in refs),
+                promised=_total(m for ref, m in glass if by_ref[ref].stage == "promised"),
+                dispensed=Column(
+                    total=_total(m for ref, m in glass if by_ref[ref].stage != "promised"),
+                    refs=refs,
+                    steps=tuple(measured[ref].how for ref in refs if ref in measured),
+                    problems=tuple(mine),
+                ),
+            )
         )
 
 

@@ -30,7 +30,10 @@ class Meter:
 
     def __init__(self, therapy: Therapy, formulary: Formulary) -> None:
         self.therapy, self.formulary = therapy, formulary
+        # An order is asked for these at every step of its booking.
         self._words: dict[Ref, Spoken | None] = {}
+        self._asked: dict[Ref, Asked] = {}
+        self._ordered: dict[Ref, Column] = {}
 
     def words(self, order: Order) -> Spoken | None:
         """What the text of an order says, where it is understood."""
@@ -42,6 +45,11 @@ class Meter:
 
     def asked(self, order: Order) -> Asked:
         """How many visits an order asks for: its timing, else its days, else its words say."""
+        if order.ref not in self._asked:
+            self._asked[order.ref] = self._ask(order)
+        return self._asked[order.ref]
+
+    def _ask(self, order: Order) -> Asked:
         words = self.words(order)
         counted = words.visits if words and self._agree(order, words) else None
         visits = order.visits or len(order.days) or counted
@@ -62,6 +70,11 @@ class Meter:
 
     def ordered(self, order: Order) -> Column:
         """The ordered column: the dose as the order says it, else as its words do."""
+        if order.ref not in self._ordered:
+            self._ordered[order.ref] = self._order(order)
+        return self._ordered[order.ref]
+
+    def _order(self, order: Order) -> Column:
         visits = self.asked(order).visits
         amount, words = order.per_visit, self.words(order)
         if amount is None and words is not None:

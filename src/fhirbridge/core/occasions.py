@@ -47,15 +47,13 @@ def lay_out(
     therapy: Therapy,
     laid: list[Chain],
     happening: list[Event],
-    child_of: Mapping[Ref, Ref],
+    home: Mapping[Ref, Chain],
     dose: Callable[[Order], Quantity | None],
 ) -> list[Event]:
     """Give every chain its slots and every event its slot; returns the events without one.
 
-    `dose`: what an order asks for at each visit.
+    `home`: the chain of each order (`chains.homes`). `dose`: what it asks for at each visit.
     """
-    home = {ref: chain for chain in laid for ref in chain.refs}
-    home |= {child: home[parent] for child, parent in child_of.items() if parent in home}
     loose: list[Event] = []
     torn: list[tuple[Event, list[Chain]]] = []  # tied to several orders: one of a course of them
     for event in happening:
