@@ -305,3 +305,17 @@ def test_words_that_cannot_be_measured_contradict_no_figures(tmp_path: Path) -> 
     }
     assert "single-vs-split-unclear" in said["mg"]
     assert "single-vs-split-unclear" not in said["IU"]
+
+
+def test_a_supply_for_an_order_that_asks_for_no_dose_any_more_makes_no_trouble(
+    tmp_path: Path,
+) -> None:
+    """Nor where its amount cannot be read."""
+    for amount in ("600 mg", "600"):
+        scenario = told(
+            tmp_path,
+            "30 November 2026 10:00",
+            "order o1 ocrelizumab 600 mg, done, written 1 October 2026",
+            f"dispensed d1 {amount}, 20 November 2026, for o1",
+        )
+        assert found(scenario) == {}

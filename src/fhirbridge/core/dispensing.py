@@ -60,6 +60,8 @@ def dispense(
     out = list(doses)
     for chains in _together(serves.values()):
         places = [n for n, dose in enumerate(doses) if dose.chain in chains]
+        if not places:
+            continue  # of an order that is done, or that asks for no dose any more
         if len(chains) > 1:
             places.sort(key=lambda n: (doses[n].day or date.max, n))
         supplied = [supply for supply in mine if serves[supply.ref] <= chains]
