@@ -153,9 +153,10 @@ class Desk:
 
     def _tied(self, fact: Fact) -> tuple[Tie, ...]:
         """The orders of this drug that a record belongs to; followed once for each record."""
-        if fact.ref not in self.ties:
-            self.ties[fact.ref] = self.web.ties(fact, self.orders)
-        return self.ties[fact.ref]
+        ties = self.ties.get(fact.ref)
+        if ties is None:
+            ties = self.ties[fact.ref] = self.web.ties(fact, self.orders)
+        return ties
 
     def _mine(self, kind: str, named: Therapy | None, visit: Visit) -> bool:
         """Whether an appointment is for this therapy: by link, by name, or as the only one."""

@@ -180,19 +180,18 @@ class Ledger:
         today = self.calendar.day(as_of)
         return tuple(o for o in self.occasions if is_open(o, today))
 
-    def past(self, as_of: datetime) -> tuple[Occasion, ...]:
-        """The doses that were given not long ago: their records can still be wrong."""
-        today = self.calendar.day(as_of)
-        return tuple(
-            o for o in self.occasions if o.given and o.day and today - LOOK_BACK <= o.day <= today
-        )
-
 
 #: How long a dose that was given is looked at (docs/domain.md 3.5, 42).
 LOOK_BACK = timedelta(days=180)
 
 #: An occasion that nobody gave, booked or touched for this long is history, not work.
 FORGOTTEN = timedelta(days=60)
+
+
+def is_past(occasion: Occasion, today: date) -> bool:
+    """Whether an occasion was given not long ago, seen from a day."""
+    day = occasion.day
+    return occasion.given and day is not None and today - LOOK_BACK <= day <= today
 
 
 def is_open(occasion: Occasion, today: date) -> bool:

@@ -12,7 +12,7 @@ Never is a candidate chosen because it makes the ledger agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from .facts import Authorization, Coverage, Fact, Link, Order, Ref, Requirement, Site, State
@@ -42,6 +42,14 @@ class Copy:
     copy: Fact
 
 
+@dataclass(slots=True, eq=False)
+class Record:
+    """A record and what it points at or is pointed at by, the strongest link first."""
+
+    ref: Ref
+    near: list[tuple[Record, Link]] = field(default_factory=list)
+
+
 class Web:
     """The links among the facts of one person."""
 
@@ -55,15 +63,17 @@ class Web:
             for name in _known_by(fact):
                 if name in self._named:
                     self._named[name].append(fact)
-        #: What a fact points at or is pointed at by, the strongest link first.
-        self._near: dict[Ref, list[tuple[Fact, Link]]] = {}
+        self._records = {fact.ref: Record(fact.ref) for fact in self.facts}
         for fact, link in linked:
-            for other in self._named[link.to]:
-                if other.ref != fact.ref:
-                    self._near.setdefault(fact.ref, []).append((other, link))
-                    self._near.setdefault(other.ref, []).append((fact, link))
-        for near in self._near.values():
-            near.sort(key=_weakness)
+            here = self._records[fact.ref]
+            for meant in self._named[link.to]:
+                there = self._records[meant.ref]
+                if there is not here:
+                    here.near.append((there, link))
+                    there.near.append((here, link))
+        for record in self._records.values():
+            if len(record.near) > 1:
+                record.near.sort(key=_weakness)
 
     def answered(self, fact: Fact, also: Iterable[str] = ()) -> list[Order]:
         """The orders that a payer's answer names, or that name it (by `also`, too)."""
@@ -74,29 +84,30 @@ class Web:
 
     def ties(self, fact: Fact, orders: Mapping[Ref, Order]) -> tuple[Tie, ...]:
         """The orders that a fact belongs to, nearest first; the way stops at the first order."""
-        if fact.ref not in self._near or orders.keys() == {fact.ref}:
+        start = self._records.get(fact.ref)
+        if start is None or not start.near or (len(orders) == 1 and fact.ref in orders):
             return ()
-        seen, ring = {fact.ref}, [(fact.ref, 0, "")]
+        seen, ring = {start}, [(start, 0, "")]
         for _ in range(REACH):
             found: list[Tie] = []
-            following: list[tuple[Ref, int, str]] = []
+            following: list[tuple[Record, int, str]] = []
             for here, tier, why in ring:
-                for other, link in self._near.get(here, ()):
-                    if other.ref in seen:
+                for other, link in here.near:
+                    if other in seen:
                         continue
-                    seen.add(other.ref)
+                    seen.add(other)
                     way = f"{why}, {link.why}" if why else link.why
                     if other.ref in orders:
                         found.append(Tie(other.ref, max(tier, link.tier), way))
                     else:
-                        following.append((other.ref, max(tier, link.tier), way))
+                        following.append((other, max(tier, link.tier), way))
             if found:
                 return _strongest(found)
             ring = following
         return ()
 
 
-def _weakness(near: tuple[Fact, Link]) -> tuple[bool, int]:
+def _weakness(near: tuple[Record, Link]) -> tuple[bool, int]:
     """The strongest of several links to one record comes first."""
     link = near[1]
     return link.why == SAME_REQUISITION, link.tier
@@ -118,9 +129,12 @@ def _requisition(fact: Fact) -> tuple[str, ...]:
     return ()
 
 
-def _known_by(fact: Fact) -> frozenset[str]:
+def _known_by(fact: Fact) -> Iterable[str]:
     """The names by which a link may mean a fact: its own, and the one of its requisition."""
-    return fact.names.union((fact.ref.name, *_requisition(fact)))
+    own = fact.ref.name
+    if own in fact.names:
+        return (*fact.names, *_requisition(fact))
+    return (own, *fact.names, *_requisition(fact))
 
 
 def _links(fact: Fact) -> tuple[Link, ...]:

@@ -214,6 +214,8 @@ class Therapy:
     spacing_days: int | None = field(init=False, repr=False, compare=False)
     #: Doses that lie no further apart than this are one course; never half a spacing.
     course_days: int = field(init=False, repr=False, compare=False)
+    #: How long before the infusion the first of the required premedications is given.
+    minutes_before: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         doses = tuple(dose for phase in self.phases for dose in phase.doses)
@@ -222,6 +224,8 @@ class Therapy:
         spacing = weeks[-1] * 7 if weeks else months[-1] * 30 if months else None
         inner = [dose.spacing_days for dose in doses if dose.spacing_days]
         within = max(inner, default=0) + _COURSE_SLACK
+        before = [p.minutes_before for p in self.premedications if p.required and p.minutes_before]
+        object.__setattr__(self, "minutes_before", max(before, default=0))
         object.__setattr__(self, "doses", doses)
         object.__setattr__(self, "spacing_days", spacing)
         object.__setattr__(self, "course_days", min(within, spacing // 2) if spacing else within)
@@ -257,8 +261,7 @@ class Therapy:
         """
         if dose.infusion_minutes is None:
             return None
-        before = [p.minutes_before for p in self.premedications if p.required and p.minutes_before]
-        return max(before, default=0) + dose.infusion_minutes + self._observation(number)
+        return self.minutes_before + dose.infusion_minutes + self._observation(number)
 
     def is_waste(self, ordered: Quantity, supplied: Quantity) -> bool:
         """Whether an excess is the rest of an opened vial: less than one of the smallest."""

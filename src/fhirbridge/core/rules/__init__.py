@@ -8,13 +8,14 @@ only the consequence of another is folded into it by the table `FOLDS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import lru_cache
 
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Finding
-from fhirbridge.core.ledger import Ledger, Occasion
+from fhirbridge.core.ledger import Ledger, Occasion, is_open, is_past
 
 from . import (
     amounts,
@@ -125,16 +126,14 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     if not context.treated:
         return Judgement()
     seen, today = context.seen(), context.calendar.day(context.as_of)
+    blind = _blind(seen, frozenset(kind for _, kind in context.sight))
     sights = {past: _sight(seen, past) for past in (False, True)}
-    blind = frozenset(code for sight in sights.values() for code in sight.blind)
-    held = {kind for _, kind in context.sight}
-    dim = any(rule.code in blind and rule.needs <= held for rule in RULES)
     findings: list[Finding] = []
     answers: dict[str, dict[str, Outcome]] = {}
     unsure: set[tuple[str, str]] = set()
     standing: dict[str, tuple[Ref, ...]] = {}
     looked = []
-    for occasion, past in _to_look_at(ledger, context):
+    for occasion, past in _to_look_at(ledger, today):
         scene = Scene(occasion, ledger, context, today)
         if not past:
             looked.append(occasion.key)
@@ -162,8 +161,7 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     return Judgement(
         findings=tuple(findings),
         unsure=frozenset(unsure),
-        # What nobody is believed for was never judged: only what went unread may come back.
-        blind=blind | RESTING if dim else blind,
+        blind=blind,
         standing=standing,
         answers=answers,
         looked=tuple(looked),
@@ -171,12 +169,10 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     )
 
 
-def _to_look_at(ledger: Ledger, context: Context) -> Iterator[tuple[Occasion, bool]]:
+def _to_look_at(ledger: Ledger, today: date) -> list[tuple[Occasion, bool]]:
     """Occasions to come, and (True) doses given lately."""
-    for occasion in ledger.open(context.as_of):
-        yield occasion, False
-    for occasion in ledger.past(context.as_of):
-        yield occasion, True
+    coming = [(occasion, False) for occasion in ledger.occasions if is_open(occasion, today)]
+    return coming + [(each, True) for each in ledger.occasions if is_past(each, today)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +190,15 @@ def _sight(seen: frozenset[str], past: bool) -> Sight:
         rules=tuple(rule for rule in rules if rule.needs <= seen),
         blind={rule.code: _unseen(rule, seen) for rule in rules if not rule.needs <= seen},
     )
+
+
+@lru_cache(maxsize=128)
+def _blind(seen: frozenset[str], held: frozenset[str]) -> frozenset[str]:
+    """The rules that cannot look with what was seen; and those that rest on others, unless all
+    that is unseen is what nobody is believed for: that was never judged, and cannot come back."""
+    blind = [rule for rule in RULES if not rule.needs <= seen]
+    resting = RESTING if any(rule.needs <= held for rule in blind) else frozenset()
+    return resting.union(rule.code for rule in blind)
 
 
 def _unseen(rule: Rule, seen: frozenset[str]) -> Outcome:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from fhirbridge.core.authorizing import IN_FORCE, speaks_of
+from fhirbridge.core.authorizing import IN_FORCE
 from fhirbridge.core.facts import Code, Fact, Supply
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.ledger import Column, Dose, Item, Occasion
@@ -41,7 +41,7 @@ def _per_visit(scene: Scene) -> Iterable[Finding]:
         return
     if column.total is not None and column.total < dose:
         return
-    each = sorted({str(i.per_visit) for i in _used(scene)})
+    each = sorted({str(i.per_visit) for i in scene.in_force("drug")})
     yield scene.finding(focus=column.refs[0], reason=column.refs[0], each=tuple(each))
 
 
@@ -50,7 +50,7 @@ def _short_total(scene: Scene) -> Iterable[Finding]:
     column, dose = approved_and_dose(scene)
     if dose is None or column.total is None:
         return
-    left, used = column.total, _used(scene)
+    left, used = column.total, scene.in_force("drug")
     for other in scene.siblings:
         if other.key == scene.occasion.key or not any(spends(item, other.day) for item in used):
             continue
@@ -101,7 +101,7 @@ def _counting(scene: Scene) -> list[Item]:
     column = scene.occasion.authorized_admin
     if column.decision not in APPROVED:
         return []
-    items = _in_force(scene, scene.occasion.admin_items, column)
+    items = scene.in_force("administration")
     return [item for item in items if item.visits is not None]
 
 
@@ -129,7 +129,7 @@ def _wrong_product(scene: Scene) -> Iterable[Finding]:
     column, therapy = scene.occasion.authorized_drug, scene.occasion.therapy
     if not scene.actionable or column.decision not in IN_FORCE:
         return
-    used = _in_force(scene, scene.occasion.drug_items, column)
+    used = scene.in_force("drug")
     others = [i for i in used if i.therapy is not None and i.therapy.name != therapy.name]
     if others and len(others) == len(used):
         product = others[0].therapy
@@ -223,25 +223,9 @@ def approved_and_dose(scene: Scene) -> tuple[Column, Quantity | None]:
     return column, occasion.ordered.per_visit
 
 
-def _used(scene: Scene) -> list[Item]:
-    return _in_force(scene, scene.occasion.drug_items, scene.occasion.authorized_drug)
-
-
-def _in_force(scene: Scene, items: Iterable[Item], column: Column) -> list[Item]:
-    """The answers that a column rests on, as far as they hold on the day."""
-    refs = set(column.refs)
-    return [
-        item
-        for item in items
-        if item.fact.ref in refs
-        and item.fact.decision in IN_FORCE
-        and speaks_of(item.fact, scene.day)
-    ]
-
-
 def _differing(scene: Scene) -> bool:
     """Every answer in force says an amount per visit, and not all say the same."""
-    used = _used(scene)
+    used = scene.in_force("drug")
     return bool(used) and all(item.per_visit for item in used)
 
 

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from fhirbridge.core.authorizing import IN_FORCE, speaks_of
 from fhirbridge.core.facts import Decision
 from fhirbridge.core.findings import Finding, Role, Severity
-from fhirbridge.core.ledger import Column, Item, Occasion
+from fhirbridge.core.ledger import Item
 
 from .amounts import used_up
 from .base import CannotTell, Rule
@@ -97,7 +97,7 @@ def _early(item: Item, day: date | None) -> bool:
 def _pended(scene: Scene) -> Iterable[Finding]:
     if not scene.actionable or scene.lead is None:
         return
-    for side, column, items in sides(scene.occasion):
+    for side, column, items in scene.sides:
         if column.decision != Decision.PENDED:
             continue
         item = _latest(items, Decision.PENDED, scene.day)
@@ -119,7 +119,7 @@ def _without_number(scene: Scene) -> Iterable[Finding]:
     """A review action approves, and nothing gives the number under which it can be billed."""
     if not scene.actionable:
         return
-    for side, column, items in sides(scene.occasion):
+    for side, column, items in scene.sides:
         if column.decision != Decision.APPROVED:
             continue
         used = [item for item in items if item.fact.ref in column.refs]
@@ -131,7 +131,7 @@ def _standing(scene: Scene, decision: Decision) -> Iterable[Finding]:
     """The decision is what stands for a side of this dose: nothing is in force there."""
     if not scene.actionable:
         return
-    for side, column, items in sides(scene.occasion):
+    for side, column, items in scene.sides:
         if column.decision != decision:
             continue
         item = _latest(items, decision, scene.day)
@@ -142,7 +142,7 @@ def _expires(scene: Scene) -> Iterable[Finding]:
     """The authorization ends before the visit, or so shortly after that a delay would cost it."""
     if not scene.actionable or scene.day is None:
         return
-    for side, column, items in sides(scene.occasion):
+    for side, column, items in scene.sides:
         granted = [i for i in items if i.fact.decision in IN_FORCE]
         if column.decision in IN_FORCE:
             last = _last_day(granted, scene.day)
@@ -177,7 +177,7 @@ def _ending(scene: Scene, side: str, item: Item, variant: str, severity: Severit
 def _not_yet(scene: Scene) -> Iterable[Finding]:
     if not scene.actionable or scene.visit is None:
         return
-    for side, column, items in sides(scene.occasion):
+    for side, column, items in scene.sides:
         early = [i for i in items if i.fact.decision in IN_FORCE and _early(i, scene.day)]
         if early and not column.decision:
             item = min(early, key=lambda i: i.fact.span.start or date.max)
@@ -208,13 +208,6 @@ def _about(
         begins=begins,
         answer=answer,
     )
-
-
-def sides(occasion: Occasion) -> Iterable[tuple[str, Column, tuple[Item, ...]]]:
-    """What is authorized apart: the drug and, of an infusion, its administration."""
-    yield "drug", occasion.authorized_drug, occasion.drug_items
-    if occasion.therapy.infusion:
-        yield "administration", occasion.authorized_admin, occasion.admin_items
 
 
 def _latest(items: Sequence[Item], decision: Decision, day: date | None) -> Item:

@@ -7,13 +7,13 @@ difference means for the dose (its amount, its product, its place), this one is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from fhirbridge.core.authorizing import speaks_of
 from fhirbridge.core.facts import Order
 from fhirbridge.core.findings import Finding, Severity
 from fhirbridge.core.ledger import Item
 
-from .authorization import sides
 from .base import Rule
 from .rows import ADMINISTRATION, APPROVED, BOTH, DRUG, ORDERED, PRESCRIBER, differ, number_of
 from .scene import Scene
@@ -23,15 +23,13 @@ def _changed(scene: Scene) -> Iterable[Finding]:
     order = scene.order
     if not scene.actionable or order is None:
         return
-    changed = max((m for m in (order.updated, order.authored) if m), default=None)
-    for side, column, items in sides(scene.occasion):
+    for side, column, items in scene.sides:
+        if column.decision not in APPROVED:
+            continue
         valid = [i for i in items if i.fact.decision in APPROVED and speaks_of(i.fact, scene.day)]
         answered = [item.fact.issued for item in valid if item.fact.issued]
-        if column.decision not in APPROVED or len(answered) < len(valid):
-            continue
-        if changed is None or max(answered) >= changed:
-            continue
-        if what := _difference(scene, order, side, valid):
+        what = _difference(scene, order, side, valid)
+        if what and len(answered) == len(valid) and _changed_since(order, max(answered)):
             item = valid[0]
             yield scene.finding(
                 focus=item.fact.ref,
@@ -46,6 +44,11 @@ def _changed(scene: Scene) -> Iterable[Finding]:
                 product=item.therapy.title if what == "product" and item.therapy else None,
                 evidence=[item.fact.ref],
             )
+
+
+def _changed_since(order: Order, answered: datetime) -> bool:
+    """Whether an order was written or changed after an answer."""
+    return any(moment > answered for moment in (order.updated, order.authored) if moment)
 
 
 def _difference(scene: Scene, order: Order, side: str, valid: Sequence[Item]) -> str:

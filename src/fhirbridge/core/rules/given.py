@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from fhirbridge.core.findings import Finding, Role, Severity
 
-from .authorization import needed_for, sides
+from .authorization import needed_for
 from .base import Rule
 from .rows import ADMINISTRATION, BOTH, DRUG, INFUSION_CENTER, ORDERED, PRESCRIBER
 from .scene import Check, Scene
@@ -52,7 +52,7 @@ def _without_authorization(scene: Scene) -> Iterable[Finding]:
     """It was given on a day that no authorization covers, and the payer requires one."""
     if not scene.occasion.administrations:
         return
-    for side, column, _items in sides(scene.occasion):
+    for side, column, _items in scene.sides:
         if not column.decision and needed_for(scene, side) == "yes":
             focus = scene.occasion.administrations[-1].ref
             yield scene.finding(part=side, side=side, focus=focus)

@@ -13,7 +13,7 @@ from fhirbridge.core.facts import Party
 from fhirbridge.core.findings import Finding, Severity
 from fhirbridge.core.ledger import Item
 
-from .authorization import WATCH_DAYS, needed_for, sides
+from .authorization import WATCH_DAYS, needed_for
 from .base import Rule
 from .rows import (
     BOTH,
@@ -33,7 +33,7 @@ def _site_of_care(scene: Scene) -> Iterable[Finding]:
     visit = scene.visit
     if visit is None or not booked(scene.occasion) or not scene.actionable:
         return
-    for side, column, items in sides(scene.occasion):
+    for side, column, items in scene.sides:
         valid = _valid(scene, items) if column.decision in IN_FORCE else []
         if valid and all(differ(item.fact.site, visit.site) for item in valid):
             yield scene.finding(

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 
+from fhirbridge.core.authorizing import IN_FORCE, speaks_of
 from fhirbridge.core.facts import Order, Party, Ref, Visit
 from fhirbridge.core.findings import Finding, Role, Severity, digest_of, key_of
-from fhirbridge.core.ledger import Ledger, Occasion
+from fhirbridge.core.ledger import Column, Item, Ledger, Occasion
 
 from .base import Context, Rule
 from .figures import column_of, common_words, figures_for, figures_of
@@ -22,6 +23,9 @@ CLOSE_OF_BUSINESS = time(17)
 AT_LEAST = timedelta(hours=4)
 #: Deadlines that are counted back from the visit, in business days (docs/domain.md 3.1).
 BEFORE = {"authorization": 5, "supply": 2, "premedication": 2}
+
+#: The name of a side of an authorization, its column, and the answers about it.
+Side = tuple[str, Column, tuple[Item, ...]]
 
 
 class Scene:
@@ -36,10 +40,16 @@ class Scene:
         #: Local calendar days until the occasion.
         self.lead = (self.day - today).days if self.day else None
         self.actionable = occasion.actionable
+        #: What is authorized apart: the drug and, of an infusion, its administration.
+        self.sides: tuple[Side, ...] = (("drug", occasion.authorized_drug, occasion.drug_items),)
+        if occasion.therapy.infusion:
+            administration = occasion.authorized_admin, occasion.admin_items
+            self.sides += (("administration", *administration),)
         #: The occasion's name in everything that is written.
         self.name = key_of(context.person, occasion.therapy.name, occasion.key)
         self.rule: Rule
         self._siblings: tuple[Occasion, ...] | None = None
+        self._in_force: dict[str, list[Item]] = {}
 
     @property
     def business_days_left(self) -> int | None:
@@ -54,6 +64,20 @@ class Scene:
             name = self.occasion.therapy.name
             self._siblings = tuple(o for o in self.ledger.occasions if o.therapy.name == name)
         return self._siblings
+
+    def in_force(self, side: str) -> list[Item]:
+        """The answers that the column of a side rests on, as far as they hold on the day."""
+        if side not in self._in_force:
+            occasion, drug = self.occasion, side == "drug"
+            column = occasion.authorized_drug if drug else occasion.authorized_admin
+            self._in_force[side] = [
+                item
+                for item in (occasion.drug_items if drug else occasion.admin_items)
+                if item.fact.ref in column.refs
+                and item.fact.decision in IN_FORCE
+                and speaks_of(item.fact, self.day)
+            ]
+        return self._in_force[side]
 
     def finding(
         self,
