@@ -120,4 +120,4 @@ class Listeners:
             log.error("%s; the state of a Subscription is kept later", error)
 
 
-_BINDABLE = (State.ACTIVE.value, State.SILENT.value)
+_BINDABLE = (State.ACTIVE.value, State.SILENT.value, State.GAP.value)

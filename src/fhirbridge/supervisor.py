@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fhirbridge.bridge.cadence import Cadence
+from fhirbridge.bridge.gaps import Gaps
 from fhirbridge.bridge.hearing import ANYTHING
 from fhirbridge.bridge.ports import Store
 from fhirbridge.bridge.sources import Source
@@ -49,6 +50,7 @@ LOOK: dict[State, timedelta] = {
     State.OFF: timedelta(minutes=1),
     State.GONE: timedelta(minutes=1),
     State.SILENT: timedelta(minutes=5),
+    State.GAP: timedelta(seconds=5),
     State.REFUSED: timedelta(minutes=5),
 }
 #: A server that does not answer is asked again so much later, each time twice as long …
@@ -58,6 +60,9 @@ _LONGEST_WAIT = timedelta(minutes=10)
 #: For how long a secret is still taken after there is a new one.
 _OLD_SECRET = timedelta(days=1)
 
+#: To hear something in these states says nothing new.
+_HEARING = (State.ACTIVE, State.GAP)
+
 _NEVER_STARTED = (
     f"the server has not started it within {PATIENCE[State.REQUESTED].seconds // 60} minutes: it is"
     " polled instead; is this kind of channel turned on there?"
@@ -65,7 +70,8 @@ _NEVER_STARTED = (
 
 
 class Supervisor:
-    """Our Subscriptions on these sources. `ids` makes unguessable names."""
+    """Our Subscriptions on these sources. `ids` makes unguessable names; `gaps` sees to events
+    that did not come."""
 
     def __init__(
         self,
@@ -76,13 +82,14 @@ class Supervisor:
         public_url: str,
         clock: Callable[[], datetime],
         ids: Callable[[], str],
+        gaps: Gaps,
         watcher: Watcher = nobody,
     ) -> None:
         every = list(sources)
         self._servers = {source.name: source.server for source in every}
         self._sources = [source for source in every if source.push]
         self._store, self._instance, self._public_url = store, instance, public_url
-        self._clock, self._ids, self._watcher = clock, ids, watcher
+        self._clock, self._ids, self._gaps, self._watcher = clock, ids, gaps, watcher
         self._next_look: dict[tuple[str, str], datetime] = {}
         self._failures: dict[tuple[str, str], int] = {}
         self._cadences: dict[tuple[str, str], Cadence] = {}
@@ -93,6 +100,10 @@ class Supervisor:
         if not self._tidied:
             self._tidy()
             self._tidied = True
+        for name in self._gaps.places() - self._failures.keys():
+            now = self._clock()
+            if self._next_look.get(name, now) > now + LOOK[State.GAP]:
+                self._next_look[name] = now
         return sum(self._look_at(source, type_) for source, type_ in self._wanted())
 
     def _wanted(self) -> list[tuple[Source, str]]:
@@ -156,7 +167,7 @@ class Supervisor:
         try:
             sign, row = self._sign(source, row, now)
             row = self._walk(source, row, sign, now)
-            if row.state not in (State.REFUSED, State.SILENT):
+            if row.state not in (State.REFUSED, State.SILENT, State.GAP):
                 row = replace(row, problem=None)
         except FhirError as error:  # it is asked again; the state stands
             row = replace(row, problem=str(error))
@@ -198,7 +209,7 @@ class Supervisor:
     ) -> tuple[Sign, SubscriptionRow]:
         """What is to be seen of a Subscription now."""
         state = State(row.state)
-        if state is not State.ACTIVE and row.last_heard and row.last_heard > row.since:
+        if state not in _HEARING and row.last_heard and row.last_heard > row.since:
             return Sign.HEARD, row
         found = self._found(source, row)
         if found is not None and row.server_id is None:
@@ -211,6 +222,10 @@ class Supervisor:
             return Sign.EXPIRES, row
         if is_overdue(state, row.since, now):
             return Sign.OVERDUE, row
+        if state in _HEARING and self._gaps.open(source, row.type):
+            return Sign.SKIPPED, row
+        if state is State.GAP:
+            return Sign.FILLED, row
         cadence = self._cadences.setdefault((source.name, row.type), Cadence())
         return (Sign.QUIET if cadence.is_quiet(row.last_heard, now) else sign), row
 
@@ -255,6 +270,8 @@ class Supervisor:
             except Rejected as error:
                 state, _ = next_step(State.REQUESTED, Sign.REJECTED)
                 return replace(row, state=state.value, problem=f"{error}; it is polled instead")
+        if action is Action.FILL:
+            return replace(row, problem=self._gaps.fill(source, row))
         if action is Action.CATCH_UP:
             self._store.raise_(f"{source.name}:{ANYTHING}", now, why="subscription started")
         return row

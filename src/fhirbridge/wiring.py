@@ -15,6 +15,7 @@ import holidays
 from fhirbridge import mappings, signing, texts
 from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.bridge.deciding import Decider
+from fhirbridge.bridge.gaps import Gaps
 from fhirbridge.bridge.hearing import Concerns
 from fhirbridge.bridge.makes import Make
 from fhirbridge.bridge.sources import Source
@@ -268,5 +269,6 @@ def supervise(
         public_url=public_url or settings.public_url,
         clock=bridge.clock,
         ids=ids,
+        gaps=Gaps(bridge.store, bridge.intake, bridge.missed, bridge.clock),
         watcher=lambda story: bridge.watcher(story),
     )

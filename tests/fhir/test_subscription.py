@@ -164,8 +164,9 @@ def test_whatever_is_not_active_can_become_so_again() -> None:
 
 def test_becoming_active_always_catches_up() -> None:
     for (state, _), (after, action) in LIFE.items():
-        if after is State.ACTIVE and state is not State.ACTIVE:
+        if after is State.ACTIVE and state not in (State.ACTIVE, State.GAP):
             assert action is Action.CATCH_UP
+    assert next_step(State.GAP, Sign.FILLED) == (State.ACTIVE, Action.NOTHING)  # it was read
 
 
 def test_patience() -> None:

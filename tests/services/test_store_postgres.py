@@ -28,6 +28,7 @@ from tests.store.test_migrations import (  # noqa: F401
     test_up_and_back_while_others_work,
     url,
 )
+from tests.store.test_numbering import *  # noqa: F403
 from tests.store.test_people import *  # noqa: F403
 from tests.store.test_stateful import AnyHistory
 from tests.store.test_upkeep import *  # noqa: F403

@@ -7,11 +7,23 @@ from pathlib import Path
 
 from fhirbridge import yamlfile
 from fhirbridge.bridge.story import Failed
-from fhirbridge.store import Store, SubscriptionRow
+from fhirbridge.store import Numbered, Store, SubscriptionRow
 from fhirbridge.web.metrics import Metrics
-from tests.store.support import START, at, names
+from tests.store.support import START, at, delivery, names, news
 
 ALERTS = Path(__file__).parents[2] / "docs" / "alerts.yaml"
+
+
+def test_events_that_did_not_come_are_counted(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/x.db", ids=names())
+    meter = Metrics(store, lambda: at(90))
+    for number in (1, 4, 7):
+        numbered = Numbered("Task", "t-1", (number,), None)
+        store.hear([delivery(news(str(number)), numbered=numbered)], START)
+    assert 'fhirbridge_missing_events{source="ehr",type="Task"} 4.0' in text(meter)
+    store.close_gap(store.gaps(START)[0], at(1))
+    assert "fhirbridge_missing_events{" not in text(meter)
+    store.close()
 
 
 def test_a_subscription_shows_one_state_and_how_long_it_is_silent(tmp_path: Path) -> None:

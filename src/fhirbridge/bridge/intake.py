@@ -23,7 +23,7 @@ from fhirbridge.fhir.signature import is_signed, signature_of
 from fhirbridge.fhir.subscription import SECRET_HEADER
 from fhirbridge.fhir.told import Told
 from fhirbridge.store.group import GroupCommit
-from fhirbridge.store.records import Delivery, Heard, SubscriptionRow
+from fhirbridge.store.records import Delivery, Heard, Numbered, SubscriptionRow
 
 from .hearing import Concerns, anything
 from .sources import Source
@@ -82,29 +82,19 @@ class Intake:
         Raises `Refused` (401, nothing was kept) or `Unwritable` (503, come again).
         """
         link = self._admitted(server, key, headers, body)
-        source = self._sources[server]
-        heard = notify.hear(
-            server,
-            [source.server.base_url],
-            method,
-            path,
-            headers,
-            body,
-            subscribed=link.type,
-        )
-        delivery = Delivery(
-            source=server,
-            key=key,
-            received_at=self._clock(),
-            dialect=heard.dialect,
-            content_type=headers.get("content-type", "")[:_LONGEST_TYPE],
-            body=body,
-            problem=heard.problem,
-            events=[self._concerns.stored(source, told) for told in heard.told],
-        )
-        on_disk = self._group.submit(delivery)
-        on_disk.add_done_callback(lambda done: self._tell(delivery, done))
+        heard = self._understood(link, method, path, headers, body)
+        content_type = headers.get("content-type", "")
+        on_disk = self._keep(self._delivery(link, heard, content_type, body, key=key))
         return Kept(heard.answer, on_disk)
+
+    def answered(self, link: SubscriptionRow, body: bytes) -> Future[Heard]:
+        """A server answered what we asked of a topic Subscription (`$events`, `$status`): kept
+        like what it tells by itself, but no sign that it does.
+
+        Raises `Unwritable` when it cannot be taken now.
+        """
+        heard = self._understood(link, "POST", "", {}, body)
+        return self._keep(self._delivery(link, heard, notify.FHIR_JSON, body, key=None))
 
     def pinged(self, link: SubscriptionRow) -> Future[Heard]:
         """A websocket said that something changed which this Subscription is about.
@@ -113,15 +103,47 @@ class Intake:
         """
         source = self._sources[link.source]
         event = self._concerns.stored(source, Told(Event(link.source, Verb.TOUCHED, link.type)))
-        delivery = Delivery(
-            source=link.source,
-            key=link.key,
-            received_at=self._clock(),
-            dialect="websocket",
-            content_type="",
-            body=b"",
-            events=[replace(event, subject=anything(source, link.type))],
+        return self._keep(
+            Delivery(
+                source=link.source,
+                key=link.key,
+                received_at=self._clock(),
+                dialect="websocket",
+                content_type="",
+                body=b"",
+                events=[replace(event, subject=anything(source, link.type))],
+            )
         )
+
+    def _understood(
+        self, link: SubscriptionRow, method: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> notify.Heard:
+        bases = [self._sources[link.source].server.base_url]
+        return notify.hear(link.source, bases, method, path, headers, body, subscribed=link.type)
+
+    def _delivery(
+        self,
+        link: SubscriptionRow,
+        heard: notify.Heard,
+        content_type: str,
+        body: bytes,
+        *,
+        key: str | None,
+    ) -> Delivery:
+        source = self._sources[link.source]
+        return Delivery(
+            source=link.source,
+            key=key,
+            received_at=self._clock(),
+            dialect=heard.dialect,
+            content_type=content_type[:_LONGEST_TYPE],
+            body=body,
+            problem=heard.problem,
+            events=[self._concerns.stored(source, told) for told in heard.told],
+            numbered=_numbered(link, heard),
+        )
+
+    def _keep(self, delivery: Delivery) -> Future[Heard]:
         on_disk = self._group.submit(delivery)
         on_disk.add_done_callback(lambda done: self._tell(delivery, done))
         return on_disk
@@ -157,6 +179,13 @@ class Intake:
     def renew(self) -> None:
         """A Subscription was made or changed in this process: know it at once."""
         self._loaded = None
+
+
+def _numbered(link: SubscriptionRow, heard: notify.Heard) -> Numbered | None:
+    numbers = tuple(each.number for each in heard.events if each.number is not None)
+    if not numbers and heard.total is None:
+        return None
+    return Numbered(link.type, heard.subscription or "", numbers, heard.total)
 
 
 def _knows(link: SubscriptionRow, headers: Mapping[str, str], body: bytes) -> bool:

@@ -190,6 +190,13 @@ class Server:
             seen.add((told.event.type, told.event.id))
             yield told
 
+    def missed_events(self, subscription: str, first: int, last: int) -> dict[str, Any]:
+        """The events of a topic Subscription with these numbers, both included: its notification
+        of type query-event (Backport 1.1.0 and R5, `$events`). A server may keep fewer."""
+        numbers = urlencode([("eventsSinceNumber", first), ("eventsUntilNumber", last)])
+        url = f"{self._record(Place('Subscription', subscription))}/$events?{numbers}"
+        return self._http.read(f"ask for events of Subscription/{subscription}", url)
+
     # --- writing
 
     def transact(self, bundle: Mapping[str, Any]) -> list[Receipt]:

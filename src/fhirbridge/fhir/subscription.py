@@ -116,6 +116,7 @@ class State(StrEnum):
     REQUESTED = "requested"  # asked for; the server has not started it
     ACTIVE = "active"
     SILENT = "silent"  # active, says the server, but a poll found what it did not tell
+    GAP = "gap"  # active, but events are missing by their numbers, and not made up for yet
     ERROR = "error"
     OFF = "off"
     GONE = "gone"  # it was there, and is not any more (hapi.fhir.org deletes after a day)
@@ -134,6 +135,8 @@ class Sign(StrEnum):
     REJECTED = "rejected"  # the server would not take it (a 4xx)
     HEARD = "heard"  # a notification came by it
     UNTOLD = "untold"  # a poll found a change that it should have told and did not
+    SKIPPED = "skipped"  # numbers of its events are missing
+    FILLED = "filled"  # what they stood for has been read
     QUIET = "quiet"  # nothing came for much longer than this source usually leaves us alone
     EXPIRES = "expires"  # its server will drop it soon
     OVERDUE = "overdue"  # the state has lasted longer than its PATIENCE
@@ -144,6 +147,7 @@ class Action(StrEnum):
 
     NOTHING = "nothing"
     ASK = "ask"  # put it with status requested if we know its id, else create it if none exists
+    FILL = "fill"  # ask for the events that are missing; where that cannot be, read what changed
     CATCH_UP = "catch-up"  # read what changed since the watermark: nobody told us meanwhile
 
 
@@ -159,7 +163,7 @@ def _each(states: str, sign: Sign, step: Step) -> dict[tuple[State, Sign], Step]
 
 LIFE: Mapping[tuple[State, Sign], Step] = {
     **_each("absent", Sign.MISSING, _ASKED),
-    **_each("absent requested active silent error off gone refused", Sign.DIFFERS, _ASKED),
+    **_each("absent requested active silent gap error off gone refused", Sign.DIFFERS, _ASKED),
     **_each("silent error off gone refused", Sign.OVERDUE, _ASKED),
     **_each("requested", Sign.OVERDUE, (State.REFUSED, Action.NOTHING)),
     **_each("requested", Sign.REJECTED, (State.REFUSED, Action.NOTHING)),
@@ -167,19 +171,23 @@ LIFE: Mapping[tuple[State, Sign], Step] = {
     **_each("requested silent refused", Sign.HEARD, _STARTED),
     **_each("active", Sign.UNTOLD, (State.SILENT, Action.CATCH_UP)),
     **_each("active", Sign.QUIET, (State.ACTIVE, Action.CATCH_UP)),
-    **_each("active silent", Sign.EXPIRES, _ASKED),
-    **_each("absent active error off gone", Sign.SAYS_REQUESTED, (State.REQUESTED, Action.NOTHING)),
+    **_each("active gap", Sign.SKIPPED, (State.GAP, Action.FILL)),
+    **_each("gap", Sign.FILLED, (State.ACTIVE, Action.NOTHING)),
+    **_each("active silent gap", Sign.EXPIRES, _ASKED),
     **_each(
-        "absent requested active silent off gone refused",
+        "absent active gap error off gone", Sign.SAYS_REQUESTED, (State.REQUESTED, Action.NOTHING)
+    ),
+    **_each(
+        "absent requested active silent gap off gone refused",
         Sign.SAYS_ERROR,
         (State.ERROR, Action.NOTHING),
     ),
     **_each(
-        "absent requested active silent error gone refused",
+        "absent requested active silent gap error gone refused",
         Sign.SAYS_OFF,
         (State.OFF, Action.NOTHING),
     ),
-    **_each("requested active silent error off", Sign.MISSING, (State.GONE, Action.NOTHING)),
+    **_each("requested active silent gap error off", Sign.MISSING, (State.GONE, Action.NOTHING)),
 }
 
 PATIENCE: Mapping[State, timedelta] = {
@@ -190,7 +198,7 @@ PATIENCE: Mapping[State, timedelta] = {
     State.SILENT: timedelta(hours=1),
     State.REFUSED: timedelta(hours=1),
 }
-"""How long a state may last before `OVERDUE`; `absent` and `active` have no such end."""
+"""How long a state may last before `OVERDUE`; `absent`, `active` and `gap` have no such end."""
 
 
 def next_step(state: State, sign: Sign) -> Step:

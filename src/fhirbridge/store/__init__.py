@@ -3,7 +3,8 @@
 Start with `records.py` (the nouns) and `facade.py` (the contract); `schema.py` has the tables.
 Below them one module for each concern, written as functions of an open transaction (`Tx`):
 `journal` and `versions` (hearing), `marks` and `leases` (owing and working), `people` and
-`joining` (aliases), `links` (watermarks, subscriptions), `retention` (forgetting). `group.py`
+`joining` (aliases), `links` (watermarks, subscriptions), `numbering` (event numbers), `retention`
+(forgetting). `group.py`
 lets concurrent deliveries share a commit.
 
 The broker may lose everything; this may not. It is the only place that knows SQLAlchemy.
@@ -14,12 +15,14 @@ from .group import Busy, GroupCommit
 from .records import (
     Counts,
     Delivery,
+    Gap,
     Heard,
     JournalEvent,
     JournalLine,
     Lease,
     LostLease,
     Mark,
+    Numbered,
     StoredEvent,
     StoreError,
     SubscriptionRow,
@@ -32,6 +35,7 @@ __all__ = [
     "Busy",
     "Counts",
     "Delivery",
+    "Gap",
     "GroupCommit",
     "Heard",
     "JournalEvent",
@@ -39,6 +43,7 @@ __all__ = [
     "Lease",
     "LostLease",
     "Mark",
+    "Numbered",
     "Store",
     "StoreError",
     "StoredEvent",

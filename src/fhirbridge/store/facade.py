@@ -15,6 +15,7 @@ from . import (
     leases,
     links,
     marks,
+    numbering,
     own,
     people,
     retention,
@@ -26,6 +27,7 @@ from .database import Database
 from .records import (
     Counts,
     Delivery,
+    Gap,
     Heard,
     JournalLine,
     Lease,
@@ -279,9 +281,13 @@ class Store:
     def subscriptions(self) -> list[SubscriptionRow]:
         return self._db.read(links.all_of_them)
 
-    def heard_from(self, source: str, type_: str, now: datetime) -> None:
-        """A sign of life that is no delivery (a heartbeat, a websocket's ping)."""
-        self._db.write(lambda tx: links.heard_from(tx, source, type_, now))
+    def gaps(self, until: datetime) -> list[Gap]:
+        """Events of topic Subscriptions that were noticed to be missing until then."""
+        return self._db.read(lambda tx: numbering.gaps(tx, until))
+
+    def close_gap(self, gap: Gap, now: datetime) -> None:
+        """What was missing then has been read. What is missing since stays so."""
+        self._db.write(lambda tx: numbering.close(tx, gap, now))
 
     def last_news(self, source: str) -> datetime | None:
         """When the last change of a source reached us, by whatever way."""

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from . import people
+from . import numbering, people
 from .database import AnyRow, Row, Tx, chunks, micros, micros_or_none, moment
 from .marks import Raise, ask, raise_all
 from .records import Delivery, Heard, JournalEvent, JournalLine, StoredEvent
@@ -45,6 +45,7 @@ def hear(tx: Tx, heard: Sequence[Delivery], now: datetime) -> list[Heard]:
     for subject in left:
         ask(tx, subject, now, why="a record went to another patient")
     _keep_alive(tx, heard)
+    numbering.count(tx, heard, now)
     return results
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from . import numbering
 from .database import AnyRow, Tx, micros, micros_or_none, moment, moment_or_none
 from .records import SubscriptionRow
 from .schema import subscriptions as s
@@ -51,6 +52,7 @@ def walk(
 
 def forget(tx: Tx, source: str, type_: str) -> None:
     tx.run(sa.delete(s).where(s.c.source == source, s.c.type == type_))
+    numbering.forget(tx, source, type_)
 
 
 def one(tx: Tx, *where: sa.ColumnElement[bool]) -> SubscriptionRow | None:
@@ -60,15 +62,6 @@ def one(tx: Tx, *where: sa.ColumnElement[bool]) -> SubscriptionRow | None:
 
 def all_of_them(tx: Tx) -> list[SubscriptionRow]:
     return [_row(row) for row in tx.all(sa.select(s).order_by(s.c.source, s.c.type))]
-
-
-def heard_from(tx: Tx, source: str, type_: str, now: datetime) -> None:
-    tx.run(
-        sa.update(s)
-        .where(s.c.source == source, s.c.type == type_)
-        .where(sa.func.coalesce(s.c.last_heard, 0) < micros(now))
-        .values(last_heard=micros(now))
-    )
 
 
 def _row(row: AnyRow) -> SubscriptionRow:

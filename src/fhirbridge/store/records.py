@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from fhirbridge.core.numbering import Range
+
 
 class StoreError(Exception):
     """The store could not do what was asked. The message names no person and no content."""
@@ -49,6 +51,32 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbered:
+    """The event numbers of one topic notification (`core.numbering`).
+
+    `type`: of our Subscription by whose address it came; `subscription`: its id on the server, ""
+    where the sender does not say.
+    """
+
+    type: str
+    subscription: str
+    numbers: tuple[int, ...]
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Events of one topic Subscription that did not come. `since`: when that was noticed."""
+
+    source: str
+    type: str
+    subscription: str
+    missing: tuple[Range, ...]
+    unread: bool  # there may be more than the numbers say
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """One request (or page, or websocket message) as it came in, with the events found in it."""
 
@@ -60,6 +88,7 @@ class Delivery:
     body: bytes = field(repr=False)
     problem: str | None = None  # why it was not understood; names no content
     events: Sequence[StoredEvent] = ()
+    numbered: Numbered | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 #: programs cannot live with; a table or column more is a revision (`migrations`), not a version.
 VERSION = 2
 #: The newest revision of `migrations`: what the tables below are.
-REVISION = "0002"
+REVISION = "0003"
 
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER
@@ -210,6 +210,20 @@ subscriptions = Table(
     Column("since", BigInteger, nullable=False),
     Column("last_heard", BigInteger),
     Column("problem", Text),
+)
+
+# The event numbers of topic Subscriptions, ours or of others who have an address of ours.
+numbering = Table(
+    "numbering",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("subscription", Text, primary_key=True),
+    Column("highest", BigInteger, nullable=False),
+    Column("missing", Text, nullable=False),  # "4-4 7-9"
+    Column("unread", SmallInteger, nullable=False),
+    Column("beginnings", Integer, nullable=False),
+    Column("since", BigInteger),  # when the first that is missing was noticed; NULL: none is
 )
 
 # Access tokens, so that the processes of an installation sign in once. Short-lived.

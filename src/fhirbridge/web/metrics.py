@@ -64,6 +64,12 @@ class Metrics:
             ["source", "type"],
             registry=registry,
         )
+        self._missing = Gauge(
+            "fhirbridge_missing_events",
+            "Events of topic Subscriptions that did not come, by their numbers",
+            ["source", "type"],
+            registry=registry,
+        )
         self._due = Gauge("fhirbridge_due", "Subjects that are due", registry=registry)
         self._parked = Gauge("fhirbridge_parked", "Subjects set aside", registry=registry)
         self._age = Gauge(
@@ -105,4 +111,8 @@ class Metrics:
             self._links.labels(link.source, link.type, link.state).set(1)
             heard = link.last_heard or link.since
             self._silent.labels(link.source, link.type).set((now - heard).total_seconds())
+        self._missing.clear()
+        for gap in self._store.gaps(now):
+            missing = sum(last - first + 1 for first, last in gap.missing)
+            self._missing.labels(gap.source, gap.type).inc(missing or 1)
         return generate_latest(self._registry)
