@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -98,6 +99,7 @@ Secret = Annotated[
         json_schema_input_type=str | dict[Literal["file"], str],
     ),
 ]
+TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]  # a FHIR resource type
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
 
@@ -168,6 +170,7 @@ class ServerSettings(yamlfile.Strict):
     holds: Kinds
     profile: str | None = None  # mappings/servers/<profile>.yaml; None: as the server says
     subscribe: Literal["push", "websocket", "poll"] = "push"
+    topics: dict[TypeName, Url] = Field(default_factory=dict)  # type -> SubscriptionTopic
     requests_at_once: int = Field(default=8, gt=0)  # by each of our processes
     requests_per_second: float = Field(default=0, ge=0)  # 0: as many as are needed
     websocket_url: WebsocketUrl | None = None  # None: as the server or its profile says
@@ -180,6 +183,17 @@ class ServerSettings(yamlfile.Strict):
     write: Mode | None = None
     timeout_seconds: int = Field(default=30, gt=0)
     silent_after_hours: int | None = Field(default=None, gt=0)  # the longest usual pause of news
+
+    @model_validator(mode="after")
+    def _topics_are_told_by_rest_hook(self) -> Self:
+        if self.topics and self.subscribe != "push":
+            raise ValueError(
+                f"topics are told by rest-hook only, and here stands “subscribe: {self.subscribe}”"
+            )
+        twice = [each for each, count in Counter(self.topics.values()).items() if count > 1]
+        if twice:
+            raise ValueError(f"one topic for each type; {twice[0]} is given for two")
+        return self
 
 
 class WriteModes(yamlfile.Strict):

@@ -214,8 +214,8 @@ class Supervisor:
         found = self._found(source, row)
         if found is not None and row.server_id is None:
             row = replace(row, server_id=str(found.get("id")))
-        channel = source.channel or REST_HOOK
-        sign = sign_of(found, self._public_url, source.name, row.key, channel)
+        channel, topic = source.channel or REST_HOOK, source.topics.get(row.type)
+        sign = sign_of(found, self._public_url, source.name, row.key, channel, topic)
         if next_step(state, sign) != (state, Action.NOTHING):
             return sign, row
         if found is not None and expires(found, row.since, now, source.fit.subscribing.renew):
@@ -237,10 +237,11 @@ class Supervisor:
             except Gone:
                 return None
         query = own_query(self._instance, source.name, row.type)
-        where = {
+        where: dict[str, Any] = {
             "instance": self._instance,
             "server": source.name,
             "public_url": self._public_url,
+            "topics": source.topics,
         }
         try:
             for found in source.server.search("Subscription", query):
@@ -288,6 +289,7 @@ class Supervisor:
             secret=row.secret,
             channel=source.channel or REST_HOOK,
             signed_by=source.fit.subscribing.signed_by,
+            topic=source.topics.get(row.type),
         )
         if row.server_id is not None:
             try:

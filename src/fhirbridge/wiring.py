@@ -126,6 +126,7 @@ def source(
         holds=frozenset(server.holds),
         channel={"push": REST_HOOK, "websocket": WEBSOCKET}.get(server.subscribe),
         websocket_url=server.websocket_url,
+        topics=server.topics,
         zone=ZoneInfo(zone) if zone else None,
         owners={Role(role): Party(name, reference) for role, reference in server.owners.items()},
         supply=server.supply,

@@ -40,6 +40,7 @@ class Profile:
     tells_deletes: bool = True  # with the extension of the channel
     repeats_bad_bodies: bool = True  # 2xx with JSON that is no FHIR counts as a failure
     unserved_channel: str = "requested"  # the status for ever
+    topics: bool = False  # of the backport; HAPI's R4 takes them and never tells
     patience: float = 5.0  # seconds until something asynchronous must have happened
 
 
@@ -70,6 +71,7 @@ SEKMET = Profile(
     tells_deletes=False,
     repeats_bad_bodies=False,
     unserved_channel="error",
+    topics=True,
     patience=20.0,
 )
 

@@ -62,6 +62,30 @@ def test_it_is_valid_fhir() -> None:
     Subscription.model_validate(ask(end=NOW))
 
 
+TOPIC = "http://ehr.example/SubscriptionTopic/orders"
+
+
+def test_a_topic_is_asked_for_by_the_backport_and_known_again() -> None:
+    from fhir.resources.R4B.subscription import Subscription
+
+    asked = ask(topic=TOPIC)
+    Subscription.model_validate(asked)
+    assert asked["criteria"] == TOPIC
+    assert asked["meta"]["profile"][0].endswith("/backport-subscription")
+    assert asked["channel"]["_payload"]["extension"][0]["valueCode"] == "id-only"
+    where: dict[str, Any] = {"instance": "st-mary", "server": "ehr", "public_url": URL}
+    assert own_type(asked, **where, topics={"Task": "x", "MedicationRequest": TOPIC}) == (
+        "MedicationRequest"
+    )
+    assert own_type(asked, **where) is None
+    there = {**asked, "status": "active"}
+    assert sign_of(there, URL, "ehr", "k-1", topic=TOPIC) is Sign.SAYS_ACTIVE
+    # From a type to its topic, to another, and back: it is asked for anew.
+    assert sign_of(there, URL, "ehr", "k-1") is Sign.DIFFERS
+    assert sign_of(there, URL, "ehr", "k-1", topic=f"{TOPIC}/2") is Sign.DIFFERS
+    assert sign_of({**ask(), "status": "active"}, URL, "ehr", "k-1", topic=TOPIC) is Sign.DIFFERS
+
+
 @pytest.mark.parametrize("secret", ["", "a:b", "a b", "a\nb"])
 def test_a_secret_that_a_server_would_garble_is_refused(secret: str) -> None:
     with pytest.raises(ValueError, match="without a colon"):

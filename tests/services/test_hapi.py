@@ -17,8 +17,8 @@ from fhirbridge.core.events import Event, Verb
 from fhirbridge.fhir import jsonio
 from tests.contract.driver import Fhir
 from tests.contract.profiles import HAPI
+from tests.contract.topics import notified
 from tests.servers import hapi_server
-from tests.services.topics import notified
 
 
 def ask(method: str, url: str, body: dict[str, Any] | None = None) -> Any:

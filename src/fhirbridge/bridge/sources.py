@@ -24,13 +24,15 @@ class Source:
     `holds`: the kinds of `fhir.kinds` it is believed for. `owners`: roles that the records do
     not name. `supply`: how a therapy reaches the patient here. `channel`: how it shall notify us;
     None: it is polled. `websocket_url`: where its websocket stands, if that is configured.
-    `make`: what make of server it is (None: one that can all that R4 lets one expect).
+    `topics`: the topic that is asked for instead of a type. `make`: what make of server it is
+    (None: one that can all that R4 lets one expect).
     """
 
     server: Server
     holds: frozenset[str]
     channel: str | None = REST_HOOK
     websocket_url: str | None = None
+    topics: Mapping[str, str] = field(default_factory=dict)
     mode: str = "shadow"
     zone: tzinfo | None = None
     owners: Mapping[Role, Party] = field(default_factory=dict)

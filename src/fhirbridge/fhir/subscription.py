@@ -1,9 +1,10 @@
 """The Subscription that we ask a server for, and its life. Pure; the supervisor acts.
 
-One classic R4 Subscription, rest-hook or websocket, for each server and type, with the criteria
-`Type?`: a status filter would hide the update that leaves it, and a filter that HAPI cannot
-evaluate lets everything through (docs/servers.md 3). R4 gives Subscriptions no identifier, so
-ours are known by a tag, or, where a server drops tags, by the endpoint and the criteria.
+One Subscription for each server and type: a classic one of R4, rest-hook or websocket, with the
+criteria `Type?` (a status filter would hide the update that leaves it, and a filter that HAPI
+cannot evaluate lets everything through: docs/servers.md 3), or where the site names a topic, one
+of the Subscriptions R5 Backport 1.1.0, whose events are numbered. R4 gives Subscriptions no
+identifier, so ours are known by a tag, or, where a server drops tags, by endpoint and criteria.
 
 Its life is the table `LIFE`: in a state, a sign leads to a state and something to do. What is
 not in the table changes nothing. Whatever the state, polling goes on: slowly when the
@@ -23,6 +24,7 @@ from .told import instant
 REST_HOOK, WEBSOCKET = "rest-hook", "websocket"
 SECRET_HEADER = "X-Fhirbridge-Secret"
 TAG = {"system": "urn:fhirbridge:tag", "code": "fhirbridge"}
+_BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
 _SEND_DELETES = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages"
 
 
@@ -42,12 +44,14 @@ def wanted(
     channel: str = REST_HOOK,
     signed_by: str | None = None,
     end: datetime | None = None,
+    topic: str | None = None,
 ) -> dict[str, Any]:
     """The Subscription to ask `server` for, so that it tells us of every change of `type_`.
 
     `signed_by`: the extension in which this make of server takes the secret to sign with.
-    `end`: when the server shall drop it by itself. Raises ValueError for a secret with a
-    colon, which some servers cut in two (Medplum), or for a type that is none.
+    `end`: when the server shall drop it by itself. `topic`: the canonical address of the topic to
+    ask for instead of the type; it tells ids, and we read them. Raises ValueError for a secret
+    with a colon, which some servers cut in two (Medplum), or for a type that is none.
     """
     if not TYPE.fullmatch(type_):
         raise ValueError(f"{server}: {type_!r} is no resource type")
@@ -61,6 +65,11 @@ def wanted(
         "criteria": f"{type_}?",
         "channel": _channel(channel, endpoint(public_url, server, key), secret),
     }
+    if topic is not None:
+        subscription["meta"]["profile"] = [f"{_BACKPORT}/backport-subscription"]
+        subscription["criteria"] = topic
+        content = {"url": f"{_BACKPORT}/backport-payload-content", "valueCode": "id-only"}
+        subscription["channel"]["_payload"] = {"extension": [content]}
     if signed_by is not None:
         subscription["extension"] = [{"url": signed_by, "valueString": secret}]
     if end is not None:
@@ -89,11 +98,21 @@ def own_query(instance: str, server: str, type_: str) -> dict[str, str]:
 
 
 def own_type(
-    subscription: Mapping[str, Any], *, instance: str, server: str, public_url: str
+    subscription: Mapping[str, Any],
+    *,
+    instance: str,
+    server: str,
+    public_url: str,
+    topics: Mapping[str, str] | None = None,
 ) -> str | None:
-    """The type that a Subscription found on `server` is ours for; None when it is not ours."""
+    """The type that a Subscription found on `server` is ours for; None when it is not ours.
+
+    `topics`: by type, the topic that is asked for instead.
+    """
     criteria = subscription.get("criteria")
-    type_ = criteria.split("?")[0] if isinstance(criteria, str) else ""
+    of_topic = {topic: type_ for type_, topic in (topics or {}).items()}
+    asked = criteria.split("?")[0] if isinstance(criteria, str) else ""
+    type_ = of_topic.get(asked, asked)
     if not TYPE.fullmatch(type_):
         return None
     meta = subscription.get("meta")
@@ -212,14 +231,17 @@ def sign_of(
     server: str,
     key: str,
     channel: str = REST_HOOK,
+    topic: str | None = None,
 ) -> Sign:
     """What the server's copy of our Subscription says; None: it has none.
 
-    Only channel and address are compared: servers change other elements, or hide the header.
+    Only channel, address and topic are compared: servers change other elements, or hide the
+    header.
     """
     if found is None:
         return Sign.MISSING
-    if (_channel_of(found), _endpoint_of(found)) != (channel, endpoint(public_url, server, key)):
+    there = _channel_of(found), _endpoint_of(found), _topic_of(found)
+    if there != (channel, endpoint(public_url, server, key), topic):
         return Sign.DIFFERS
     said = {
         "requested": Sign.SAYS_REQUESTED,
@@ -261,6 +283,12 @@ def _endpoints(public_url: str, server: str) -> str:
 def _channel_of(subscription: Mapping[str, Any]) -> object:
     channel = subscription.get("channel")
     return channel.get("type") if isinstance(channel, Mapping) else None
+
+
+def _topic_of(subscription: Mapping[str, Any]) -> str | None:
+    """A topic stands in `criteria` by its address, a search by a type."""
+    criteria = subscription.get("criteria")
+    return criteria if isinstance(criteria, str) and ":/" in criteria.split("?")[0] else None
 
 
 def _endpoint_of(subscription: Mapping[str, Any]) -> str | None:

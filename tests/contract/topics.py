@@ -26,6 +26,31 @@ def topic() -> dict[str, Any]:
     }
 
 
+def basic_topic() -> dict[str, Any]:
+    """The same topic as R4 writes it: a Basic with the elements of R5 as extensions."""
+    parts = [
+        {
+            "url": "resource",
+            "valueUri": "http://hl7.org/fhir/StructureDefinition/MedicationRequest",
+        },
+        {"url": "supportedInteraction", "valueCode": "create"},
+        {"url": "supportedInteraction", "valueCode": "update"},
+    ]
+    r5 = "http://hl7.org/fhir/5.0/StructureDefinition/extension-SubscriptionTopic"
+    code = {"system": "http://hl7.org/fhir/fhir-types", "code": "SubscriptionTopic"}
+    return {
+        "resourceType": "Basic",
+        "id": "topic-orders",
+        "code": {"coding": [code]},
+        "modifierExtension": [{"url": f"{r5}.status", "valueCode": "active"}],
+        "extension": [
+            {"url": f"{r5}.url", "valueUri": TOPIC},
+            {"url": f"{r5}.title", "valueString": "orders"},
+            {"url": f"{r5}.resourceTrigger", "extension": parts},
+        ],
+    }
+
+
 def subscription(version: str, endpoint: str, content: str) -> dict[str, Any]:
     """As that version of FHIR asks for it: R4B by the backport, R5 by its own elements."""
     if version == "R5":
