@@ -233,6 +233,8 @@ class Settings(yamlfile.Strict):
     # of an hour where Tasks go to another machine, else none.
     settle_seconds: int | None = Field(default=None, ge=0)
     most_new_tasks: int | None = Field(default=50, gt=0)  # for one owner in a day; null: any number
+    # Transactions for one person in an hour; null: any number, as where Tasks stay on this machine.
+    most_writes: int | None = Field(default=60, gt=0)
     keep_days: int = Field(default=30, gt=0)  # how long the journal of deliveries is kept
     lease_seconds: int = Field(default=180, gt=0)  # how long a worker may take for one person
 

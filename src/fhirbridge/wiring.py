@@ -192,6 +192,14 @@ def patience(settings: Settings) -> Patience:
     return Patience(window=timedelta(0) if none else window, most=settings.most_new_tasks)
 
 
+def most_writes(settings: Settings) -> int | None:
+    """Transactions for one person in an hour. A test installation is written to as it comes."""
+    home = home_of(settings)
+    near = home is None or is_loopback(settings.servers[home].base_url)
+    said = "most_writes" in settings.model_fields_set
+    return settings.most_writes if said or not near else None
+
+
 def wire(
     settings: Settings,
     *,
@@ -233,6 +241,7 @@ def wire(
         clock=clock,
         pool=ThreadPoolExecutor(max(4, 4 * len(sources)), thread_name_prefix="read"),
         identity=frozenset(settings.identity) or None,
+        most_writes=most_writes(settings),
         pace=pace
         or Pace(
             sweep=timedelta(seconds=settings.sweep_seconds),

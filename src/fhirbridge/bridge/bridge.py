@@ -23,6 +23,7 @@ from fhirbridge.fhir.told import Told, told_resource
 from fhirbridge.logs import named
 from fhirbridge.store.records import Delivery, Heard, Lease, LostLease, Unwritable
 
+from .breaker import FAILURES, WINDOW, Breaker, HeldBack
 from .deciding import Decider
 from .gathering import Gatherer
 from .hearing import ANYTHING, Concerns, When, anything
@@ -70,7 +71,8 @@ class Bridge:
 
     `home` is the source that holds the worklist; `pool` reads sources at the same time;
     `identity` are the identifier systems that join records (None: any). `wake` is called when
-    something became due, so that workers need not look all the time. `own` is our own worklist.
+    something became due, so that workers need not look all the time. `own` is our own worklist;
+    `most_writes` transactions are sent for one person in an hour (None: any number).
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Bridge:
         pool: Executor,
         identity: frozenset[str] | None = None,
         own: Worklist | None = None,
+        most_writes: int | None = None,
         pace: Pace | None = None,
         watcher: Watcher = nobody,
         wake: Callable[[], None] = lambda: None,
@@ -107,6 +110,7 @@ class Bridge:
             clock=clock,
             watcher=lambda story: self.watcher(story),
             retry=self.pace.retry,
+            breaker=Breaker(store, most_writes),
             silence=Silence(sources, store),
         )
         self.retractor = (
@@ -213,12 +217,17 @@ class Bridge:
         except Unwritable:
             log.error("the store cannot be written; %s is due again later", lease.subject)
         except (Unavailable, Conflict, Gone) as error:
+            if error.writing and lease.attempts + 1 >= FAILURES:  # everything else works
+                self._fail(lease, error, None, look_again=WINDOW)
+                return Outcome(lease.subject)
             after = getattr(error, "retry_after", None) or 0.0
             self._fail(lease, error, max(timedelta(seconds=after), self._backoff(lease)))
         except Forbidden as error:
             self._fail(lease, error, _FORBIDDEN_AGAIN)
         except TooMuch as error:
             self._fail(lease, error, None)
+        except HeldBack as error:
+            self._fail(lease, error, None, look_again=error.until - self.clock())
         except FhirError as error:
             # A person waits for somebody to look; polling never ends.
             never = lease.subject.endswith(ANYTHING)
@@ -228,13 +237,26 @@ class Bridge:
             self._fail(lease, error, again)
         return Outcome(lease.subject)
 
-    def _fail(self, lease: Lease, error: Exception, after: timedelta | None) -> None:
+    def _fail(
+        self,
+        lease: Lease,
+        error: Exception,
+        after: timedelta | None,
+        *,
+        look_again: timedelta | None = None,
+    ) -> None:
         # Only our own errors' texts are known to hold no detail of a person.
-        what = str(error) if isinstance(error, FhirError | TooMuch) else named(error)
+        what = str(error) if isinstance(error, FhirError | TooMuch | HeldBack) else named(error)
         now = self.clock()
         log.warning("%s: %s; %s", lease.subject, what, "parked" if after is None else "retried")
         try:
-            self.store.fail(lease, now, error=what, retry_at=None if after is None else now + after)
+            self.store.fail(
+                lease,
+                now,
+                error=what,
+                retry_at=None if after is None else now + after,
+                look_again=None if look_again is None else now + look_again,
+            )
         except LostLease:
             return
         self.watcher(Failed(lease.subject, type(error).__name__, parked=after is None))

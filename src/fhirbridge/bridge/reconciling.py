@@ -15,9 +15,11 @@ from typing import Any
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.holding import Wait, openings
 from fhirbridge.core.plan import Do, Plan
-from fhirbridge.fhir.errors import Conflict, Unavailable
+from fhirbridge.fhir.answers import Receipt
+from fhirbridge.fhir.errors import Conflict, FhirError, Unavailable
 from fhirbridge.store.records import Lease, LostLease, Written
 
+from .breaker import Breaker
 from .deciding import Decider, Decision, Recent
 from .gathering import CUT, Gatherer
 from .ports import Store
@@ -63,13 +65,14 @@ class Reconciler:
         clock: Callable[[], datetime],
         watcher: Watcher,
         retry: timedelta,
+        breaker: Breaker,
         silence: Callable[[datetime], Mapping[str, datetime]] = lambda _now: {},
     ) -> None:
         self._home, self._store, self._gatherer = home, store, gatherer
         self._decider, self._writer = decider, writer
         self._own = own
         self._clock, self._watcher, self._retry = clock, watcher, retry
-        self._silence = silence
+        self._breaker, self._silence = breaker, silence
 
     def reconcile(self, lease: Lease) -> Outcome:
         """Read, decide and write under a lease. Raises what the worklist's server raises."""
@@ -182,8 +185,9 @@ class Reconciler:
         if sent is not None and allowed and self._home:
             if len(allowed.intents) > MOST:
                 raise TooMuch(f"{len(allowed.intents)} changes for one person, at most {MOST}")
+            self._breaker.check(lease.subject, self._clock())
             self._store.may_write(lease, self._clock())
-            receipts = Sender(self._home, self._own).send(sent, decision.person.name)
+            receipts = self._sent(self._home, sent, decision)
             done = self._writer.written(decision, allowed, sent, receipts)
             self._count(allowed)
         if self._decider.patience.window:
@@ -194,6 +198,15 @@ class Reconciler:
         if done:
             self._watcher(Wrote(lease.subject, tuple(done), sent or {}))
         return Outcome(lease.subject, decision, bundle, tuple(done))
+
+    def _sent(
+        self, home: Source, bundle: Mapping[str, Any], decision: Decision
+    ) -> Sequence[Receipt]:
+        try:
+            return Sender(home, self._own).send(bundle, decision.person.name)
+        except FhirError as error:
+            error.writing = True
+            raise
 
     def _count(self, plan: Plan) -> None:
         if self._decider.patience.most is not None and (counts := openings(plan)):

@@ -37,7 +37,12 @@ _REMEDIES = {
 
 
 class FhirError(Exception):
-    """A FHIR server did not do what was asked. `codes` are HAPI-nnnn and issue types."""
+    """A FHIR server did not do what was asked. `codes` are HAPI-nnnn and issue types.
+
+    `writing`: it was asked to take a person's transaction.
+    """
+
+    writing = False
 
     def __init__(
         self,

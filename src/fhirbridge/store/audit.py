@@ -9,7 +9,12 @@ import sqlalchemy as sa
 
 from .database import AnyRow, Row, Tx, chunks, micros, moment
 from .records import WriteRecord, Written, WrittenTask
+from .schema import events as e
 from .schema import writes as w
+
+#: In the journal: why a person is due whom somebody had tried again.
+RETRIED = "a person had it tried again"
+_FOUND = "found"  # in the audit: read on the server, not written now (`bridge.memory`)
 
 _LATEST = (
     sa.select(w)
@@ -48,6 +53,16 @@ def tasks(
     columns = (w.c.subject, w.c.type, w.c.res_id)
     query = sa.select(*columns).where(*asked).group_by(*columns).order_by(sa.func.min(w.c.id))
     return [WrittenTask(*row) for row in tx.all(query)]
+
+
+def moments(tx: Tx, subject: str, since: datetime, limit: int) -> list[datetime]:
+    """When we wrote for a person since then, or since a person had it tried again; the newest
+    first, each transaction once."""
+    retried = sa.select(sa.func.max(e.c.at)).where(e.c.subject == subject, e.c.why == RETRIED)
+    start = max(micros(since), tx.conn.scalar(retried) or 0)
+    mine = (w.c.subject == subject, w.c.at > start, w.c.action != _FOUND)
+    asked = sa.select(w.c.at).distinct().where(*mine).order_by(w.c.at.desc()).limit(limit)
+    return [moment(row.at) for row in tx.all(asked)]
 
 
 def _row(subject: str, one: Written, now: datetime) -> Row:

@@ -147,10 +147,19 @@ class Store:
         the subject by now; nothing is changed then."""
         self._db.write(lambda tx: leases.finish(tx, lease, now, own, look_again))
 
-    def fail(self, lease: Lease, now: datetime, *, error: str, retry_at: datetime | None) -> None:
+    def fail(
+        self,
+        lease: Lease,
+        now: datetime,
+        *,
+        error: str,
+        retry_at: datetime | None,
+        look_again: datetime | None = None,
+    ) -> None:
         """It went wrong: due again at `retry_at`, or parked when None (but tried once more when
-        news came meanwhile). `error` is shown to people: it names no person and no content."""
-        self._db.write(lambda tx: leases.fail(tx, lease, now, error, retry_at))
+        news came meanwhile, and at `look_again`). `error` is shown to people: it names no person
+        and no content."""
+        self._db.write(lambda tx: leases.fail(tx, lease, now, error, retry_at, look_again))
 
     def mark(self, subject: str) -> Mark | None:
         return self._db.read(lambda tx: marks.mark(tx, subject))
@@ -302,6 +311,11 @@ class Store:
     def writes(self, limit: int = 100) -> list[WriteRecord]:
         """What we wrote, the newest first."""
         return self._db.read(lambda tx: audit.recent(tx, limit))
+
+    def written_at(self, subject: str, since: datetime, limit: int) -> list[datetime]:
+        """When transactions for a person were sent since then, the newest first, at most `limit`;
+        only those since somebody had the person tried again (`retry`)."""
+        return self._db.read(lambda tx: audit.moments(tx, subject, since, limit))
 
     def written_tasks(
         self, subject: str | None, since: datetime | None, until: datetime | None

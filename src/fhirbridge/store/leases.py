@@ -127,7 +127,16 @@ def _know(tx: Tx, own: Sequence[Written], now: datetime) -> None:
     remember_own(tx, versions, micros(now))
 
 
-def fail(tx: Tx, held: Lease, now: datetime, error: str, retry_at: datetime | None) -> None:
+def fail(
+    tx: Tx,
+    held: Lease,
+    now: datetime,
+    error: str,
+    retry_at: datetime | None,
+    look_again: datetime | None,
+) -> None:
+    if look_again is not None:
+        _set_timer(tx, held.subject, look_again)
     found = _held(tx, held)
     failed = {"attempts": found.attempts + 1, "last_error": error, "lease_id": None, "owner": None}
     if retry_at is not None:

@@ -19,6 +19,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import people
+from .audit import RETRIED
 from .database import (
     AnyRow,
     Row,
@@ -30,6 +31,7 @@ from .database import (
     moment,
     moment_or_none,
     upsert,
+    values,
 )
 from .records import Counts, Mark
 from .schema import events as e
@@ -140,11 +142,19 @@ def parked(tx: Tx, limit: int) -> list[Mark]:
 
 def retry(tx: Tx, subjects: Sequence[str] | None, now: datetime) -> int:
     at = micros(now)
-    these = sa.update(m).where(m.c.lease_id.is_(None), m.c.due_at.is_not(None))
-    afresh = these.values(parked_at=None, attempts=0, due_at=at, ready_at=at)
     if subjects is None:
-        return tx.run(afresh.where(m.c.parked_at.is_not(None)))
-    return sum(tx.run(afresh.where(m.c.subject.in_(some))) for some in chunks(subjects))
+        subjects = values(tx.all(sa.select(m.c.subject).where(m.c.parked_at.is_not(None))))
+    owed = (m.c.lease_id.is_(None), m.c.due_at.is_not(None))
+    afresh = sa.update(m).where(*owed).returning(m.c.subject)
+    afresh = afresh.values(parked_at=None, attempts=0, due_at=at, ready_at=at)
+    done = [
+        name
+        for some in chunks(subjects)
+        for name in values(tx.all(afresh.where(m.c.subject.in_(some))))
+    ]
+    said = [_said(name, "asked", RETRIED, now) for name in done]
+    tx.insert(e, [row | {"outcome": NEW, "generation": None, "urgent": 0} for row in said])
+    return len(done)
 
 
 def hurry(tx: Tx, server: str | None, now: datetime) -> int:

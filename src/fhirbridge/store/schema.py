@@ -25,7 +25,7 @@ from sqlalchemy import (
 #: programs cannot live with; a table or column more is a revision (`migrations`), not a version.
 VERSION = 2
 #: The newest revision of `migrations`: what the tables below are.
-REVISION = "0003"
+REVISION = "0004"
 
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER
@@ -187,6 +187,7 @@ writes = Table(
     Column("episode", Integer, nullable=False),
     Column("at", BigInteger, nullable=False),
     Index("ix_writes_key", "key"),
+    Index("ix_writes_subject", "subject", "at"),
 )
 
 watermarks = Table(
