@@ -99,6 +99,7 @@ Secret = Annotated[
         json_schema_input_type=str | dict[Literal["file"], str],
     ),
 ]
+Tag = Annotated[str, Field(pattern=r"^[^|\s]+\|[^|\s]+$")]
 TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]  # a FHIR resource type
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
@@ -176,6 +177,7 @@ class ServerSettings(yamlfile.Strict):
     websocket_url: WebsocketUrl | None = None  # None: as the server or its profile says
     auth: Auth = Auth()
     tls: Tls = Tls()
+    only_tagged: Tag | None = None  # system|code: who does not carry it is a stranger
     owners: dict[Roles, str] = Field(default_factory=dict)
     infusion_visits: InfusionVisits = InfusionVisits()
     supply: dict[str, Supply] = Field(default_factory=dict)

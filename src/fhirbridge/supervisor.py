@@ -215,7 +215,9 @@ class Supervisor:
         if found is not None and row.server_id is None:
             row = replace(row, server_id=str(found.get("id")))
         channel, topic = source.channel or REST_HOOK, source.topics.get(row.type)
-        sign = sign_of(found, self._public_url, source.name, row.key, channel, topic)
+        sign = sign_of(
+            found, self._public_url, source.name, row.key, channel, topic, source.only.of(row.type)
+        )
         if next_step(state, sign) != (state, Action.NOTHING):
             return sign, row
         if found is not None and expires(found, row.since, now, source.fit.subscribing.renew):
@@ -290,6 +292,7 @@ class Supervisor:
             channel=source.channel or REST_HOOK,
             signed_by=source.fit.subscribing.signed_by,
             topic=source.topics.get(row.type),
+            only_tagged=source.only.of(row.type),
         )
         if row.server_id is not None:
             try:

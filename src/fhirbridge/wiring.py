@@ -32,6 +32,7 @@ from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.http import Transport
 from fhirbridge.fhir.smart import Tokens
 from fhirbridge.fhir.subscription import REST_HOOK, WEBSOCKET
+from fhirbridge.fhir.tagged import Only
 from fhirbridge.settings import Auth, Misconfigured, ServerSettings, Settings, is_loopback
 from fhirbridge.store import Store
 from fhirbridge.supervisor import Supervisor
@@ -119,6 +120,7 @@ def source(
         tls=tls,
         at_once=server.requests_at_once,
         a_second=server.requests_per_second,
+        only=Only(server.only_tagged),
     )
     return Source(
         server=client,
@@ -130,6 +132,7 @@ def source(
         zone=ZoneInfo(zone) if zone else None,
         owners={Role(role): Party(name, reference) for role, reference in server.owners.items()},
         supply=server.supply,
+        only=Only(server.only_tagged),
         silent_after=(
             timedelta(hours=server.silent_after_hours) if server.silent_after_hours else None
         ),
@@ -149,6 +152,11 @@ def make(name: str, settings: Settings, client: Server) -> Make:
     if profile and not profile.subscribing.authorization and settings.servers[name].auth != Auth():
         raise Misconfigured(
             f"servers.{name}.auth: {profile.title} refuses whoever signs in; leave auth out"
+        )
+    if profile and profile.shared and settings.servers[name].only_tagged is None:
+        raise Misconfigured(
+            f"servers.{name}.only_tagged: {profile.title} is everybody's; give the tag"
+            " (“system|code”) that your own records carry, so that nobody else's are read"
         )
     return Make(client, known, profile)
 

@@ -200,7 +200,7 @@ def test_a_server_that_refuses_subscriptions_is_polled_and_says_so(
 def test_it_is_renewed_before_its_server_drops_it(tmp_path: Path) -> None:
     estate = Estate(tmp_path)
     estate.settings.servers["ehr"] = estate.settings.servers["ehr"].model_copy(
-        update={"profile": "hapi-public"}
+        update={"profile": "hapi-public", "only_tagged": "urn:st-mary|test"}
     )
     estate.restart()
     supervisor = made(estate)

@@ -26,6 +26,7 @@ from fhirbridge.core.facts import (
 )
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.fhir.kinds import kind_of
+from fhirbridge.fhir.ours import is_tagged
 from fhirbridge.fhir.read import OUR_TAG, Snapshot, read
 from fhirbridge.fhir.told import Told
 from fhirbridge.logs import named
@@ -85,11 +86,13 @@ class Concerns:
         event, resource = told
         if event.verb is Verb.TOUCHED or event.type is None or event.id is None:
             return f"{source.name}:{ANYTHING}", When.ALWAYS
+        if resource is not None and not source.only.means(resource):
+            return None, When.WATCHED  # a stranger's record on a server that is everybody's
         if event.type == "Patient":
             return f"{source.name}:Patient/{event.id}", When.WATCHED
         if event.type not in source.types:
             return None, When.WATCHED
-        if resource is not None and event.type == "Task" and not _is_ours(resource):
+        if resource is not None and event.type == "Task" and not is_tagged(resource, *OUR_TAG):
             return None, When.WATCHED  # somebody else's work
         if resource is None or event.patient is None:
             return _record(event), When.ALWAYS  # to be read: then we know more
@@ -142,11 +145,3 @@ def _when(concern: Concern, type_: str) -> When:
 
 def _record(event: Event) -> str:
     return f"{event.source}:{event.type}/{event.id}"
-
-
-def _is_ours(resource: Mapping[str, Any]) -> bool:
-    meta = resource.get("meta")
-    tags = meta.get("tag") if isinstance(meta, Mapping) else None
-    return isinstance(tags, list) and any(
-        isinstance(tag, Mapping) and (tag.get("system"), tag.get("code")) == OUR_TAG for tag in tags
-    )

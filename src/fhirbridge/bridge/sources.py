@@ -12,6 +12,7 @@ from fhirbridge.core.findings import Role
 from fhirbridge.fhir.kinds import types_of
 from fhirbridge.fhir.profile import Fit
 from fhirbridge.fhir.subscription import REST_HOOK
+from fhirbridge.fhir.tagged import EVERYTHING, Only
 
 from .makes import Make
 from .ports import Server
@@ -39,6 +40,7 @@ class Source:
     supply: Mapping[str, str] = field(default_factory=dict)
     make: Make | None = None
     silent_after: timedelta | None = None  # the longest usual pause of its news
+    only: Only = EVERYTHING  # which records here are meant, and not strangers'
 
     @property
     def name(self) -> str:

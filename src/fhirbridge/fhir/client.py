@@ -31,6 +31,7 @@ from .chart import Chart, Query, chart_query, full_types, ignored_revincludes, t
 from .errors import FhirError, Gone, Rejected, Unavailable
 from .http import Http, Transport
 from .references import ID, TYPE, Place
+from .tagged import EVERYTHING, Only
 from .throttle import Throttle
 from .told import Told, told_entry
 
@@ -47,7 +48,8 @@ class Server:
 
     `timeout`: seconds without a byte before giving up; a whole answer may take ten times that.
     `retries`: further tries of a read. `requests` counts every HTTP request that was sent.
-    `transport` replaces the network (tests). `tls`: whom to trust, and our own certificate.
+    `only`: which of its records are meant; others are left out. `transport` replaces the network
+    (tests). `tls`: whom to trust, and our own certificate.
     """
 
     def __init__(
@@ -65,9 +67,10 @@ class Server:
         tls: ssl.SSLContext | None = None,
         at_once: int = 8,
         a_second: float = 0,
+        only: Only = EVERYTHING,
     ) -> None:
         self.name, self.base_url = name, base_url.rstrip("/")
-        self._clock, self._auth = clock, auth
+        self._clock, self._auth, self._only = clock, auth, only
         self._http = Http(
             name,
             auth=auth,
@@ -135,7 +138,7 @@ class Server:
         in `Chart.cut` when that search fails too. Identifier values travel in a form body.
         """
         read_at = self._clock()
-        pairs = chart_query(query, types)
+        pairs = chart_query({**query, **self._only.query("Patient")}, types)
         found: dict[tuple[str, str], Mapping[str, Any]] = {}
         again: set[str] = set()
         for page in self._pages("Patient", pairs, post="_id" not in query):
@@ -151,7 +154,7 @@ class Server:
                     collect(found, page)
             except FhirError:
                 cut.add(type_)
-        return Chart(tuple(found.values()), frozenset(cut), read_at)
+        return Chart(self._only.kept(found.values()), frozenset(cut), read_at)
 
     def search(self, type: str, params: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """Every resource that a search finds, page by page, each version once.
@@ -173,12 +176,18 @@ class Server:
         set lastUpdated before they commit.
         """
         moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        by_history = type in self._types_with_history()
+        # A history cannot be searched by a tag, and that of a server of everybody's has no end.
+        by_history = self._only == EVERYTHING and type in self._types_with_history()
         if by_history:
             found = self._entries(type, [("_since", moment)], path="/_history")
         else:
             found = self._entries(
-                type, [("_lastUpdated", f"ge{moment}"), ("_sort", "_lastUpdated")]
+                type,
+                [
+                    ("_lastUpdated", f"ge{moment}"),
+                    ("_sort", "_lastUpdated"),
+                    *self._only.query(type).items(),
+                ],
             )
         seen: set[tuple[str | None, str | None]] = set()
         for entry in found:

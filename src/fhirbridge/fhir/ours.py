@@ -45,6 +45,13 @@ def occasion_system(instance: str) -> str:
     return instance.join(OCCASION)
 
 
+def is_tagged(resource: Json, system: object, code: object) -> bool:
+    """Does the resource carry this tag?"""
+    meta = resource.get("meta")
+    tags = items(meta, "tag") if isinstance(meta, Mapping) else ()
+    return any((tag.get("system"), tag.get("code")) == (system, code) for tag in tags)
+
+
 def is_ours(identifier: Json, instance: str | None, ends: tuple[str, str]) -> bool:
     """Did this installation (or any of us, for None) give this identifier?"""
     system = identifier.get("system")

@@ -59,6 +59,7 @@ class Profile:
     statuses: Mapping[str, str] = field(default_factory=dict)
     drops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     subscribing: Subscribing = Subscribing()
+    shared: bool = False  # a server of everybody's, full of strangers' records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qsl
 
 from .references import TYPE
 from .told import instant
@@ -45,12 +46,14 @@ def wanted(
     signed_by: str | None = None,
     end: datetime | None = None,
     topic: str | None = None,
+    only_tagged: str | None = None,
 ) -> dict[str, Any]:
     """The Subscription to ask `server` for, so that it tells us of every change of `type_`.
 
     `signed_by`: the extension in which this make of server takes the secret to sign with.
     `end`: when the server shall drop it by itself. `topic`: the canonical address of the topic to
-    ask for instead of the type; it tells ids, and we read them. Raises ValueError for a secret
+    ask for instead of the type; it tells ids, and we read them. `only_tagged`: the tag
+    (`system|code`) without which a record is a stranger's. Raises ValueError for a secret
     with a colon, which some servers cut in two (Medplum), or for a type that is none.
     """
     if not TYPE.fullmatch(type_):
@@ -62,7 +65,7 @@ def wanted(
         "meta": {"tag": [TAG, _own_tag(instance, server, type_)]},
         "status": "requested",
         "reason": f"fhirbridge {instance}: reconcile infusion orders when a {type_} changes",
-        "criteria": f"{type_}?",
+        "criteria": f"{type_}?" + (f"_tag={only_tagged}" if only_tagged else ""),
         "channel": _channel(channel, endpoint(public_url, server, key), secret),
     }
     if topic is not None:
@@ -232,16 +235,18 @@ def sign_of(
     key: str,
     channel: str = REST_HOOK,
     topic: str | None = None,
+    only_tagged: str | None = None,
 ) -> Sign:
     """What the server's copy of our Subscription says; None: it has none.
 
-    Only channel, address and topic are compared: servers change other elements, or hide the
+    Only channel, address, topic and tag are compared: servers change other elements, or hide the
     header.
     """
     if found is None:
         return Sign.MISSING
-    there = _channel_of(found), _endpoint_of(found), _topic_of(found)
-    if there != (channel, endpoint(public_url, server, key), topic):
+    there = _channel_of(found), _endpoint_of(found), _topic_of(found), _tag_of(found)
+    tag = None if topic else only_tagged
+    if there != (channel, endpoint(public_url, server, key), topic, tag):
         return Sign.DIFFERS
     said = {
         "requested": Sign.SAYS_REQUESTED,
@@ -289,6 +294,12 @@ def _topic_of(subscription: Mapping[str, Any]) -> str | None:
     """A topic stands in `criteria` by its address, a search by a type."""
     criteria = subscription.get("criteria")
     return criteria if isinstance(criteria, str) and ":/" in criteria.split("?")[0] else None
+
+
+def _tag_of(subscription: Mapping[str, Any]) -> str | None:
+    criteria = subscription.get("criteria")
+    asked = criteria.partition("?")[2] if isinstance(criteria, str) else ""
+    return dict(parse_qsl(asked)).get("_tag")
 
 
 def _endpoint_of(subscription: Mapping[str, Any]) -> str | None:

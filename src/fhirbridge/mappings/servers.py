@@ -74,6 +74,7 @@ class ServerFile(Strict):
     software: list[str] = EMPTY
     write: Writing = Writing()
     subscriptions: Subscriptions = Subscriptions()
+    shared: bool = False
 
     def to_fhir(self, name: str) -> Profile:
         """The profile of this name."""
@@ -90,6 +91,7 @@ class ServerFile(Strict):
             statuses={str(ours): str(theirs) for ours, theirs in write.statuses.items()},
             drops={type_: tuple(names) for type_, names in write.drops.items()},
             subscribing=self.subscriptions.to_fhir(),
+            shared=self.shared,
         )
 
 
