@@ -172,8 +172,8 @@ class ServerSettings(yamlfile.Strict):
     profile: str | None = None  # mappings/servers/<profile>.yaml; None: as the server says
     subscribe: Literal["push", "websocket", "poll"] = "push"
     topics: dict[TypeName, Url] = Field(default_factory=dict)  # type -> SubscriptionTopic
-    requests_at_once: int = Field(default=8, gt=0)  # by each of our processes
-    requests_per_second: float = Field(default=0, ge=0)  # 0: as many as are needed
+    requests_at_once: int = Field(default=8, gt=0)  # by all of our processes together
+    requests_per_second: float = Field(default=0, ge=0)  # the same; 0: as many as are needed
     websocket_url: WebsocketUrl | None = None  # None: as the server or its profile says
     auth: Auth = Auth()
     tls: Tls = Tls()
@@ -223,6 +223,7 @@ class Settings(yamlfile.Strict):
     servers: dict[Name, ServerSettings] = Field(default_factory=dict)
     public_url: Url = "http://127.0.0.1:8000"
     store: str = Field(default="sqlite:///fhirbridge.db", repr=False)
+    processes: int = Field(default=1, gt=0)  # of ours that ask servers: each gets its share
     broker: str | None = Field(
         default=None, repr=False, pattern=r"^(rediss?|unix|redis\+socket)://"
     )
@@ -248,6 +249,16 @@ class Settings(yamlfile.Strict):
             raise ValueError(
                 f"one server should hold “worklist” (that is where Tasks go); there {what}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _a_share_for_each_process(self) -> Self:
+        for name, server in self.servers.items():
+            if server.requests_at_once < self.processes:
+                raise ValueError(
+                    f"servers.{name}.requests_at_once: {server.requests_at_once} cannot be shared"
+                    f" by {self.processes} processes; allow more, or run fewer"
+                )
         return self
 
 

@@ -16,10 +16,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from fhirbridge.bridge.cadence import Cadence
 from fhirbridge.bridge.gaps import Gaps
 from fhirbridge.bridge.hearing import ANYTHING
 from fhirbridge.bridge.ports import Store
+from fhirbridge.bridge.silence import Cadence
 from fhirbridge.bridge.sources import Source
 from fhirbridge.bridge.story import Link, Watcher, nobody
 from fhirbridge.fhir.errors import Conflict, FhirError, Gone, Rejected
@@ -229,7 +229,8 @@ class Supervisor:
         if state is State.GAP:
             return Sign.FILLED, row
         cadence = self._cadences.setdefault((source.name, row.type), Cadence())
-        return (Sign.QUIET if cadence.is_quiet(row.last_heard, now) else sign), row
+        last = self._store.last_news(source.name, row.type)
+        return (Sign.QUIET if cadence.is_quiet(last, now) else sign), row
 
     def _found(self, source: Source, row: SubscriptionRow) -> dict[str, Any] | None:
         """The server's copy: by its id, else (a restart, a lost store) by our tag."""

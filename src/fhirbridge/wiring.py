@@ -118,8 +118,8 @@ def source(
         clock=clock,
         transport=transport,
         tls=tls,
-        at_once=server.requests_at_once,
-        a_second=server.requests_per_second,
+        at_once=server.requests_at_once // settings.processes,
+        a_second=server.requests_per_second / settings.processes,
         only=Only(server.only_tagged),
     )
     return Source(

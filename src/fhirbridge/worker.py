@@ -21,7 +21,7 @@ from celery import Celery
 from celery.platforms import EX_OK
 from kombu.exceptions import OperationalError
 
-from fhirbridge.bridge.bridge import Bridge
+from fhirbridge.bridge.bridge import FORGET, Bridge
 from fhirbridge.settings import Settings
 from fhirbridge.store.records import StoreError
 
@@ -112,7 +112,9 @@ def run(settings: Settings, make: Callable[[], Bridge], *, concurrency: int = 2)
 
     app.task(wake, name=_TASK)
     ticker = threading.Thread(target=_ticks, args=(bridge, stop), name="ticker", daemon=True)
+    forgetter = threading.Thread(target=_forgets, args=(bridge, stop), name="forgetter")
     ticker.start()
+    forgetter.start()
     try:
         while _listen(app, concurrency) != EX_OK:
             log.warning("lost the broker; listening again in %d s", _AGAIN)
@@ -120,6 +122,7 @@ def run(settings: Settings, make: Callable[[], Bridge], *, concurrency: int = 2)
     finally:
         stop.set()
         ticker.join()
+        forgetter.join()
         bridge.close()
 
 
@@ -143,6 +146,16 @@ def _ticks(bridge: Bridge, stop: threading.Event) -> None:
         try:
             bridge.tick()
             _handful(bridge)
+        except StoreError as error:
+            log.error("%s; trying again", error)
+
+
+def _forgets(bridge: Bridge, stop: threading.Event) -> None:
+    """The journal is purged by whoever runs: there may be no web door, or it may be elsewhere."""
+    while not stop.wait(FORGET):
+        try:
+            if gone := bridge.forget(stop.is_set):
+                log.info("the journal forgot %d rows", gone)
         except StoreError as error:
             log.error("%s; trying again", error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from fhirbridge.bridge.cadence import Cadence
+from fhirbridge.bridge.silence import Cadence
 
 START = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 

@@ -44,3 +44,25 @@ def test_where_no_pause_is_said_to_be_usual_nobody_is_silent(tmp_path: Path) -> 
     estate.later(hours=100)
     assert "stale-feed" not in estate.rules()
     estate.close()
+
+
+def test_a_deletion_is_news_and_what_we_write_is_none(tmp_path: Path) -> None:
+    estate = estate_with(tmp_path, 12)
+    people(estate)
+    estate.work()
+    store = estate.bridge.store
+    began = store.last_news("payer")
+    estate.later(hours=1)
+    assert store.last_news("payer") == began
+    estate.remove("payer", "Patient/m-1")
+    assert store.last_news("payer") > began  # type: ignore[operator]
+    assert store.last_news("payer", "Coverage") is None
+    booked(estate)
+    estate.work()
+    before = store.last_news("ehr")
+    for task in estate.tasks():
+        estate.tell("ehr", task)
+    assert estate.tasks()
+    assert store.last_news("ehr") == before
+    assert store.last_news("ehr", "Task") is None
+    estate.close()

@@ -294,6 +294,35 @@ def test_who_does_not_tell_what_a_poll_finds_is_silent_until_it_is_heard(
     assert states(estate, "pharmacy") == {"active"}
 
 
+def test_who_told_without_a_version_did_tell(estate: Estate, supervisor: Supervisor) -> None:
+    """A poll sees the version first. And that a deletion is not told is no sign of deafness."""
+    active(estate, supervisor)
+    estate.put("pharmacy", dispense("d-1", mg=300), tell=False)
+    estate.put("pharmacy", dispense("d-2", mg=300), tell=False)
+    estate.bridge.sweep()
+    estate.bridge.intake.renew()
+    later(estate, supervisor, minutes=10)
+    (row,) = [
+        each for each in estate.bridge.store.subscriptions() if each.type == "MedicationDispense"
+    ]
+
+    def tell(id_: str) -> None:
+        headers, path = {"x-fhirbridge-secret": row.secret}, f"MedicationDispense/{id_}"
+        hear = estate.bridge.hear
+        hear("pharmacy", row.key, "PUT", path, headers, b"").on_disk.result(5)
+
+    estate.remove("pharmacy", "MedicationDispense/d-1", tell=False)
+    estate.put("pharmacy", dispense("d-2", mg=200), tell=False)
+    tell("d-2")
+    later(estate, supervisor, minutes=10)
+    estate.bridge.sweep()
+    assert states(estate, "pharmacy") == {"active"}
+    estate.put("pharmacy", dispense("d-2", mg=100), tell=False)  # and this was not told
+    later(estate, supervisor, minutes=10)
+    estate.bridge.sweep()
+    assert states(estate, "pharmacy") == {"active", "silent"}
+
+
 def test_a_server_that_stays_down_is_asked_less_and_less(
     estate: Estate, supervisor: Supervisor
 ) -> None:

@@ -42,6 +42,8 @@ log = logging.getLogger("fhirbridge")
 
 #: Tries after which work that fails for an unknown reason is set aside.
 ATTEMPTS = 8
+#: Seconds between purges of the journal, in each process.
+FORGET = 3600.0
 _FORBIDDEN_AGAIN = timedelta(minutes=15)
 _LONGEST_BACKOFF = timedelta(hours=1)
 

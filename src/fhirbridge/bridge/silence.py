@@ -1,12 +1,14 @@
-"""Which sources have been silent for longer than they usually are.
+"""Silence, measured by news: changes by others, however they reached us, deletions too.
 
-A server that answers may still be out of date: what feeds it may have stopped. Only the site knows
-how long a pause is usual (`silent_after_hours`); where it does not say, nobody is called silent.
-News is a version of somebody else's record that we had not seen, however it reached us.
+Silence proves nothing by itself: perhaps nobody works. Of one Subscription (`Cadence`) an unusual
+pause is a reason to poll, and what the poll finds proves. Of a whole source (`Silence`) only the
+site knows how long a pause is usual (`silent_after_hours`: what feeds a server may have stopped,
+though it answers); where it does not say, nobody is called silent. Both go by `Store.last_news`.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -15,6 +17,10 @@ from .sources import Source
 
 #: The answer serves so long: it is the same for every person.
 LASTS = timedelta(minutes=1)
+
+_REMEMBERED = 200
+_ENOUGH = 5
+_UNUSUAL = 4  # times the longest pause that it is known for
 
 
 class Silence:
@@ -41,3 +47,26 @@ class Silence:
             for name, since in heard.items()
             if since is not None and now - since > self._usual[name]
         }
+
+
+class Cadence:
+    """The pauses between the news of one type, as seen by looks at when the last came."""
+
+    def __init__(self) -> None:
+        self._pauses: deque[timedelta] = deque(maxlen=_REMEMBERED)
+        self._last: datetime | None = None
+        self._said = False
+
+    def is_quiet(self, last_news: datetime | None, now: datetime) -> bool:
+        """Nothing came for much longer than usual? Says so once for each silence."""
+        if last_news is None:
+            return False
+        if self._last is not None and last_news > self._last:
+            self._pauses.append(last_news - self._last)
+            self._said = False
+        self._last = last_news
+        known = len(self._pauses) >= _ENOUGH
+        if not known or self._said or now - last_news <= max(self._pauses) * _UNUSUAL:
+            return False
+        self._said = True
+        return True

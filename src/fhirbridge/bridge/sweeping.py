@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
+from fhirbridge.core.events import Verb
 from fhirbridge.fhir.errors import Rejected
 from fhirbridge.fhir.subscription import Sign, State, next_step
 from fhirbridge.store.records import Delivery, Heard, StoredEvent
@@ -59,7 +60,7 @@ class Sweeper:
         link = self._store.subscription(source.name, type_)
         from_, to = (link.since + GRACE, began - GRACE) if link else (began, began)
         for events in _chunks(self._events(source, type_, since)):
-            due = [each for each in events if each.last_updated and from_ < each.last_updated < to]
+            due = self._untold(source, type_, events, from_, to)
             others = [each for each in events if each not in due]
             deliveries = [self._delivery(source, some) for some in (due, others)]
             late, on_time = self._store.hear(deliveries, self._clock())
@@ -72,6 +73,28 @@ class Sweeper:
         # The server's time at which we began: its clock is known once it has answered.
         self._store.advance(source.name, type_, source.server.now() - (self._clock() - began))
         return news
+
+    def _untold(
+        self,
+        source: Source,
+        type_: str,
+        events: list[StoredEvent],
+        from_: datetime,
+        to: datetime,
+    ) -> list[StoredEvent]:
+        """Those that a notification should have told by now.
+
+        An id alone and a notification without a body say no version: they count for the changes
+        before them. A deletion proves nothing: R4 asks no server to tell of it, and few do.
+        """
+        due = {
+            each.id: each.last_updated
+            for each in events
+            if each.verb != Verb.DELETED and each.last_updated and from_ < each.last_updated < to
+        }
+        said = self._store.last_told(source.name, type_, list(due)) if due else {}
+        silent = {id_ for id_, at in due.items() if id_ not in said or said[id_] < at - OVERLAP}
+        return [each for each in events if each.id in silent]
 
     def _delivery(self, source: Source, events: list[StoredEvent]) -> Delivery:
         return Delivery(

@@ -94,6 +94,11 @@ class Store:
         Bundle that holds it); None when there is none or it was deleted."""
         return self._db.read(lambda tx: journal.latest_body(tx, source, type_, id_))
 
+    def last_told(self, source: str, type_: str, ids: Collection[str]) -> dict[str, datetime]:
+        """When the server itself last spoke of each of these records (a notification, whatever it
+        said of the version); those of which it never did are left out."""
+        return self._db.read(lambda tx: journal.last_told(tx, source, type_, ids))
+
     def subject_of(self, source: str, type_: str, id_: str) -> str | None:
         """The patient record whom earlier news of this record made due: whose it was, where it
         cannot be read any more. None when it never did."""
@@ -298,9 +303,10 @@ class Store:
         """What was missing then has been read. What is missing since stays so."""
         self._db.write(lambda tx: numbering.close(tx, gap, now))
 
-    def last_news(self, source: str) -> datetime | None:
-        """When the last change of a source reached us, by whatever way."""
-        return self._db.read(lambda tx: versions.last_news(tx, source))
+    def last_news(self, source: str, type_: str | None = None) -> datetime | None:
+        """When the last change by others reached us, of a source or a type of it, by whatever
+        way."""
+        return self._db.read(lambda tx: versions.last_news(tx, source, type_))
 
     # --- for people to look at, and to forget
 

@@ -7,7 +7,7 @@ only news raises a mark.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -21,6 +21,9 @@ from .schema import events as e
 from .schema import subscriptions as s
 from .statements import among
 from .versions import DUPLICATE, NEW, OLDER, number_of, outcomes
+
+#: The dialect of what we read by ourselves.
+POLL = "poll"
 
 
 def hear(tx: Tx, heard: Sequence[Delivery], now: datetime) -> list[Heard]:
@@ -79,6 +82,18 @@ def subject_of(tx: Tx, source: str, type_: str, id_: str) -> str | None:
         .limit(1)
     )
     return tx.conn.scalar(told)
+
+
+def last_told(tx: Tx, source: str, type_: str, ids: Collection[str]) -> dict[str, datetime]:
+    """When each of these records was last spoken of by its server itself, not found by a poll."""
+    said = (
+        sa.select(e.c.res_id, sa.func.max(e.c.at).label("at"))
+        .join(d, d.c.id == e.c.delivery)
+        .where(e.c.source == source, e.c.type == type_, e.c.res_id.in_(ids))
+        .where(d.c.dialect != POLL)
+        .group_by(e.c.res_id)
+    )
+    return {row.res_id: moment(row.at) for row in tx.all(said)}
 
 
 def recent(tx: Tx, limit: int) -> list[JournalLine]:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 #: programs cannot live with; a table or column more is a revision (`migrations`), not a version.
 VERSION = 2
 #: The newest revision of `migrations`: what the tables below are.
-REVISION = "0004"
+REVISION = "0005"
 
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER
@@ -68,6 +68,15 @@ events = Table(
     Index("ix_events_subject", "subject", "generation"),
     Index("ix_events_record", "source", "type", "res_id"),
     Index("ix_events_delivery", "delivery"),
+)
+
+Index(  # a deletion is seldom told with a version, and is news all the same
+    "ix_events_deleted",
+    events.c.source,
+    events.c.type,
+    events.c.at,
+    sqlite_where=text("verb = 'deleted'"),
+    postgresql_where=text("verb = 'deleted'"),
 )
 
 # The versions that we know of, told or written by ourselves (`own`).

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from .database import Row, Tx, constant, micros_or_none, moment_or_none, upsert
 from .records import StoredEvent
+from .schema import events as e
 from .schema import versions as v
 from .statements import among
 
@@ -45,10 +46,16 @@ class _Known:
         self.number = _max(self.number, number)
 
 
-def last_news(tx: Tx, source: str) -> datetime | None:
-    """When we first saw the latest version that somebody else made on a source."""
-    newest = sa.select(sa.func.max(v.c.seen_at)).where(v.c.source == source, v.c.own == 0)
-    return moment_or_none(tx.conn.scalar(newest))
+def last_news(tx: Tx, source: str, type_: str | None) -> datetime | None:
+    """When the last change by others reached us, of a type or of a source: a version of theirs
+    that we had not seen, or a deletion."""
+    made = sa.select(sa.func.max(v.c.seen_at)).where(v.c.source == source, v.c.own == 0)
+    gone = sa.select(sa.func.max(e.c.at)).where(
+        e.c.source == source, e.c.verb == sa.literal_column("'deleted'"), e.c.outcome == NEW
+    )
+    if type_ is not None:
+        made, gone = made.where(v.c.type == type_), gone.where(e.c.type == type_)
+    return moment_or_none(_max(tx.conn.scalar(made), tx.conn.scalar(gone)))
 
 
 def outcomes(tx: Tx, told: Sequence[StoredEvent], now: int) -> list[str]:

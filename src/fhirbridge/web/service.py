@@ -19,7 +19,7 @@ from typing import Self
 
 import uvicorn
 
-from fhirbridge.bridge.bridge import Bridge
+from fhirbridge.bridge.bridge import FORGET, Bridge
 from fhirbridge.bridge.story import Story, Watcher
 from fhirbridge.listening import Listeners
 from fhirbridge.store.records import StoreError
@@ -34,7 +34,6 @@ log = logging.getLogger("fhirbridge.web")
 #: How long a worker sleeps when nothing wakes it: news by other processes is found so late.
 _NAP = 1.0
 _TICK = 1.0
-_FORGET = 3600.0  # between purges of the journal
 #: How many of the due a worker takes at once; each is seen through before the next.
 _HANDFUL = 1
 _HAS_HUP = hasattr(signal, "SIGHUP")  # Windows has none
@@ -157,7 +156,7 @@ class Service:
             self._stop.wait(self._tick)
 
     def _forgets(self) -> None:
-        while not self._stop.wait(_FORGET):
+        while not self._stop.wait(FORGET):
             if gone := self._try(lambda: self.bridge.forget(self._stop.is_set)):
                 log.info("the journal forgot %d rows", gone)
 
