@@ -7,45 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from websockets.sync.server import ServerConnection, serve
 
 from fhirbridge.bridge.story import Decided
 from fhirbridge.fhir.websocket import Dropped, listen
 from fhirbridge.listening import Listeners
+from tests.bell import Bell
 from tests.bridge.estate import Estate, dispense, order
 
 pytestmark = pytest.mark.sockets
-
-
-class Bell:
-    """The websocket of a server, as HAPI does it: `bind` is answered with `bound`, then pings."""
-
-    def __init__(self) -> None:
-        self.bound: dict[str, ServerConnection] = {}
-        self._server = serve(self._serve, "127.0.0.1", 0)
-        self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}/websocket"
-        self._thread = threading.Thread(target=self._server.serve_forever)
-
-    def __enter__(self) -> Bell:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-
-    def ping(self, id_: str) -> None:
-        self.bound[id_].send(f"ping {id_}")
-
-    def hang_up(self) -> None:
-        for each in list(self.bound.values()):
-            each.close()
-
-    def _serve(self, socket: ServerConnection) -> None:
-        for said in socket:
-            id_ = str(said).removeprefix("bind ")
-            self.bound[id_] = socket
-            socket.send(f"bound {id_}")
 
 
 @pytest.fixture

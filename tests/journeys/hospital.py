@@ -155,11 +155,17 @@ def shifted_clock() -> Callable[[], datetime]:
 
 @contextmanager
 def hospital(
-    folder: Path, *, workers: int = 2, wake: Callable[[], None] | None = None, **config: Any
+    folder: Path,
+    *,
+    workers: int = 2,
+    wake: Callable[[], None] | None = None,
+    more: Callable[[str, Sandbox | Hapi], Json] = lambda _name, _server: {},
+    **config: Any,
 ) -> Iterator[Hospital]:
     """Three servers and a bridge that holds active Subscriptions on all of them.
 
-    With `workers=0` somebody else has to work; `wake` tells him.
+    With `workers=0` somebody else has to work; `wake` tells him. `more`: further settings of
+    each server.
     """
     clock = shifted_clock()
     unique = f"t{uuid.uuid4().hex[:10]}"
@@ -177,7 +183,7 @@ def hospital(
             "timezone": "America/New_York",
             "identity": [MRN],
             "servers": {
-                name: {"base_url": each.base_url, "holds": HOLDS[name]}
+                name: {"base_url": each.base_url, "holds": HOLDS[name], **more(name, each)}
                 for name, each in servers.items()
             },
             "store": f"sqlite:///{folder}/bridge.db",
