@@ -49,6 +49,18 @@ def test_a_file_becomes_settings(tmp_path: Path) -> None:
     assert settings.servers["payer"].subscribe == "push"
 
 
+def test_a_management_token_is_long_and_an_empty_variable_gives_none(tmp_path: Path) -> None:
+    name = "FHIRBRIDGE_MANAGEMENT_TOKEN"
+    assert read(None, {name: ""}).management_token is None
+    secret = tmp_path / "management"
+    secret.write_text("0123456789abcdef\n")
+    token = read(None, {f"{name}_FILE": str(secret)}).management_token
+    assert token
+    assert token.get_secret_value() == "0123456789abcdef"
+    with pytest.raises(Misconfigured, match="16 characters or more"):
+        read(None, {name: "short"})
+
+
 def test_nothing_at_all_is_a_configuration_without_servers() -> None:
     settings = read(None, {})
     assert settings == Settings()

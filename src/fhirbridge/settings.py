@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ _OTHERS = re.compile(r"FHIRBRIDGE_(CONFIG|DEBUG|TEST_.*)")
 
 Mode = Literal["off", "shadow", "on"]
 Supply = Literal["white-bag", "brown-bag", "home", "buy-and-bill"]
+_SHORTEST_TOKEN = 16
 Roles = Literal[
     "prescriber", "infusion-center", "pharmacy", "payer", "coordinator", "patient", "operations"
 ]
@@ -101,6 +103,22 @@ Secret = Annotated[
 ]
 Tag = Annotated[str, Field(pattern=r"^[^|\s]+\|[^|\s]+$")]
 TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]  # a FHIR resource type
+
+
+def _not_empty(value: object) -> object:
+    """A variable that was left empty (in a Compose file, say) gives nothing, and opens nothing."""
+    return None if value == "" else value
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _SHORTEST_TOKEN:
+        raise ValueError(
+            f"should have {_SHORTEST_TOKEN} characters or more: `openssl rand -hex 32` makes one"
+        )
+    return secret
+
+
+Token = Annotated[Secret, AfterValidator(_long_enough)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
 
@@ -228,6 +246,11 @@ class Settings(yamlfile.Strict):
         default=None, repr=False, pattern=r"^(rediss?|unix|redis\+socket)://"
     )
     worklist_token: Secret | None = None  # who sends it may read our own worklist at /fhir
+    # Who sends it may see the console and the metrics from elsewhere, or behind a proxy.
+    management_token: Annotated[Token | None, BeforeValidator(_not_empty)] = None
+    management: Literal["closed", "open"] = "closed"  # open: anybody who reaches us may see them
+    # Whose X-Forwarded-For is believed when wrong tries are counted: addresses or networks.
+    trusted_proxies: Words = ("127.0.0.1", "::1")
     mappings: Words = ()
     keys: str = "fhirbridge-keys.json"  # with which smart_backend signs: `fhirbridge keys new`
     sweep_seconds: int = Field(default=900, gt=0)  # how often a server is polled that pushes
@@ -295,8 +318,18 @@ def debugging(environ: Mapping[str, str] = os.environ) -> bool:
 
 def is_loopback(url: str) -> bool:
     """Does an address name only the machine that asks?"""
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    try:
+        return is_this_machine(urlsplit(url).hostname or "")
+    except ValueError:  # no address at all
+        return False
+
+
+def is_this_machine(host: str) -> bool:
+    """The same of a host alone: a name, or an IP address."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # another name
+        return False
 
 
 def read(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

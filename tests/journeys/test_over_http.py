@@ -81,6 +81,12 @@ def test_a_new_process_finds_its_subscriptions_again(estate: Hospital) -> None:
 def test_the_pages_answer(estate: Hospital) -> None:
     for path in ("/", "/healthz", "/readyz", "/metrics"):
         assert httpx.get(estate.service.url + path).status_code == 200
+    proxied = {"X-Forwarded-For": "198.51.100.7"}
+    answers = {
+        path: httpx.get(estate.service.url + path, headers=proxied).status_code
+        for path in ("/", "/metrics", "/healthz")
+    }
+    assert answers == {"/": 403, "/metrics": 403, "/healthz": 200}
 
 
 def heard(estate: Hospital, type_: str, id_: str) -> bool:

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from fhirbridge.cli.doctor import State, site
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.keys import Keyring
 from fhirbridge.sandbox import Sandbox
+from fhirbridge.settings import Settings
 from tests.contract.sekmet import sekmet_server
 from tests.operate.fakes import STATEMENT, certificate, fake
 from tests.servers import hapi_server, postgres_server, redis_server
@@ -130,6 +132,27 @@ def test_a_proxy_that_leads_elsewhere(doctor: Doctor) -> None:
         said = failing(doctor(f"{url}/fhir", server={"subscribe": "push"}, public_url=url))
         assert "somebody else answers" in said
         assert "let the proxy pass /notify/" in said
+
+
+def test_who_sees_the_console_and_the_metrics(
+    doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, public = "0123456789abcdef", "http://fhirbridge.invalid"
+    url = "http://127.0.0.1:9/fhir"
+    assert "set management_token to see them" in noted(doctor(url, public_url=public))
+    said = noted(doctor(url, public_url=public, management="open"))
+    assert f"whoever reaches {public} sees the console" in said
+    said = noted(doctor(url, public_url=public, management_token=token))
+    assert "management: console and metrics want the management_token" in said
+    assert token not in said
+    for status in (401, 403):  # what runs there has another token, or none
+        with fake({"*": (status, None)}) as service:
+            said = failing(doctor(url, public_url=service, management_token=token))
+            assert "does not take our management_token; start `fhirbridge serve` again" in said
+    monkeypatch.setattr(site, "answered", lambda *_: (200, "fhirbridge_due 0.0"))
+    (sign,) = site.management_signs(Settings(public_url=public))
+    assert sign.state is State.FAILS
+    assert "answers without a token" in sign.says
 
 
 def test_localhost_does_not_lead_here_from_elsewhere(doctor: Doctor) -> None:

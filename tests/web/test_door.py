@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from fhirbridge.web.metrics import Metrics
 from fhirbridge.web.notify import LARGEST
 from tests.bridge.estate import Estate, dispense, order
 
+HERE = "http://127.0.0.1:8000"
 HOOK = "/notify/ehr/key-ehr-MedicationRequest"
 SECRET = {"X-Fhirbridge-Secret": "s3cret"}
 
@@ -30,11 +32,13 @@ class Caller:
 
     def __init__(self, made: ASGIApp) -> None:
         self.app = made
-        self._transport = httpx.ASGITransport(made)
 
-    def __call__(self, method: str, path: str, **more: Any) -> httpx.Response:
+    def __call__(
+        self, method: str, path: str, *, caller: str = "127.0.0.1", **more: Any
+    ) -> httpx.Response:
         async def call() -> httpx.Response:
-            async with httpx.AsyncClient(transport=self._transport, base_url="http://x") as client:
+            transport = httpx.ASGITransport(self.app, client=(caller, 4711))
+            async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
                 return await client.request(method, path, **more)
 
         return asyncio.run(call())
@@ -82,6 +86,79 @@ def test_a_stranger_gets_401(estate: Estate, door: Caller, path: str) -> None:
     assert door("POST", path, headers={"X-Fhirbridge-Secret": "wrong"}).status_code == 401
     assert door("POST", path).status_code == 401
     assert estate.bridge.store.recent(1) == before
+
+
+def test_who_guesses_is_slowed_down_and_a_right_sender_is_heard_meanwhile(
+    estate: Estate, door: Caller
+) -> None:
+    wrong = {"X-Fhirbridge-Secret": "wrong"}
+    answers = [door("POST", HOOK, headers=wrong) for _ in range(60)]
+    assert [answer.status_code for answer in answers[:30]] == [401] * 30
+    assert answers[-1].status_code == 429
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+    # From the same address, and from elsewhere: the secret is right, so it is taken.
+    assert door("POST", HOOK, headers=SECRET).status_code == 200
+    assert door("POST", HOOK, headers=SECRET, caller="198.51.100.7").status_code == 200
+    # A distributed guesser does not get more tries at one Subscription.
+    assert door("POST", HOOK, headers=wrong, caller="198.51.100.8").status_code == 429
+    estate.clock.now += timedelta(minutes=2)
+    assert door("POST", HOOK, headers=wrong).status_code == 401
+    assert 'fhirbridge_refusals_total{status="429"}' in door("GET", "/metrics").text
+
+
+def test_a_quite_new_subscription_is_not_called_a_stranger(estate: Estate, door: Caller) -> None:
+    """Another process made it while strangers keep us from looking into the store: come again."""
+    for n in range(60):  # each from its own address, so that no address is slowed down
+        door("POST", f"/notify/ehr/guess-{n}", caller=f"198.51.100.{n}")
+    row = estate.bridge.store.subscription("ehr", "Task")
+    assert row
+    estate.bridge.store.save_subscription(replace(row, key="quite-new"))
+    answer = door("POST", "/notify/ehr/quite-new", headers=SECRET)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    estate.clock.now += timedelta(seconds=1)
+    assert door("POST", "/notify/ehr/quite-new", headers=SECRET).status_code == 200
+
+
+def test_a_stranger_is_refused_before_the_body_is_read(door: Caller) -> None:
+    async def never() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was asked for")
+        yield b""
+
+    assert door("POST", "/notify/ehr/unknown", content=never()).status_code == 401
+    wrong = {"X-Fhirbridge-Secret": "wrong"}
+    assert door("POST", HOOK, content=never(), headers=wrong).status_code == 401
+
+
+def test_a_sender_that_runs_wild_leaves_room_for_the_others(
+    door: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fhirbridge.web.notify.OF_ONE", 2)
+    monkeypatch.setattr("fhirbridge.web.notify.AT_ONCE", 3)
+
+    async def together() -> list[int]:
+        done = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            await done.wait()
+            yield b"{}"
+
+        transport = httpx.ASGITransport(door.app)
+        async with httpx.AsyncClient(transport=transport, base_url=HERE) as client:
+            other = HOOK.replace("MedicationRequest", "Task")
+            slow_ones = [
+                asyncio.create_task(client.post(path, content=slow(), headers=SECRET))
+                for path in (HOOK, HOOK, other)
+            ]
+            await asyncio.sleep(0)
+            while len([1 for task in slow_ones if not task.done()]) < 3:
+                await asyncio.sleep(0)
+            quick = [await client.post(path, headers=SECRET) for path in (HOOK, other)]
+            done.set()
+            ended = await asyncio.gather(*slow_ones)
+            again = await client.post(HOOK, headers=SECRET)
+            return [each.status_code for each in (*quick, *ended, again)]
+
+    assert asyncio.run(together()) == [429, 429, 200, 200, 200, 200]
 
 
 def test_too_much_is_refused(door: Caller) -> None:

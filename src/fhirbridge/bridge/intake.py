@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from hmac import compare_digest
 from typing import Protocol
 
@@ -22,20 +22,33 @@ from fhirbridge.fhir import notify
 from fhirbridge.fhir.signature import is_signed, signature_of
 from fhirbridge.fhir.subscription import SECRET_HEADER
 from fhirbridge.fhir.told import Told
+from fhirbridge.limits import Limit
 from fhirbridge.store.group import GroupCommit
 from fhirbridge.store.records import Delivery, Heard, Numbered, SubscriptionRow
 
 from .hearing import Concerns, anything
 from .sources import Source
 
-#: Unknown keys make us look into the store again, but not more often than this.
-_RELOAD = timedelta(seconds=1)
+#: Unknown keys and secrets make us look into the store again: so often at once, and a second.
+_LOOKS, _LOOKS_A_SECOND = 50, 10.0
 _LONGEST_TYPE = 100
 _SECRET_HEADER = SECRET_HEADER.lower()
+_NO_SUCH_ADDRESS = "no Subscription of ours has this address"
 
 
 class Refused(Exception):
-    """The sender does not know the key and the secret of a Subscription of ours: 401."""
+    """The sender does not know the key and the secret of a Subscription of ours: 401.
+
+    `key`: of the Subscription whose secret was wrong; empty when there is none at this address.
+    """
+
+    def __init__(self, message: str, key: str = "") -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class Unsure(Exception):
+    """So many strangers call that we cannot look whether this one is known: 429, come again."""
 
 
 class Keeps(Protocol):
@@ -67,19 +80,31 @@ class Intake:
         self._sources, self._store, self._concerns = sources, store, concerns
         self._clock, self._told = clock, told
         self._group = GroupCommit(store, clock)
-        self._links: Mapping[str, SubscriptionRow] = {}
-        self._loaded: datetime | None = None
+        self._links: Mapping[str, SubscriptionRow] | None = None  # None: to be read again
+        self._looks = Limit(burst=_LOOKS, a_second=_LOOKS_A_SECOND, clock=clock)
 
     def close(self) -> None:
         """Commit what was taken; take nothing more."""
         self._group.close()
+
+    def expects(self, server: str, key: str, headers: Mapping[str, str]) -> None:
+        """Is this a sender of ours, as far as can be said before the body is there?
+
+        Raises `Refused` or `Unsure`. A signature can be checked only by the body: `hear` does.
+        """
+        if signature_of(headers) is None:
+            self._admitted(server, key, headers, b"")
+        elif self._link(server, key) is None:
+            self._look()
+            if self._link(server, key) is None:
+                raise Refused(_NO_SUCH_ADDRESS)
 
     def hear(
         self, server: str, key: str, method: str, path: str, headers: Mapping[str, str], body: bytes
     ) -> Kept:
         """One delivery to `/notify/{server}/{key}/{path}`. Header names in lower case.
 
-        Raises `Refused` (401, nothing was kept) or `Unwritable` (503, come again).
+        Raises `Refused` (401, nothing was kept), `Unsure` (429) or `Unwritable` (503): come again.
         """
         link = self._admitted(server, key, headers, body)
         heard = self._understood(link, method, path, headers, body)
@@ -156,29 +181,35 @@ class Intake:
         self, server: str, key: str, headers: Mapping[str, str], body: bytes
     ) -> SubscriptionRow:
         """The Subscription with this key, if the sender knows its secret; else Refused."""
-        if self._loaded is None:
-            self._reload()
-        link = self._links.get(key)
-        known = link is not None and _knows(link, headers, body)
-        if not known:
-            self._reload()  # another process may have made it, or changed its secret
-            link = self._links.get(key)
-            known = link is not None and _knows(link, headers, body)
-        if link is None or link.source != server or server not in self._sources:
-            raise Refused("no Subscription of ours has this address")
-        if not known:
-            raise Refused("the secret is not the one of the Subscription")
+        link = self._link(server, key)
+        if link is None or not _knows(link, headers, body):
+            self._look()  # another process may have made it, or changed its secret
+            link = self._link(server, key)
+        if link is None:
+            raise Refused(_NO_SUCH_ADDRESS)
+        if not _knows(link, headers, body):
+            raise Refused("the secret is not the one of the Subscription", key)
         return link
 
-    def _reload(self) -> None:
-        now = self._clock()
-        if self._loaded is None or not timedelta(0) <= now - self._loaded < _RELOAD:
-            self._loaded = now
-            self._links = {link.key: link for link in self._store.subscriptions()}
+    def _link(self, server: str, key: str) -> SubscriptionRow | None:
+        if self._links is None:
+            self._load()
+        link = (self._links or {}).get(key)
+        return link if link and link.source == server and server in self._sources else None
+
+    def _look(self) -> None:
+        """Read our Subscriptions again, for a stranger. Raises `Unsure` if that was done too often:
+        a sender whose key is quite new must not be told that it is wrong."""
+        if self._looks.take():
+            raise Unsure
+        self._load()
+
+    def _load(self) -> None:
+        self._links = {link.key: link for link in self._store.subscriptions()}
 
     def renew(self) -> None:
         """A Subscription was made or changed in this process: know it at once."""
-        self._loaded = None
+        self._links = None
 
 
 def _numbered(link: SubscriptionRow, heard: notify.Heard) -> Numbered | None:

@@ -65,6 +65,7 @@ def serve(
     SIGHUP reads the configuration again; a mistake in it is logged, and the old one stays.
     """
     from fhirbridge import logs, wiring
+    from fhirbridge.web.gate import Management
     from fhirbridge.web.service import Service, bound
 
     logs.set_up()
@@ -82,6 +83,8 @@ def serve(
                 supervise=partial(_supervised, found, made),
                 wake=wake,
                 jwks=partial(_published, found),
+                management=Management.of(found, at),
+                trusted_proxies=found.trusted_proxies,
             ) as service:
                 warn(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
                 say_if_silent(found)

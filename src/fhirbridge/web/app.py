@@ -16,13 +16,15 @@ from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.store.records import StoreError
 
 from . import metrics, notify, worklist
+from .callers import Guesses
 from .console import Console
+from .gate import Gate, Management
 
 _NO_SCRIPTS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
     "X-Content-Type-Options": "nosniff",
 }
-
+_HERE_ONLY = Management()
 
 Jwks = Callable[[], dict[str, Any]]
 
@@ -32,10 +34,17 @@ def no_keys() -> dict[str, Any]:
     return {"keys": []}
 
 
-def app(bridge: Bridge, meter: metrics.Metrics, console: Console, jwks: Jwks = no_keys) -> ASGIApp:
+def app(
+    bridge: Bridge,
+    meter: metrics.Metrics,
+    console: Console,
+    jwks: Jwks = no_keys,
+    management: Management = _HERE_ONLY,
+) -> ASGIApp:
     """The web door of one bridge. `jwks`: our public keys, as they are now."""
+    guesses = Guesses(bridge.clock)
     made = FastAPI(title="fhirbridge", openapi_url=None)
-    made.router.routes.extend(worklist.routes(bridge))
+    made.router.routes.extend(worklist.routes(bridge, guesses))
 
     @made.get("/healthz", response_class=PlainTextResponse)
     async def alive() -> str:
@@ -64,4 +73,5 @@ def app(bridge: Bridge, meter: metrics.Metrics, console: Console, jwks: Jwks = n
     def shown() -> HTMLResponse:
         return HTMLResponse(console.page(), headers=_NO_SCRIPTS)
 
-    return notify.NotifyDoor(bridge, made)
+    gate = Gate(made, management, guesses)
+    return notify.NotifyDoor(bridge, gate, guesses, meter.refused)

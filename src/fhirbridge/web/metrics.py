@@ -28,6 +28,12 @@ class Metrics:
             ["source", "dialect", "outcome"],
             registry=registry,
         )
+        self._refusals = Counter(
+            "fhirbridge_refusals",
+            "Deliveries not kept, by the answer",
+            ["status"],
+            registry=registry,
+        )
         self._decisions = Counter(
             "fhirbridge_decisions", "Persons read and judged", ["watched"], registry=registry
         )
@@ -96,6 +102,10 @@ class Metrics:
                     self._written.labels(each.type, each.action).inc()
             case Failed():
                 self._failed.labels(story.error, "yes" if story.parked else "no").inc()
+
+    def refused(self, status: int) -> None:
+        """Count a delivery that was not kept; `status` is what it was answered."""
+        self._refusals.labels(str(status)).inc()
 
     def text(self) -> bytes:
         """Everything, for a scrape."""

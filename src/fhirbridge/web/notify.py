@@ -4,37 +4,52 @@
 |---|---|
 | as the dialect wants (200) | the delivery is on disk |
 | 401 | no Subscription of ours has this address and secret; nothing is kept |
+| 429, Retry-After | a stranger tried too often, or too many deliveries are in hand (`AT_ONCE`) |
 | 413 | more than `LARGEST` bytes; `fhir.payload` bounds them once unpacked |
 | 503, Retry-After | it cannot be kept now; the sender comes again |
 
 Plain ASGI, in front of the application: on this path every microsecond is multiplied by all
 changes of all servers, and there is nothing for a framework to validate.
+
+A stranger is refused before the body is read, and only what is wrong counts against an address or
+a Subscription: however others guess, a sender who knows its secret is heard.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhirbridge.bridge.bridge import Bridge
-from fhirbridge.bridge.intake import Refused
+from fhirbridge.bridge.intake import Refused, Unsure
 from fhirbridge.logs import named
 from fhirbridge.store.records import StoreError
+
+from .callers import Guesses, headers_of
 
 log = logging.getLogger("fhirbridge.web")
 
 LARGEST = 5 * 2**20
+#: Deliveries that may be in hand at once, and how many of them may be of one Subscription: a
+#: sender that runs wild must leave room for the others.
+AT_ONCE, OF_ONE = 1024, 256
 _METHODS = ("PUT", "POST", "DELETE")
 _PLAIN = "text/plain; charset=utf-8"
 
 
 class TooLarge(Exception):
     """More than `LARGEST` bytes."""
+
+
+class Crowded(Exception):
+    """More deliveries are in hand than we take at once."""
 
 
 class HungUp(Exception):
@@ -56,11 +71,17 @@ _NOBODY = _Answer(400, b"", None)
 
 
 class NotifyDoor:
-    """The ASGI application: takes what is for `/notify/…`, hands on the rest."""
+    """The ASGI application: takes what is for `/notify/…`, hands on the rest.
 
-    def __init__(self, bridge: Bridge, rest: ASGIApp) -> None:
-        self._bridge, self._rest = bridge, rest
-        self._bell = _Bell()
+    `refused` is told the status of each delivery that was not kept.
+    """
+
+    def __init__(
+        self, bridge: Bridge, rest: ASGIApp, guesses: Guesses, refused: Callable[[int], None]
+    ) -> None:
+        self._bridge, self._rest, self._guesses = bridge, rest, guesses
+        self._refused = refused
+        self._bell, self._room = _Bell(), _Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         where: list[str] = scope["path"].split("/", 4) if scope["type"] == "http" else []
@@ -69,21 +90,26 @@ class NotifyDoor:
         elif scope["method"] not in _METHODS:
             await _send(_NOT_ALLOWED, send)
         else:
-            await _send(await self._heard(scope, receive, *where[2:]), send)
+            answer = await self._heard(scope, receive, *where[2:])
+            if answer.status >= 400:
+                self._refused(answer.status)
+            await _send(answer, send)
 
     async def _heard(
         self, scope: Scope, receive: Receive, server: str, key: str, below: str = ""
     ) -> _Answer:
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in scope["headers"]
-        }
+        headers = headers_of(scope)
         try:
-            body = await _body(headers.get("content-length", ""), receive)
-            kept = self._bridge.hear(server, key, scope["method"], below, headers, body)
-            await self._bell.ended(kept.on_disk)
-        except Refused:
-            return _STRANGER
+            self._bridge.intake.expects(server, key, headers)
+            with self._room.place(key):
+                body = await _body(headers.get("content-length", ""), receive)
+                kept = self._bridge.hear(server, key, scope["method"], below, headers, body)
+                await self._bell.ended(kept.on_disk)
+        except Refused as refused:
+            wait = self._guesses.wrong(scope, refused.key)
+            return _later(wait) if wait else _STRANGER
+        except (Unsure, Crowded):
+            return _later(1)
         except TooLarge:
             return _TOO_LARGE
         except HungUp:
@@ -95,6 +121,26 @@ class NotifyDoor:
             log.error("a delivery of %s met a defect: %s", server, named(error))
             return _NOT_NOW
         return _Answer(kept.answer.status, kept.answer.body, kept.answer.content_type)
+
+
+class _Room:
+    """Counts what is in hand. Only the event loop asks."""
+
+    def __init__(self) -> None:
+        self._all, self._of = 0, Counter[str]()
+
+    @contextmanager
+    def place(self, key: str) -> Iterator[None]:
+        """Room for one delivery of a Subscription. Raises `Crowded`."""
+        if self._all >= AT_ONCE or self._of[key] >= OF_ONE:
+            raise Crowded
+        self._all += 1
+        self._of[key] += 1
+        try:
+            yield
+        finally:
+            self._all -= 1
+            self._of[key] -= 1
 
 
 class _Bell:
@@ -128,6 +174,13 @@ class _Bell:
             waiter = self._ended.popleft()
             if not waiter.done():
                 waiter.set_result(None)
+
+
+def _later(seconds: int) -> _Answer:
+    """Too much of it: come again."""
+    return _Answer(
+        429, b"too many at once, come again\n", more=((b"retry-after", b"%d" % seconds),)
+    )
 
 
 async def _body(length: str, receive: Receive) -> bytes:

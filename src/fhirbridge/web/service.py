@@ -13,7 +13,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +27,7 @@ from fhirbridge.supervisor import Supervisor
 
 from .app import Jwks, app, no_keys
 from .console import Console
+from .gate import Management
 from .metrics import Metrics
 
 log = logging.getLogger("fhirbridge.web")
@@ -36,6 +37,7 @@ _NAP = 1.0
 _TICK = 1.0
 #: How many of the due a worker takes at once; each is seen through before the next.
 _HANDFUL = 1
+_HERE_ONLY = Management()
 _HAS_HUP = hasattr(signal, "SIGHUP")  # Windows has none
 
 
@@ -44,9 +46,10 @@ class Service:
 
     `port=0` takes a free one. `supervise` makes the supervisor that keeps our Subscriptions
     alive, given the address at which we listen; None leaves them be. `wake` also wakes workers
-    elsewhere. `jwks`: our public keys. `listening` is a socket of `bound` that outlives this
-    service, so that callers wait at it while another takes over. `tick`: seconds between looks
-    at timers and Subscriptions.
+    elsewhere. `jwks`: our public keys. `management`: who sees console and metrics;
+    `trusted_proxies`: whose X-Forwarded-For is believed. `listening` is a socket of `bound` that
+    outlives this service, so that callers wait at it while another takes over. `tick`: seconds
+    between looks at timers and Subscriptions.
     """
 
     def __init__(
@@ -60,6 +63,8 @@ class Service:
         tick: float = _TICK,
         wake: Callable[[], None] | None = None,
         jwks: Jwks = no_keys,
+        management: Management = _HERE_ONLY,
+        trusted_proxies: Sequence[str] = (),
         listening: socket.socket | None = None,
     ) -> None:
         self.bridge, self._tick = bridge, tick
@@ -74,10 +79,11 @@ class Service:
         self._raised = 0
         bridge.wake = _both(self._wake, wake)
         config = uvicorn.Config(
-            app(bridge, meter, console, jwks),
+            app(bridge, meter, console, jwks, management),
             log_config=None,
             access_log=False,  # it would print the keys of our endpoints
             server_header=False,
+            forwarded_allow_ips=list(trusted_proxies),
             timeout_graceful_shutdown=5,
         )
         self._server = uvicorn.Server(config)

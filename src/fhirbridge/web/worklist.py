@@ -7,7 +7,8 @@
 | `/fhir/Task/{id}` | one of them |
 
 Read only. It holds what is said about patients, so it asks for `Authorization: Bearer` with the
-configured `worklist_token`; without one configured, nothing is served.
+configured `worklist_token`; without one configured, nothing is served. Too many wrong tokens from
+one address are answered 429.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.matching import BadSearch
 from fhirbridge.fhir.parameters import PARAMETERS
 
+from .callers import Guesses
+
 _PAGE, _LONGEST = 50, 500
 _OURS = frozenset({"_count", "_offset", "_format"})
 
 
-def routes(bridge: Bridge) -> list[Route]:
+def routes(bridge: Bridge, guesses: Guesses) -> list[Route]:
     """The routes of our own worklist."""
-    served = _Served(bridge)
+    served = _Served(bridge, guesses)
     return [
         Route("/fhir/metadata", served.metadata),
         Route("/fhir/{type}", served.search),
@@ -40,8 +43,8 @@ def routes(bridge: Bridge) -> list[Route]:
 
 
 class _Served:
-    def __init__(self, bridge: Bridge) -> None:
-        self._bridge = bridge
+    def __init__(self, bridge: Bridge, guesses: Guesses) -> None:
+        self._bridge, self._guesses = bridge, guesses
 
     def metadata(self, _: Request) -> Response:
         types: list[dict[str, Any]] = [
@@ -114,6 +117,9 @@ class _Served:
             return _answer(404, _outcome("not-supported", why))
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not self._bridge.own.opens(token.strip()):
+            if token and (wait := self._guesses.wrong(request.scope)):
+                why = "too many wrong tokens from this address: come again later"
+                return _answer(429, _outcome("throttled", why), {"Retry-After": str(wait)})
             why = "send Authorization: Bearer with the configured worklist_token"
             return _answer(401, _outcome("login", why), {"WWW-Authenticate": "Bearer"})
         if request.path_params["type"] not in TYPES:

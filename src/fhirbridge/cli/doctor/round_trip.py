@@ -66,11 +66,14 @@ def round_trips(
         bridge = wiring.wire(found)
         stack.callback(wiring.unwire, bridge)
         if health(found.public_url) is None:
+            from fhirbridge.web.gate import Management
             from fhirbridge.web.service import Service
 
             try:
                 host, port = listens_at(found.public_url)
-                door = Service(bridge, host=host, port=port, workers=0)
+                door = Service(
+                    bridge, host=host, port=port, workers=0, management=Management.of(found, host)
+                )
             except OSError as error:
                 yield fails("round trip", str(error), "end what listens there")
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -39,6 +39,7 @@ def site_signs(found: Settings) -> Iterator[Sign]:
     yield from _store(found)
     yield from _broker(found)
     yield from _public_url(found)
+    yield from management_signs(found)
     yield from _traps(found)
     yield from _keys(found)
     yield from _identity(found)
@@ -129,13 +130,59 @@ def _answering(found: Settings) -> Sign:
             )
 
 
+def management_signs(found: Settings) -> Iterator[Sign]:
+    """Who sees the console and the metrics? Asked without a token, as a stranger would."""
+    public, token = not is_loopback(found.public_url), found.management_token
+    if found.management == "open":
+        if public:
+            yield note(
+                "management",
+                f"whoever reaches {found.public_url} sees the console and the metrics",
+                "leave `management` out and set management_token, or let the proxy pass only"
+                " /notify/, /healthz and /.well-known/jwks.json",
+            )
+        return
+    stranger = answered(found.public_url, "/metrics")
+    if public and stranger and stranger[0] == 200:
+        yield fails(
+            "management",
+            f"{found.public_url}/metrics answers without a token: what listens there has another"
+            " configuration, or a proxy adds the token",
+            "start `fhirbridge serve` with this configuration, and mend the proxy",
+        )
+    elif token is None and public:
+        yield note(
+            "management",
+            "console and metrics are closed: others reach us, and there is no management_token",
+            "set management_token to see them (`openssl rand -hex 32` makes one)",
+        )
+    elif token is not None:
+        bearer = {"Authorization": f"Bearer {token.get_secret_value()}"}
+        manager = answered(found.public_url, "/metrics", bearer)
+        if manager and manager[0] in (401, 403):
+            yield fails(
+                "management",
+                f"{found.public_url}/metrics does not take our management_token",
+                "start `fhirbridge serve` again: it has another token, or none",
+            )
+        else:
+            yield ok("management", "console and metrics want the management_token")
+
+
 def health(url: str) -> tuple[int, str] | None:
     """What `/healthz` below an address answers; None: nothing answers."""
+    return answered(url, "/healthz")
+
+
+def answered(
+    url: str, path: str, headers: Mapping[str, str] | None = None
+) -> tuple[int, str] | None:
+    """Status and beginning of what a path below an address answers; None: nothing answers."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     wire = kind(parts.netloc, timeout=3)
     try:
-        wire.request("GET", f"{parts.path.rstrip('/')}/healthz")
+        wire.request("GET", f"{parts.path.rstrip('/')}{path}", headers=dict(headers or {}))
         answer = wire.getresponse()
         return answer.status, answer.read(100).decode(errors="replace").strip()
     except (OSError, http.client.HTTPException):
