@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+
+import httpx
+import pytest
 
 from fhirbridge import yamlfile
 from fhirbridge.bridge.story import Failed
 from fhirbridge.store import Numbered, Store, SubscriptionRow
 from fhirbridge.web.metrics import Metrics
+from tests.bridge.estate import Answer, Estate, order, visit
 from tests.store.support import START, at, delivery, names, news
 
 ALERTS = Path(__file__).parents[2] / "docs" / "alerts.yaml"
@@ -42,19 +48,168 @@ def test_a_subscription_shows_one_state_and_how_long_it_is_silent(tmp_path: Path
     store.close()
 
 
+def test_lag_is_told_of_each_configured_source(estate: Estate) -> None:
+    bridge = estate.bridge
+    meter = Metrics(bridge.store, estate.clock, bridge.sources.values())
+    bridge.watcher = meter
+    bridge.store.advance("gone", "Task", START)  # a server that is no longer configured
+    assert 'fhirbridge_lag_seconds{source="ehr"} +Inf' in text(meter)
+    estate.put("ehr", order())
+    bridge.start()
+    estate.work()
+    estate.clock.now += timedelta(minutes=10)
+    shown = values(meter)
+    assert 600 <= shown['fhirbridge_lag_seconds{source="ehr"}'] < 605
+    assert 600 <= shown['fhirbridge_newest_change_seconds{source="ehr"}'] < 605
+    assert not [name for name in shown if "gone" in name]
+    heard = 'fhirbridge_heard_after_seconds_count{dialect="rest-hook",source="ehr"}'
+    assert shown[heard] == 1
+    # A notification that comes late is seen to be late, a doubled one is not counted.
+    late = estate.put("ehr", visit(), tell=False)
+    estate.clock.now += timedelta(seconds=20)
+    estate.tell("ehr", late)
+    estate.tell("ehr", late)
+    shown = values(meter)
+    assert shown[heard] == 2
+    assert 20 <= shown[heard.replace("_count", "_sum")] < 21
+
+
+def test_decisions_conflicts_and_requests_are_counted(estate: Estate) -> None:
+    bridge = estate.bridge
+    meter = Metrics(bridge.store, estate.clock, bridge.sources.values())
+    bridge.watcher = meter
+    estate.put("ehr", order())
+    estate.clock.now += timedelta(seconds=40)
+    busy = iter([409])
+
+    def around(request: httpx.Request, go: Answer) -> httpx.Response:
+        status = next(busy, None) if str(request.url).rstrip("/").endswith("/fhir") else None
+        return httpx.Response(status) if status else go(request)
+
+    estate.servers["ehr"].around = around
+    assert values(meter)["fhirbridge_oldest_due_seconds"] >= 40
+    estate.work()
+    shown = values(meter)
+    assert shown["fhirbridge_conflicts_total"] == 1
+    assert shown['fhirbridge_decisions_total{watched="yes"}'] == 2
+    assert shown["fhirbridge_decided_after_seconds_sum"] >= 80
+    assert shown["fhirbridge_requests_per_read_count"] == 2
+    assert any(name.startswith("fhirbridge_findings_total{rule=") for name in shown)
+    assert shown["fhirbridge_due"] == 0
+
+
+#: What docs and the dashboards of sites may rely on (issue: metrics).
+PROMISED = """
+    deliveries_total refusals_total heard_after_seconds lag_seconds newest_change_seconds due
+    oldest_due_seconds decisions_total decided_after_seconds findings_total requests_per_read
+    parked conflicts_total subscription silent_seconds unread_total written_total failed_total
+"""
+
+
 def test_the_alerts_ask_for_what_is_measured(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/x.db", ids=names())
     meter = Metrics(store, lambda: START)
     meter(Failed("ehr:Patient/p-1", "Conflict", False))
-    names_shown = set(re.findall(r"^# TYPE (\S+)", text(meter), re.M))
+    measured = set(re.findall(r"^# TYPE (\S+)", text(meter), re.M))
     store.close()
+    assert {f"fhirbridge_{name}" for name in PROMISED.split()} <= measured
     (group,) = yamlfile.load(ALERTS).data["groups"]
+    assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"])
     for rule in group["rules"]:
-        asked = set(re.findall(r"fhirbridge_\w+", rule["expr"]))
+        assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        asked = {
+            re.sub(r"_(bucket|sum|count)$", "", name)
+            for name in re.findall(r"fhirbridge_\w+", rule["expr"])
+        }
         assert asked
-        assert asked <= names_shown, rule["alert"]
+        assert asked <= measured, rule["alert"]
         assert rule["annotations"]["do"]
+        assert re.fullmatch(r"\d+[smh]", rule.get("for", "1m"))
+        parsed(rule["expr"])
+
+
+def test_the_example_for_prometheus_scrapes_with_the_token() -> None:
+    found = yamlfile.load(ALERTS.parents[1] / "deploy" / "prometheus.yaml").data
+    (job,) = found["scrape_configs"]
+    assert job["metrics_path"] == "/metrics"
+    assert job["authorization"].keys() == {"type", "credentials_file"}
+    assert found["rule_files"]
+
+
+_TOKEN = re.compile(
+    r'\s*("[^"]*"|\d+(?:\.\d+)?(?=[^\w]|$)|\[\d+[smhd]\]|=~|!~|!=|==|>=|<=|[><=(){},]|\w+)'
+)
+_FUNCTIONS = {"absent", "sum", "max", "min", "increase", "rate", "histogram_quantile"}
+
+
+def parsed(expression: str) -> None:
+    """Is this PromQL, as far as the alerts use it? promtool itself comes with Prometheus only.
+
+    comparison := value operator number; value := function [by (labels)] (arguments) | series
+    """
+    tokens, at = [], 0
+    while at < len(expression.rstrip()):
+        match = _TOKEN.match(expression, at)
+        assert match, f"{expression}: {expression[at:]}"
+        tokens.append(match[1])
+        at = match.end()
+    tokens.append("end")
+
+    def take(*wanted: str) -> str:
+        assert not wanted or tokens[0] in wanted, f"{expression}: {tokens[0]}, not {wanted}"
+        return tokens.pop(0)
+
+    def listed(close: str, one: Callable[[], None]) -> None:
+        one()
+        while take(",", close) == ",":
+            one()
+
+    def matcher() -> None:
+        assert take().isidentifier()
+        take("=", "=~", "!=", "!~")
+        assert take().startswith('"')
+
+    def value() -> None:
+        name = take()
+        if name in _FUNCTIONS:
+            if tokens[0] == "by":
+                take()
+                take("(")
+                listed(")", lambda: assert_label(take()))
+            take("(")
+            listed(")", value)
+        elif not re.fullmatch(r"[\d.]+", name):
+            assert name.startswith("fhirbridge_"), f"{expression}: {name} is no function"
+            if tokens[0] == "{":
+                take()
+                listed("}", matcher)
+            if tokens[0].startswith("["):
+                take()
+
+    value()
+    if tokens[0] != "end":
+        take(">", "<", ">=", "<=", "==", "!=")
+        float(take())
+    take("end")
+
+
+def assert_label(name: str) -> None:
+    assert name.isidentifier()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["sum(fhirbridge_due", "fhirbridge_due >", "fhirbridge_due{a=b}", "summ(fhirbridge_due)"],
+)
+def test_what_is_no_promql_is_seen(wrong: str) -> None:
+    with pytest.raises((AssertionError, ValueError, IndexError)):
+        parsed(wrong)
 
 
 def text(meter: Metrics) -> str:
     return meter.text().decode()
+
+
+def values(meter: Metrics) -> dict[str, float]:
+    lines = [line.rpartition(" ") for line in text(meter).splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}

@@ -142,7 +142,18 @@ class Bridge:
         events = tuple(f"{each.verb} {each.type}/{each.id}" for each in delivery.events)
         if not events:
             outcome = "empty"
-        self.watcher(Arrived(delivery.source, delivery.dialect, outcome, events, heard.subjects))
+        newest = max((e.last_updated for e in delivery.events if e.last_updated), default=None)
+        self.watcher(
+            Arrived(
+                delivery.source,
+                delivery.dialect,
+                outcome,
+                events,
+                heard.subjects,
+                delivery.received_at,
+                newest,
+            )
+        )
 
     # --- work
 

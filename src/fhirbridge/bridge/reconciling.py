@@ -25,7 +25,7 @@ from .gathering import CUT, Gatherer
 from .ports import Store
 from .sending import Sender
 from .sources import Source
-from .story import Decided, NotWatched, Read, Watcher, Wrote
+from .story import Conflicted, Decided, NotWatched, Read, Watcher, Wrote
 from .worklist import Worklist
 from .writing import Writer
 
@@ -94,6 +94,7 @@ class Reconciler:
             try:
                 return self._write(lease, decision)
             except Conflict:
+                self._watcher(Conflicted(subject))
                 if attempt == DECISIONS:
                     raise
         raise AssertionError("unreachable")
@@ -179,7 +180,8 @@ class Reconciler:
     def _write(self, lease: Lease, decision: Decision) -> Outcome:
         allowed = decision.allowed
         bundle = self._writer.bundle(decision.plan, decision)
-        self._watcher(Decided(lease.subject, decision, bundle))
+        waited = self._clock() - lease.first_at
+        self._watcher(Decided(lease.subject, decision, bundle, waited))
         done: list[Written] = []
         sent = self._writer.bundle(allowed, decision) if allowed != decision.plan else bundle
         if sent is not None and allowed and self._home:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from fhirbridge.store.records import Written
@@ -25,6 +26,8 @@ class Arrived:
     outcome: str
     events: tuple[str, ...]  # "changed MedicationRequest/o-1"
     due: tuple[str, ...]  # the subjects that it made due
+    received: datetime
+    newest: datetime | None = None  # the latest lastUpdated in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,13 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What the ledger says and what shall be written. `bundle`: None when nothing."""
+    """What the ledger says and what shall be written. `bundle`: None when nothing. `waited`: since
+    the first news that it answers came in."""
 
     subject: str
     decision: Decision
     bundle: Mapping[str, Any] | None = field(repr=False)
+    waited: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,13 @@ class Wrote:
     subject: str
     done: tuple[Written, ...]
     bundle: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Conflicted:
+    """Somebody else wrote at the same time: the person is read and decided anew."""
+
+    subject: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,7 @@ class Link:
     state: str
 
 
-Story = Arrived | Read | Decided | Wrote | NotWatched | Failed | Link
+Story = Arrived | Read | Decided | Wrote | Conflicted | NotWatched | Failed | Link
 Watcher = Callable[[Story], None]
 
 

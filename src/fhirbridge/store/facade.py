@@ -262,6 +262,10 @@ class Store:
     def watermark(self, source: str, type_: str) -> datetime | None:
         return self._db.read(lambda tx: links.watermark(tx, source, type_))
 
+    def watermarks(self) -> list[tuple[str, str, datetime]]:
+        """Source, type, and up to which moment of the source's clock it was read through."""
+        return self._db.read(links.watermarks)
+
     def advance(self, source: str, type_: str, to: datetime) -> None:
         """Set the watermark; never backwards."""
         self._db.write(lambda tx: links.advance(tx, source, type_, to))

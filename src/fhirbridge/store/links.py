@@ -19,6 +19,10 @@ def watermark(tx: Tx, source: str, type_: str) -> datetime | None:
     return moment_or_none(tx.conn.scalar(mine))
 
 
+def watermarks(tx: Tx) -> list[tuple[str, str, datetime]]:
+    return [(row.source, row.type, moment(row.last_updated)) for row in tx.all(sa.select(w))]
+
+
 def advance(tx: Tx, source: str, type_: str, to: datetime) -> None:
     insert = tx.upsert(w).values(source=source, type=type_, last_updated=micros(to))
     then = insert.excluded.last_updated

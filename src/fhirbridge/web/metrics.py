@@ -5,22 +5,37 @@ No label holds anything of a person: sources, dialects, outcomes, rules and acti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from math import inf
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from fhirbridge.bridge.ports import Store
-from fhirbridge.bridge.story import Arrived, Decided, Failed, NotWatched, Read, Story, Wrote
+from fhirbridge.bridge.sources import Source
+from fhirbridge.bridge.story import (
+    Arrived,
+    Conflicted,
+    Decided,
+    Failed,
+    NotWatched,
+    Read,
+    Story,
+    Wrote,
+)
 
+_SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counters of one process, and gauges read from the store when asked."""
+    """Counters of one process, and gauges read from the store when asked. `sources`: those that
+    are configured; what the store remembers of others is not shown as lag."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
-        self._store, self._clock = store, clock
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime], sources: Iterable[Source] = ()
+    ) -> None:
+        self._store, self._clock, self._sources = store, clock, tuple(sources)
         self._registry = registry = CollectorRegistry()
         self._deliveries = Counter(
             "fhirbridge_deliveries",
@@ -36,6 +51,24 @@ class Metrics:
         )
         self._decisions = Counter(
             "fhirbridge_decisions", "Persons read and judged", ["watched"], registry=registry
+        )
+        self._heard_after = Histogram(
+            "fhirbridge_heard_after_seconds",
+            "From the lastUpdated of a change (the source's clock) until it was kept",
+            ["source", "dialect"],
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._decided_after = Histogram(
+            "fhirbridge_decided_after_seconds",
+            "From the first news of a person until the decision that answers it",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self._conflicts = Counter(
+            "fhirbridge_conflicts",
+            "Writes that met a change of somebody else: read and decided anew",
+            registry=registry,
         )
         self._requests = Histogram(
             "fhirbridge_requests_per_read",
@@ -76,6 +109,20 @@ class Metrics:
             ["source", "type"],
             registry=registry,
         )
+        self._lag = Gauge(
+            "fhirbridge_lag_seconds",
+            "What a source changed before so long is surely known: the age of its oldest watermark;"
+            " +Inf before it was read through once",
+            ["source"],
+            registry=registry,
+        )
+        self._newest_age = Gauge(
+            "fhirbridge_newest_change_seconds",
+            "Age of the newest change that this process heard of a source",
+            ["source"],
+            registry=registry,
+        )
+        self._newest: dict[str, datetime] = {}
         self._due = Gauge("fhirbridge_due", "Subjects that are due", registry=registry)
         self._parked = Gauge("fhirbridge_parked", "Subjects set aside", registry=registry)
         self._age = Gauge(
@@ -87,12 +134,14 @@ class Metrics:
         match story:
             case Arrived():
                 self._deliveries.labels(story.source, story.dialect, story.outcome).inc()
+                self._hear(story)
             case Read():
                 self._requests.observe(sum(story.requests.values()))
                 for source in story.unread:
                     self._unread.labels(source).inc()
             case Decided():
                 self._decisions.labels("yes").inc()
+                self._decided_after.observe(max(story.waited.total_seconds(), 0.0))
                 for finding in story.decision.judgement.findings:
                     self._findings.labels(finding.rule, finding.severity.value).inc()
             case NotWatched():
@@ -100,8 +149,19 @@ class Metrics:
             case Wrote():
                 for each in story.done:
                     self._written.labels(each.type, each.action).inc()
+            case Conflicted():
+                self._conflicts.inc()
             case Failed():
                 self._failed.labels(story.error, "yes" if story.parked else "no").inc()
+
+    def _hear(self, story: Arrived) -> None:
+        if story.newest is None:
+            return
+        known = self._newest.get(story.source, story.newest)
+        self._newest[story.source] = max(known, story.newest)
+        if story.outcome in ("due", "journaled"):  # repeated news says nothing of the delay
+            late = (story.received - story.newest).total_seconds()
+            self._heard_after.labels(story.source, story.dialect).observe(max(late, 0.0))
 
     def refused(self, status: int) -> None:
         """Count a delivery that was not kept; `status` is what it was answered."""
@@ -115,6 +175,7 @@ class Metrics:
         self._parked.set(counts.parked)
         waited = (now - counts.oldest_due).total_seconds() if counts.oldest_due else 0.0
         self._age.set(max(waited, 0.0))
+        self._age_of_what_was_heard(now)
         self._links.clear()
         self._silent.clear()
         for link in self._store.subscriptions():
@@ -126,3 +187,12 @@ class Metrics:
             missing = sum(last - first + 1 for first, last in gap.missing)
             self._missing.labels(gap.source, gap.type).inc(missing or 1)
         return generate_latest(self._registry)
+
+    def _age_of_what_was_heard(self, now: datetime) -> None:
+        reached = {(source, type_): moment for source, type_, moment in self._store.watermarks()}
+        for source in self._sources:
+            read = [reached.get((source.name, each)) for each in ("Patient", *source.types)]
+            ages = [(now - moment).total_seconds() if moment else inf for moment in read]
+            self._lag.labels(source.name).set(max(0.0, *ages))
+        for name, newest in self._newest.copy().items():
+            self._newest_age.labels(name).set(max((now - newest).total_seconds(), 0.0))

@@ -73,7 +73,8 @@ class Service:
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
         self.supervisor = supervise(self.url) if supervise else None
         self._listeners = Listeners(bridge)
-        meter, console = Metrics(bridge.store, bridge.clock), Console(bridge)
+        meter = Metrics(bridge.store, bridge.clock, bridge.sources.values())
+        console = Console(bridge)
         bridge.watcher = _all(bridge.watcher, meter, console)
         self._news, self._stop = threading.Condition(), threading.Event()
         self._raised = 0
