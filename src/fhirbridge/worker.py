@@ -13,14 +13,17 @@ store's lease is what keeps two workers from one person.
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from collections.abc import Callable
 from socket import gethostname
 
-from celery import Celery
+from celery import Celery, signals
 from celery.platforms import EX_OK
+from celery.worker import state
 from kombu.exceptions import OperationalError
 
+from fhirbridge import wiring
 from fhirbridge.bridge.bridge import FORGET, Bridge
 from fhirbridge.settings import Settings
 from fhirbridge.store.records import StoreError
@@ -99,34 +102,94 @@ def waker(settings: Settings) -> Callable[[], None]:
     return wake
 
 
-def run(settings: Settings, make: Callable[[], Bridge], *, concurrency: int = 2) -> None:
-    """Work until told to end (SIGTERM). `make` is called once, in this process.
+class _Told:
+    """What this process was told by signals, for as long as it runs.
+
+    Celery takes SIGTERM and SIGINT and tells us of them. SIGHUP is taken from it: it would execute
+    the whole program anew, without a look whether the configuration can be used.
+    """
+
+    def __init__(self) -> None:
+        self.to_end, self.to_read_again = threading.Event(), threading.Event()
+        signals.worker_shutting_down.connect(self._ends, weak=False)
+        self.take_over()
+
+    def _ends(self, **_: object) -> None:
+        self.to_end.set()
+
+    def take_over(self) -> None:
+        """SIGHUP is ours."""
+        if hasattr(signal, "SIGHUP"):  # Windows has none
+            signal.signal(signal.SIGHUP, lambda *_: self.to_read_again.set())
+
+
+def run(
+    settings: Settings,
+    bridge: Bridge,
+    *,
+    again: Callable[[], tuple[Settings, Bridge] | None] = lambda: None,
+    concurrency: int = 2,
+) -> None:
+    """Work until told to end (SIGTERM).
+
+    At SIGHUP `again` is asked for the configuration as it is now, and its bridge; None: it cannot
+    be used, so the old one stays. What is in hand is seen through first.
+    """
+    told = _Told()
+    log.info("working on what is due")
+    while True:
+        new = _work(settings, bridge, told, again, concurrency)
+        wiring.unwire(bridge)
+        if new is None:
+            return
+        settings, bridge = new
+
+
+def _work(
+    settings: Settings,
+    bridge: Bridge,
+    told: _Told,
+    again: Callable[[], tuple[Settings, Bridge] | None],
+    concurrency: int,
+) -> tuple[Settings, Bridge] | None:
+    """Work with one configuration; answers the next one, or None at the end.
 
     Celery's worker may end by itself when Redis goes away while tasks run (kombu 5.7); it is
     started again then. Meanwhile the ticker does the work.
     """
-    bridge, stop, app = make(), threading.Event(), celery_app(settings)
+    stop, app, new = threading.Event(), celery_app(settings), list[tuple[Settings, Bridge]]()
 
     def wake() -> None:
         _handful(bridge)
 
+    def heed() -> None:
+        if told.to_read_again.is_set() and not new:
+            told.to_read_again.clear()
+            if (found := again()) is not None:
+                new.append(found)
+                state.should_stop = EX_OK  # as Celery does at SIGTERM
+
     app.task(wake, name=_TASK)
-    ticker = threading.Thread(target=_ticks, args=(bridge, stop), name="ticker", daemon=True)
+    ticker = threading.Thread(target=_ticks, args=(bridge, stop, heed), name="ticker", daemon=True)
     forgetter = threading.Thread(target=_forgets, args=(bridge, stop), name="forgetter")
     ticker.start()
     forgetter.start()
     try:
-        while _listen(app, concurrency) != EX_OK:
-            log.warning("lost the broker; listening again in %d s", _AGAIN)
-            stop.wait(_AGAIN)
+        while not (told.to_end.is_set() or new):
+            state.should_stop = None
+            if _listen(app, concurrency, told) == EX_OK and not new:
+                break
+            if not new:
+                log.warning("lost the broker; listening again in %d s", _AGAIN)
+                stop.wait(_AGAIN)
     finally:
         stop.set()
         ticker.join()
         forgetter.join()
-        bridge.close()
+    return new[0] if new and not told.to_end.is_set() else None
 
 
-def _listen(app: Celery, concurrency: int) -> int:
+def _listen(app: Celery, concurrency: int, told: _Told) -> int:
     """Run one Celery worker to its end; answers its exit code."""
     worker = app.Worker(
         pool_cls="threads",
@@ -136,13 +199,21 @@ def _listen(app: Celery, concurrency: int) -> int:
         without_mingle=True,
         quiet=True,
     )
+    tweak = worker.install_platform_tweaks
+
+    def tweaked(each: object) -> None:
+        tweak(each)
+        told.take_over()
+
+    worker.install_platform_tweaks = tweaked
     worker.start()
     return EX_OK if worker.exitcode is None else int(worker.exitcode)
 
 
-def _ticks(bridge: Bridge, stop: threading.Event) -> None:
-    """Timers ring, and what no message told of is worked off."""
+def _ticks(bridge: Bridge, stop: threading.Event, heed: Callable[[], None]) -> None:
+    """Timers ring, what no message told of is worked off, and we do what signals told us."""
     while not stop.wait(_TICK):
+        heed()
         try:
             bridge.tick()
             _handful(bridge)

@@ -32,7 +32,7 @@ from fhirbridge.demo.estate import PACE
 logs.set_up()
 found, offset = settings.read(Path(sys.argv[1]), {}), Path(sys.argv[2])
 clock = lambda: datetime.now(UTC) + timedelta(seconds=float(offset.read_text()))
-worker.run(found, lambda: wiring.wire(found, clock=clock, pace=PACE, retries=0))
+worker.run(found, wiring.wire(found, clock=clock, pace=PACE, retries=0))
 """
 
 

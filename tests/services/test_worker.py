@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import yaml
 
 from fhirbridge import worker
@@ -24,8 +27,7 @@ from fhirbridge import logs, settings, wiring, worker
 logs.set_up()
 found = settings.read(Path(sys.argv[1]), {})
 offset = timedelta(seconds=float(sys.argv[2]))
-make = lambda: wiring.wire(found, clock=lambda: datetime.now(UTC) + offset)
-worker.run(found, make)
+worker.run(found, wiring.wire(found, clock=lambda: datetime.now(UTC) + offset))
 """
 
 
@@ -70,3 +72,45 @@ def test_a_worker_finishes_the_work_with_redis_and_without(tmp_path: Path) -> No
         broker.close()  # Redis is gone, with all that it knew
         estate.put("pharmacy", estate.dispense("e", mg=300))
         until(lambda: "dispense-short" not in estate.rules(), timeout=40)
+
+
+def test_a_worker_reads_its_configuration_again_and_shows_its_metrics(tmp_path: Path) -> None:
+    config, log = tmp_path / "fhirbridge.yaml", tmp_path / "worker.log"
+    command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "worker"]
+    command += ["--config", str(config), "--metrics-port", "0"]
+    with ExitStack() as stack:
+        broker = stack.enter_context(redis_server())
+
+        def configure(**more: object) -> None:
+            ehr = {"base_url": "http://127.0.0.1:9/fhir", "holds": ["worklist"]}
+            store = f"sqlite:///{tmp_path}/x.db"
+            said = {"servers": {"ehr": ehr}, "broker": broker, "store": store, **more}
+            config.write_text(yaml.safe_dump(said), encoding="utf-8")
+
+        def says(text: str) -> bool:
+            return text in log.read_text()
+
+        configure()
+        output = stack.enter_context(log.open("wb"))
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path)
+        stack.callback(process.kill)
+        until(lambda: says("working on what is due"), timeout=40)
+        found = re.search(r"metrics at (\S+)", log.read_text())
+        assert found
+        url = found[1]
+        assert "fhirbridge_decisions" in httpx.get(url).text
+
+        def reloads(text: str) -> None:
+            process.send_signal(signal.SIGHUP)
+            until(lambda: says(text), timeout=40)
+
+        config.write_text("servers: {ehr: {base_url: nowhere}}")
+        reloads("the configuration cannot be used, the old one stays")
+        assert httpx.get(url).status_code == 200
+        configure(public_url="https://fhirbridge.example", management_token="0123456789abcdef")
+        reloads("the configuration was read again")
+        until(lambda: httpx.get(url).status_code == 401, timeout=40)
+        bearer = {"Authorization": "Bearer 0123456789abcdef"}
+        assert "fhirbridge_decisions" in httpx.get(url, headers=bearer).text
+        process.terminate()
+        assert process.wait(30) == 0, log.read_text()

@@ -65,8 +65,9 @@ def serve(
     SIGHUP reads the configuration again; a mistake in it is logged, and the old one stays.
     """
     from fhirbridge import logs, wiring
+    from fhirbridge.web.door import bound
     from fhirbridge.web.gate import Management
-    from fhirbridge.web.service import Service, bound
+    from fhirbridge.web.service import Service
 
     logs.set_up()
     found = with_servers(config)
@@ -148,12 +149,26 @@ def worker(
     concurrency: Annotated[
         int, typer.Option("--concurrency", min=1, help="Threads of this worker.")
     ] = 2,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            "--metrics-port", help="Show this worker's metrics there.", show_default="none"
+        ),
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option("--metrics-host", help="The address to show them at.")
+    ] = "127.0.0.1",
 ) -> None:
     """A Celery worker on the same store.
 
-    Start as many as you want, on any machine.
+    Start as many as you want, on any machine. SIGHUP reads the configuration again; a mistake in
+    it is logged, and the old one stays.
     """
+    from contextlib import ExitStack
+
     from fhirbridge import logs
+    from fhirbridge.web.gate import Management
+    from fhirbridge.web.measuring import MetricsDoor
 
     logs.set_up()
     found = with_servers(config)
@@ -164,7 +179,22 @@ def worker(
     from fhirbridge.worker import run
 
     say_if_silent(found)
-    run(found, lambda: _wired(found), concurrency=concurrency)
+    with ExitStack() as stack:
+        door = None
+        if metrics_port is not None:
+            door = stack.enter_context(MetricsDoor(metrics_host, metrics_port))
+            warn(f"metrics at {door.url}/metrics")
+
+        def ready(settings: Settings, made: Bridge) -> tuple[Settings, Bridge]:
+            if door is not None:
+                door.show(made, Management.of(settings, metrics_host))
+            return settings, made
+
+        def again() -> tuple[Settings, Bridge] | None:
+            new = _again(config, no_worker=True)
+            return ready(new[0], new[1]) if new else None
+
+        run(*ready(found, _wired(found)), again=again, concurrency=concurrency)
 
 
 def sandbox(

@@ -17,8 +17,6 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-import uvicorn
-
 from fhirbridge.bridge.bridge import FORGET, Bridge
 from fhirbridge.bridge.story import Story, Watcher
 from fhirbridge.listening import Listeners
@@ -27,6 +25,7 @@ from fhirbridge.supervisor import Supervisor
 
 from .app import Jwks, app, no_keys
 from .console import Console
+from .door import Door, bound
 from .gate import Management
 from .metrics import Metrics
 
@@ -79,16 +78,8 @@ class Service:
         self._news, self._stop = threading.Condition(), threading.Event()
         self._raised = 0
         bridge.wake = _both(self._wake, wake)
-        config = uvicorn.Config(
-            app(bridge, meter, console, jwks, management),
-            log_config=None,
-            access_log=False,  # it would print the keys of our endpoints
-            server_header=False,
-            forwarded_allow_ips=list(trusted_proxies),
-            timeout_graceful_shutdown=5,
-        )
-        self._server = uvicorn.Server(config)
-        self._door = threading.Thread(target=self._serve, name="web", daemon=True)
+        made = app(bridge, meter, console, jwks, management)
+        self._door = Door(made, self._socket, trusted_proxies)
         self._others = [
             threading.Thread(target=self._work, args=(f"thread-{n}",), name=f"worker-{n}")
             for n in range(workers)
@@ -97,11 +88,7 @@ class Service:
         self._others.append(threading.Thread(target=self._forgets, name="forgetter"))
 
     def __enter__(self) -> Self:
-        self._door.start()
-        while not self._server.started:
-            if not self._door.is_alive():
-                raise RuntimeError("the web door did not open; the log says why")
-            self._stop.wait(0.005)
+        self._door.open()
         while not self._try(lambda: self.bridge.start() + 1):
             pass  # the door is open and answers 503 until the store is back
         for thread in self._others:
@@ -114,8 +101,7 @@ class Service:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.should_exit = True
-        self._door.join()
+        self._door.close()
         self._listeners.close()
         self.bridge.close()
         self._stop.set()
@@ -130,12 +116,9 @@ class Service:
         numbers = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if _HAS_HUP else [])]
         for number in numbers:
             signal.signal(number, lambda number, _: told.append(number))
-        while self._door.is_alive() and not told:
+        while self._door.is_open and not told:
             self._stop.wait(0.2)
         return bool(told) and _HAS_HUP and told[0] == signal.SIGHUP
-
-    def _serve(self) -> None:
-        self._server.run(sockets=[self._socket])
 
     def _wake(self) -> None:
         with self._news:
@@ -175,20 +158,6 @@ class Service:
             log.error("%s; trying again", error)
             self._stop.wait(self._tick)
             return 0
-
-
-def bound(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises OSError that names host and port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        made.bind((host, port))
-    except OSError as error:
-        made.close()
-        raise OSError(f"cannot listen at {host}:{port}: {error.strerror}") from None
-    made.listen(1024)
-    return made
 
 
 def _all(*watchers: Watcher) -> Watcher:
