@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo
 import holidays
 
 from fhirbridge import mappings, signing, texts
+from fhirbridge.bridge import ports
 from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.bridge.deciding import Decider
 from fhirbridge.bridge.gaps import Gaps
@@ -217,11 +219,13 @@ def wire(
     pace: Pace | None = None,
     retries: int = 2,
     transports: Mapping[str, Transport] | None = None,
+    around: Callable[[ports.Server], ports.Server] = lambda server: server,
 ) -> Bridge:
     """A bridge of this configuration; its `close` closes everything.
 
     `retries`: of a read, inside the client, before a server counts as unavailable.
-    `transports` replace the network of single servers (tests).
+    `transports` replace the network of single servers (tests). `around` may stand between the
+    bridge and each server.
     Raises `yamlfile.Invalid` for mappings that cannot be used.
     """
     known, store = formulary(settings), Store(settings.store, ids=ids)
@@ -236,6 +240,7 @@ def wire(
         )
         for name in settings.servers
     }
+    sources = {name: replace(each, server=around(each.server)) for name, each in sources.items()}
     made = decider(settings, known, sources, today=clock().date())
     token = settings.worklist_token
     return Bridge(

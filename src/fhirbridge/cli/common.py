@@ -74,6 +74,19 @@ def bridge(config: Path | None) -> Iterator[tuple[Settings, Bridge]]:
         wiring.unwire(made)
 
 
+def subject_of(patient: str, found: Settings) -> str:
+    """`p-7` and `Patient/p-7` are patients of the server that holds the worklist."""
+    from fhirbridge import wiring
+    from fhirbridge.yamlfile import nearest
+
+    source, colon, place = patient.rpartition(":")
+    if not colon:
+        source = wiring.home_of(found) or ""
+    if source not in found.servers:
+        raise Wrong(f"{patient}: no server is called {source}{nearest(source, found.servers)}")
+    return f"{source}:{place if place.startswith('Patient/') else f'Patient/{place}'}"
+
+
 def document(data: Any) -> None:
     """One JSON document, readable, decimals exact."""
     from fhirbridge.fhir import jsonio

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from . import audit, config, demo, keys, looking, retracting, serving, storing, working
+from . import audit, cases, config, demo, keys, looking, retracting, serving, storing, working
 from .common import Wrong
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 
 
-for group in (demo, serving, working, retracting, audit, looking, keys, config, storing):
+for group in (demo, serving, working, retracting, cases, audit, looking, keys, config, storing):
     group.register(app)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,7 @@ from .common import (
     configured,
     document,
     say_if_silent,
+    subject_of,
     table,
     warn,
 )
@@ -82,7 +83,7 @@ def reconcile(
     with bridge(config) as (found, made):
         texts, reports, undone = wiring.words(found), [], 0
         for patient in patients:
-            outcome = made.reconcile(_subject(patient, found), dry_run=dry_run)
+            outcome = made.reconcile(subject_of(patient, found), dry_run=dry_run)
             if outcome.decision is None:
                 undone += 1
                 warn(_why_not(outcome.subject, dry_run))
@@ -106,19 +107,6 @@ def reconcile(
         if not dry_run:
             say_if_silent(found)
     raise typer.Exit(1 if undone else 0)
-
-
-def _subject(patient: str, found: Any) -> str:
-    """`p-7` and `Patient/p-7` are patients of the server that holds the worklist."""
-    from fhirbridge import wiring
-    from fhirbridge.yamlfile import nearest
-
-    source, colon, place = patient.rpartition(":")
-    if not colon:
-        source = wiring.home_of(found) or ""
-    if source not in found.servers:
-        raise Wrong(f"{patient}: no server is called {source}{nearest(source, found.servers)}")
-    return f"{source}:{place if place.startswith('Patient/') else f'Patient/{place}'}"
 
 
 def _why_not(subject: str, dry_run: bool) -> str:

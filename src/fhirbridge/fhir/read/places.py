@@ -43,12 +43,12 @@ def kind_of(page: Page, concepts: Sequence[Json]) -> str:
         KINDS[code.code]
         for row in concepts
         for code in page.codes_of(row)
-        if code.code in KINDS and (not code.code.isdecimal() or _is_place_of_service(code.system))
+        if code.code in KINDS and (not code.code.isdecimal() or is_place_of_service(code.system))
     }
     return kinds.pop() if len(kinds) == 1 else "unknown"
 
 
-def _is_place_of_service(system: str) -> bool:
+def is_place_of_service(system: str) -> bool:
     """Two digits mean a place only in the CMS code set and in R4's example of it."""
     name = system.lower().replace("-", "").replace("_", "")
     return not system or "placeofservice" in name or "serviceplace" in name

@@ -1,0 +1,212 @@
+"""The words and codes that may stand in a case: those of the mappings, and those of the grammar.
+
+A text is masked word by word. A word that is here stays; every other is exchanged for one without
+meaning, the same for the same word, so that what was different stays different. A number stays
+only where the grammar can read it as an amount, a count or a time ("300 mg x 2", "every 24
+weeks"): telephone numbers, dates and numbers of people are none of these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fhirbridge import yamlfile
+from fhirbridge.core import units
+from fhirbridge.core.wording import NUMBERS
+from fhirbridge.fhir.read import authorizations, orders, rems, results, schedule, supply, timing
+from fhirbridge.fhir.read.coverage_information import NEEDED
+from fhirbridge.fhir.read.decisions import PHRASES, REVIEW_ACTIONS, TURNS
+from fhirbridge.fhir.read.decisions import WORDS as DECISIONS
+from fhirbridge.fhir.read.places import KINDS as PLACES
+from fhirbridge.fhir.read.places import VISITS
+from fhirbridge.fhir.said import TOLD
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+#: Files of a folder of mappings whose words may stand in records, and the keys that hold them.
+_FILES = ("therapies/*.yaml", "premedications.yaml", "prerequisites.yaml", "visits.yaml")
+_PHRASES = frozenset({"aliases", "display", "ingredient", "name", "program", "trap_words", "words"})
+
+#: Words that a number stands before: "300 mg", "2 visits", "24 weeks", "0.9% sodium chloride".
+_MEASURES = _set(
+    """
+    mg mgs milligram milligrams g gm gram grams mcg microgram micrograms ml mls milliliter
+    milliliters iu i international vial vials pen pens syringe syringes kit kits carton cartons
+    unit units dose doses visit visits infusion infusions time times x day days week weeks wk wks
+    month months mo mos d w hour hours hr hrs h minute minutes min mins sodium normal consecutive
+    """
+)
+#: Words that a number stands after: "every 24 weeks", "day 1", "x 2".
+_BEFORE = _set("x q every each day days week weeks for of") | NUMBERS.keys()
+#: What joins two numbers of which the first stays: "day 1 and 15".
+_JOINS = frozenset({"and", "day", "week"})
+#: The other words of `core.grammar` and `core.wording`, of questions and their answers, of
+#: `fhir.read` (returned supplies, enrollments).
+_OTHERS = _set(
+    """
+    a an as at before by in into on once one or over per pre premed premedicate premedication
+    premedications prior repeat repeated single split the then to twice two via with after
+    apart about approximately both can could daily weekly monthly yearly year years diluted divided
+    dose each followed full give given administer infuse inject take total intravenous
+    intravenously infusion therapy iv v ivpb piggyback subq sub sc subcut subcutaneous
+    subcutaneously under skin injection protocol maintenance initial loading multiple sclerosis
+    relapsing ms rrms saline sodium chloride nacl ns nss d5w route frequency sig directions monitor
+    observe hold see later least may other half
+    new start patient treatment naive first ever very
+    return returned returns
+    prescriber pharmacy pharmacist pharmacies pharmacists dispenser dispensers dispensing facility
+    health care healthcare setting site enrollment enrolled expiration expires expiry expired
+    rems etasu authorization required
+    ordered planned change order move
+    """
+)
+
+#: Words of elements that are coded by a fixed list: those that a reader knows.
+FIXED = frozenset().union(
+    orders.STATES,
+    orders.INTENTS,
+    supply.STATES,
+    supply.GIVEN_STATES,
+    schedule.STATES,
+    results.STATES,
+    rems.STATES,
+    authorizations.STATES,
+    authorizations.CHANNELS,
+    timing.UNIT_DAYS,
+    NEEDED,
+    TOLD,
+    REVIEW_ACTIONS,
+    _set(
+        """
+    claim preauthorization predetermination queued complete error partial covered not-covered
+    conditional usual official temp secondary old home work billing replaced-by replaces refer
+    seealso routine urgent asap stat ordered calculated
+        """
+    ),
+)
+
+#: Codes that a reader knows whatever their system.
+_CODES = (
+    FIXED
+    | PLACES.keys()
+    | supply.PARTIAL
+    | results.NOT_OF_A_LABORATORY
+    | _set("laboratory inpatient allowed-quantity allowed-period")
+)
+
+_NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d{1,6})?|\d{1,7}(?:\.\d{1,6})?"
+_TOKEN = re.compile(r"\d+(?:[.,:/\-–]\d+)*[^\W\d_]*|[^\W_]+")
+_AMOUNT = re.compile(rf"(?:{_NUMBER})(?:-(?:{_NUMBER}))?(?P<unit>[^\W\d_]*)")
+_SHORT = re.compile(r"[xq]\d{1,2}(?:d|w|wk|wks|weeks|mo|mos|months|h|hr|hrs|hours)?", re.IGNORECASE)
+
+#: Code systems that are the same everywhere; others may name the site.
+_PUBLIC = re.compile(
+    r"(?:https?://)?(?:[a-z.]*hl7\.org|loinc\.org|snomed\.info|unitsofmeasure\.org"
+    r"|www\.nlm\.nih\.gov|www\.cms\.gov|www\.ama-assn\.org|(?:codesystem\.)?x12\.org)(?:/|$)"
+    r"|urn:oid:2\.16\.840\.1\.113883\.6\.\d+$|(?:hcpcs|cpt|ndc|rxnorm|loinc|snomed)$"
+    r"|urn:fhirbridge:(?:action|rule|role|input|output|choice|business-status|tag)$",
+    re.IGNORECASE,
+)
+#: What a code of a public system looks like; HCPCS codes may have modifiers behind them.
+_CODE = re.compile(r"[A-Za-z0-9\[{][\w.\-+/:\[\]{}%^*]{0,39}(?:[ ][A-Z0-9]{2}){0,4}")
+#: What a code without a system is known by: HCPCS, CPT, NDC; a place of service.
+_SHAPES = re.compile(r"[A-Z]\d{4}|\d{5}|\d{4,5}-\d{3,4}-\d{1,2}|[A-Z0-9]{1,2}")
+
+
+@lru_cache(maxsize=8)
+def _read(folders: tuple[Path, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """The phrases and the codes of folders of mappings."""
+    phrases: list[str] = []
+    codes: list[str] = []
+    for path in (each for folder in folders for form in _FILES for each in folder.glob(form)):
+        data = yamlfile.load(path).data
+        phrases += _strings(data, _PHRASES)
+        codes += _strings(data, frozenset({"code"}))
+        phrases += data.get("classes", ()) if isinstance(data, dict) else ()
+    return frozenset(phrases), frozenset(codes)
+
+
+class Vocabulary:
+    """`folders`: of mappings; `codes`: what the configuration names besides."""
+
+    def __init__(self, folders: Iterable[Path], codes: Iterable[str] = ()) -> None:
+        said, known = _read(tuple(folders))
+        phrases = [*said, *PHRASES, *VISITS]
+        words = {word for phrase in phrases for word in re.findall(r"[^\W_]+", phrase.lower())}
+        self.words = frozenset(
+            {word for word in words if not word.isdigit()}
+            | _MEASURES
+            | _BEFORE
+            | _JOINS
+            | _OTHERS
+            | DECISIONS.keys()
+            | TURNS
+        )
+        self.codes = known | set(codes) | _CODES
+
+    def masked(self, text: str, other: Any) -> str:
+        """A text with every word that is not known exchanged by `other(word)`."""
+        tokens = list(_TOKEN.finditer(text))
+        stays = self._stays([each[0].lower() for each in tokens])
+        parts, end = [], 0
+        for token, keep in zip(tokens, stays, strict=True):
+            parts += [text[end : token.start()], token[0] if keep else other(token[0])]
+            end = token.end()
+        return "".join([*parts, text[end:]])
+
+    def _stays(self, tokens: Sequence[str]) -> list[bool]:
+        stays: list[bool] = []
+        for place, token in enumerate(tokens):
+            if not token[0].isdigit():
+                stays.append(token in self.words or bool(_SHORT.fullmatch(token)))
+                continue
+            before = tokens[place - 1] if place else ""
+            after = tokens[place + 1] if place + 1 < len(tokens) else ""
+            match = _AMOUNT.fullmatch(token)
+            if match is None:
+                stays.append(False)
+            elif match["unit"]:
+                stays.append(match["unit"] in _MEASURES)
+            else:
+                small = len(token) <= 2
+                joined = small and place > 1 and before in _JOINS and stays[place - 2]
+                listed = small and before[:1].isdigit() and bool(stays) and stays[-1]
+                said = small and before in _BEFORE
+                stays.append(after in _MEASURES or said or joined or listed)
+        return stays
+
+    def is_public(self, system: str) -> bool:
+        """Whether a code system is the same everywhere."""
+        return not system or bool(_PUBLIC.match(system.strip()))
+
+    def keeps(self, system: str, code: str) -> bool:
+        """Whether a code may stand as it is."""
+        if code in self.codes or code.lower() in self.words:
+            return True
+        if not system:
+            return bool(_SHAPES.fullmatch(code))
+        return self.is_public(system) and bool(_CODE.fullmatch(code))
+
+    def is_unit(self, text: str) -> bool:
+        """Whether a unit is one that is known, so that it may stand as it is written."""
+        return units.word(text) is not None or text.strip().lower() in VISITS
+
+
+def _strings(data: Any, keys: frozenset[str], below: bool = False) -> Iterator[str]:
+    """The strings that stand below one of these keys."""
+    if isinstance(data, str):
+        if below:
+            yield data
+    elif isinstance(data, dict):
+        for key, each in data.items():
+            yield from _strings(each, keys, below or key in keys)
+    elif isinstance(data, list):
+        for each in data:
+            yield from _strings(each, keys, below)
