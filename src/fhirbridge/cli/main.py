@@ -10,7 +10,19 @@ import sys
 
 import typer
 
-from . import audit, cases, config, demo, keys, looking, retracting, serving, storing, working
+from . import (
+    audit,
+    beginning,
+    cases,
+    config,
+    demo,
+    keys,
+    looking,
+    retracting,
+    serving,
+    storing,
+    working,
+)
 from .common import Wrong
 
 app = typer.Typer(
@@ -25,7 +37,19 @@ app = typer.Typer(
 )
 
 
-for group in (demo, serving, working, retracting, cases, audit, looking, keys, config, storing):
+for group in (
+    demo,
+    beginning,
+    serving,
+    working,
+    retracting,
+    cases,
+    audit,
+    looking,
+    keys,
+    config,
+    storing,
+):
     group.register(app)
 
 

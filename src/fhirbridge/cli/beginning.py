@@ -1,0 +1,172 @@
+"""`fhirbridge init`: five questions, a configuration, and what to do next."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .common import Wrong, warn
+
+if TYPE_CHECKING:
+    from fhirbridge.beginning import Seen, Wishes
+
+_HERE = "http://127.0.0.1:8000"
+
+
+def register(app: typer.Typer) -> None:
+    app.command(
+        epilog="Example: fhirbridge init --server ehr=http://127.0.0.1:8080/fhir"
+        " --timezone America/New_York"
+    )(init)
+
+
+def init(
+    server: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--server",
+            metavar="NAME=URL",
+            help="A FHIR server; the first one gets the Tasks. Of payer, pharmacy, center and"
+            " laboratory it is known what they hold.",
+        ),
+    ] = None,
+    holds: Annotated[
+        list[str] | None,
+        typer.Option("--holds", metavar="NAME=KIND,...", help="What a server is believed for."),
+    ] = None,
+    instance: Annotated[
+        str | None, typer.Option("--instance", metavar="NAME", help="What this installation is.")
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", metavar="ZONE", help="Of the sites.")
+    ] = None,
+    holidays: Annotated[
+        str | None, typer.Option("--holidays", metavar="COUNTRY", help="US, or US-NY.")
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option("--public-url", metavar="URL", help="Where the servers reach us."),
+    ] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The file that is written.")
+    ] = Path("fhirbridge.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Write over a file.")] = False,
+) -> None:
+    """Write a first configuration: asks, or takes options; tries the servers.
+
+    Asks where there is a terminal and no --server is given. Writes a file and nothing else.
+    """
+    from fhirbridge import settings
+    from fhirbridge.beginning import configuration, look
+
+    if output.exists() and not force:
+        raise Wrong(f"{output} is there already: name another with -o, or write over with --force")
+    ask = _ask if not server and sys.stdin.isatty() else None
+    wishes = _wishes(ask, server or [], holds or [], instance, timezone, holidays, public_url)
+    seen = {name: look(name, url) for name, url in wishes.servers.items()}
+    _check(wishes)
+    text = configuration(wishes, seen)
+    before = output.read_bytes() if output.exists() else None
+    output.write_text(text, encoding="utf-8")
+    try:
+        settings.read(output)
+    except settings.Misconfigured:
+        _put_back(output, before)
+        raise
+    _say(output, wishes, seen)
+
+
+def _wishes(
+    ask: Callable[[str, str], str] | None,
+    servers: list[str],
+    holds: list[str],
+    instance: str | None,
+    timezone: str | None,
+    holidays: str | None,
+    public_url: str | None,
+) -> Wishes:
+    from fhirbridge.beginning import Wishes
+
+    if ask is not None:
+        warn("Five questions; Enter takes what stands in brackets.")
+        instance = instance or ask("What is this installation called?", "fhirbridge")
+        first = ask("Where is the FHIR server that gets the Tasks?", "http://127.0.0.1:8080/fhir")
+        more = ask("Others, as payer=URL pharmacy=URL? (none)", "")
+        servers = [first if "=" in first.partition("://")[0] else f"ehr={first}", *more.split()]
+        timezone = timezone or ask("In which time zone are the sites?", "America/New_York")
+        public_url = public_url or ask("Where do the servers reach us?", _HERE)
+    if not servers:
+        raise Wrong(
+            "init: name a server: fhirbridge init --server ehr=http://127.0.0.1:8080/fhir (in a"
+            " terminal it asks)"
+        )
+    return Wishes(
+        instance=instance or "fhirbridge",
+        servers=_pairs(servers, "--server", "ehr=http://127.0.0.1:8080/fhir"),
+        timezone=timezone or "UTC",
+        public_url=public_url or _HERE,
+        holidays=holidays,
+        holds={
+            name: [kind.strip() for kind in kinds.split(",") if kind.strip()]
+            for name, kinds in _pairs(holds, "--holds", "ehr=orders,schedule").items()
+        },
+    )
+
+
+def _ask(question: str, usual: str) -> str:
+    answer = typer.prompt(question, default=usual, err=True, show_default=bool(usual))
+    return str(answer).strip()
+
+
+def _pairs(given: list[str], option: str, example: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise Wrong(f"{option} {text}: write it like {example}")
+        if name in found:
+            raise Wrong(f"{option} {text}: {name} is named twice; give each server its own name")
+        found[name] = value
+    return found
+
+
+def _check(wishes: Wishes) -> None:
+    from fhirbridge.beginning import USUAL
+    from fhirbridge.yamlfile import nearest
+
+    for name in wishes.holds:
+        if name not in wishes.servers:
+            hint = nearest(name, wishes.servers)
+            raise Wrong(f"--holds {name}: no --server is called {name}{hint}")
+    for name in list(wishes.servers)[1:]:
+        if name not in USUAL and name not in wishes.holds:
+            raise Wrong(
+                f"--server {name}: say what it is believed for, like --holds {name}=schedule"
+            )
+
+
+def _put_back(output: Path, before: bytes | None) -> None:
+    """What would be refused is not left behind."""
+    if before is None:
+        output.unlink()
+    else:
+        output.write_bytes(before)
+
+
+def _say(output: Path, wishes: Wishes, seen: dict[str, Seen]) -> None:
+    for name, each in seen.items():
+        if each.problem:
+            warn(f"{name}: {each.problem}")
+        else:
+            print(
+                f"{name}: {each.software}" + (f", profile {each.profile}" if each.profile else "")
+            )
+    config = "" if output == Path("fhirbridge.yaml") else f" --config {output}"
+    print(f"{output} is written. Next:")
+    print(f"  fhirbridge doctor{config}    # can this work? each failure comes with its remedy")
+    print(f"  fhirbridge serve{config}     # hears, decides, shows: {wishes.public_url}")
+    print("Nothing is written to a server until the file says `write: on`.")
