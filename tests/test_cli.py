@@ -196,3 +196,32 @@ def test_parked_work_is_retried_by_what_is_wrong_with_it(fhirbridge: Call, tmp_p
     wrong = fhirbridge("parked", "retry", "--all", "--where", "x")
     assert (wrong.code, "one of them" in wrong.err) == (2, True)
     assert "1 are due again" in fhirbridge("parked", "retry", "--all").err
+
+
+def test_parked_work_is_listed_and_dropped_with_a_reason(fhirbridge: Call, tmp_path: Path) -> None:
+    now = datetime(2026, 12, 1, tzinfo=UTC)
+    numbers = iter(range(100))
+    url = f"sqlite:///{tmp_path}/fhirbridge.db"
+    store = Store(url, ids=lambda: f"id-{next(numbers)}")
+    for server, subject in (("ehr", "ehr:Patient/a"), ("payer", "ehr:Patient/b")):
+        store.raise_(subject, now, why="a test")
+        (lease,) = store.lease("w", now, timedelta(minutes=1))
+        store.fail(lease, now, error=f"{server}: create Task: 400: refused", retry_at=None)
+    store.close()
+    listed = fhirbridge("parked", "list", "--where", "payer:").out
+    assert ("ehr:Patient/b" in listed, "ehr:Patient/a" in listed) == (True, False)
+    assert fhirbridge("parked", "--where", "x:").out == "nothing is set aside with “x:” in it\n"
+    assert "say why it is dropped" in fhirbridge("parked", "drop", "ehr:Patient/a").err
+    for wrong in (("drop",), ("drop", "--reason", "x"), ("show",)):
+        done = fhirbridge("parked", *wrong)
+        assert (done.code, "name what to" in done.err) == (2, True)
+    both = fhirbridge("parked", "drop", "ehr:Patient/a", "ehr:Patient/none", "--reason", "test")
+    assert "ehr:Patient/none: nothing is owed for it" in both.err
+    assert "ehr:Patient/a" in fhirbridge("parked").out  # all of them or none
+    done = fhirbridge("parked", "drop", "--where", "payer:", "--reason", "the payer has left")
+    assert "1 were dropped" in done.err
+    shown = fhirbridge("parked", "dropped").out
+    assert "ehr:Patient/b" in shown
+    assert "the payer has left" in shown
+    assert "1 were dropped" in fhirbridge("parked", "drop", "--all", "--reason", "all").err
+    assert fhirbridge("parked").out == "nothing is set aside\n"

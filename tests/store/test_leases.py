@@ -227,3 +227,10 @@ def test_what_is_parked_or_in_hand_is_not_hurried(due: Store) -> None:
     due.fail(lease, at(2), error="ehr: refused", retry_at=None)
     assert due.hurry(at(3)) == 0
     assert none_due(due, 3)
+
+
+def test_why_work_was_dropped_is_kept_when_the_journal_is_purged(store: Store) -> None:
+    store.raise_("p-1", START, why="a test")
+    assert store.drop("p-1", "the payer has left", at(1))
+    store.purge(at(10_000_000))
+    assert [(each.subject, each.why) for each in store.dropped()] == [("p-1", "the payer has left")]

@@ -26,7 +26,7 @@ from .common import (
 if TYPE_CHECKING:
     from fhirbridge.bridge.reconciling import Outcome
     from fhirbridge.store import Store
-    from fhirbridge.store.records import Mark
+    from fhirbridge.store.records import Dropped, Mark
     from fhirbridge.texts import Texts
 
 _MOST_PARKED = 100_000
@@ -45,6 +45,7 @@ class Parked(StrEnum):
     SHOW = "show"
     RETRY = "retry"
     DROP = "drop"
+    DROPPED = "dropped"
 
 
 def register(app: typer.Typer) -> None:
@@ -221,7 +222,10 @@ def subscriptions(
 
 
 def parked(
-    what: Annotated[Parked, typer.Argument(help="list, show, retry or drop.")] = Parked.LIST,
+    what: Annotated[
+        Parked,
+        typer.Argument(help="list, show, retry or drop; dropped: what was dropped, and why."),
+    ] = Parked.LIST,
     subjects: Annotated[
         list[str] | None,
         typer.Argument(metavar="[SUBJECT]...", help="As `list` names them; retry: all if none."),
@@ -231,51 +235,62 @@ def parked(
         typer.Option(
             "--where",
             metavar="TEXT",
-            help="retry: those whose subject or error holds this text, e.g. “pharmacy:”.",
+            help="Those whose subject or error holds this text, e.g. “pharmacy:”.",
             show_default=False,
         ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="retry: all of them.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="retry, drop: all of them.")] = False,
     reason: Annotated[
-        str, typer.Option("--reason", help="Why it is dropped: kept in the journal.")
-    ] = "dropped by a person",
+        str | None,
+        typer.Option(
+            "--reason",
+            metavar="TEXT",
+            help="drop: why, without names of persons; it is kept for good.",
+            show_default=False,
+        ),
+    ] = None,
     config: ConfigOption = None,
     format: FormatOption = Format.TEXT,
 ) -> None:
-    """Work set aside after an error that retrying cannot cure."""
+    """Work set aside after an error that retrying cannot cure.
+
+    What is dropped is owed again when something changes for the patient.
+    """
     from fhirbridge import logs, wiring
     from fhirbridge.store import Store
 
     logs.set_up("WARNING")
+    if len([way for way in (subjects, where, every) if way]) > 1:
+        raise Wrong(f"parked {what.value}: give subjects, --where or --all, one of them")
+    if what is Parked.SHOW and not subjects and not where:
+        raise Wrong("name what to show: fhirbridge parked show SUBJECT")
     store = Store(configured(config).store, ids=wiring.names)
     try:
+        these = _those_with(store, where) if where else subjects
         now = wiring.now()
-        if what in (Parked.SHOW, Parked.DROP) and not subjects:
-            raise Wrong(f"name what to {what.value}: fhirbridge parked {what.value} SUBJECT")
         if what is Parked.RETRY:
-            if len([way for way in (subjects, where, every) if way]) > 1:
-                raise Wrong("parked retry: give subjects, --where or --all, one of them")
-            these = _those_with(store, where) if where else subjects or None
             warn(f"{store.retry(these, now)} are due again")
         if what is Parked.DROP:
-            for subject in subjects or ():
-                if not store.drop(subject, reason, now):
-                    raise Wrong(f"{subject}: nothing is owed for it")
-        marks = store.parked()
-        if what is Parked.SHOW:
-            known = {each: store.mark(each) for each in subjects or ()}
-            if strange := [each for each, mark in known.items() if mark is None]:
-                raise Wrong(f"{strange[0]}: nothing is known of it; `fhirbridge parked` lists them")
-            marks = [mark for mark in known.values() if mark]
+            if every:
+                these = _those_with(store, "")
+            warn(f"{_drop(store, these, reason, now)} were dropped")
+        if what is Parked.DROPPED:
+            rows = [_dropped(each) for each in store.dropped()]
+        elif what is Parked.SHOW:
+            rows = [_mark(_known(store, each)) for each in these or ()]
+        else:
+            marks = store.parked(_MOST_PARKED if where else 1000)
+            wanted = these if what is Parked.LIST and (subjects or where) else None
+            rows = [_mark(each) for each in marks if wanted is None or each.subject in wanted]
     finally:
         store.close()
-    rows = [_mark(each) for each in marks]
     if format is Format.JSON:
         document(rows)
     elif rows:
         table(tuple(rows[0]), [tuple(row.values()) for row in rows])
     else:
-        print("nothing is set aside")
+        done = "was dropped" if what is Parked.DROPPED else "is set aside"
+        print(f"nothing {done}" + (f" with “{where}” in it" if where else ""))
 
 
 def _those_with(store: Store, text: str) -> list[str]:
@@ -286,6 +301,29 @@ def _those_with(store: Store, text: str) -> list[str]:
         for mark in store.parked(_MOST_PARKED)
         if text in f"{mark.subject} {mark.last_error or ''}".lower()
     ]
+
+
+def _drop(store: Store, these: list[str] | None, reason: str | None, now: datetime) -> int:
+    """All of them or none: what is not owed is named before anything is dropped."""
+    if these is None:
+        raise Wrong("name what to drop: fhirbridge parked drop SUBJECT, --where TEXT or --all")
+    if not reason:
+        raise Wrong("say why it is dropped, for those who look later: --reason TEXT")
+    for subject in these:
+        if (mark := store.mark(subject)) is None or mark.due_at is None:
+            raise Wrong(f"{subject}: nothing is owed for it; `fhirbridge parked` lists what is")
+    return sum(store.drop(subject, reason, now) for subject in these)
+
+
+def _known(store: Store, subject: str) -> Mark:
+    mark = store.mark(subject)
+    if mark is None:
+        raise Wrong(f"{subject}: nothing is known of it; `fhirbridge parked` lists them")
+    return mark
+
+
+def _dropped(each: Dropped) -> dict[str, object]:
+    return {"subject": each.subject, "dropped": _when(each.at), "reason": each.why}
 
 
 def _mark(mark: Mark) -> dict[str, object]:

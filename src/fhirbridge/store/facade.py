@@ -27,6 +27,7 @@ from .database import Database
 from .records import (
     Counts,
     Delivery,
+    Dropped,
     Gap,
     Heard,
     JournalLine,
@@ -184,8 +185,13 @@ class Store:
         return self._db.write(lambda tx: marks.hurry(tx, server, now))
 
     def drop(self, subject: str, reason: str, now: datetime) -> bool:
-        """Owe nothing for this subject until the next news; journaled. False: nothing was owed."""
+        """Owe nothing for this subject until the next news; journaled for good. False: nothing
+        was owed."""
         return self._db.write(lambda tx: marks.drop(tx, subject, reason, now))
+
+    def dropped(self, limit: int = 1000) -> list[Dropped]:
+        """What was dropped and why, the newest first."""
+        return self._db.read(lambda tx: marks.dropped(tx, limit))
 
     def ring(self, now: datetime, limit: int = 1000) -> int:
         """Raise those whose timer has run out, at most `limit`; answers how many."""

@@ -33,7 +33,8 @@ from .database import (
     upsert,
     values,
 )
-from .records import Counts, Mark
+from .records import Counts, Dropped, Mark
+from .schema import DROPPED
 from .schema import events as e
 from .schema import marks as m
 from .schema import timers as t
@@ -171,9 +172,20 @@ def drop(tx: Tx, subject: str, reason: str, now: datetime) -> bool:
     if found is None or found.due_at is None:
         return False
     settle(tx, subject, now)
-    row = _said(subject, "dropped", reason, now)
-    tx.insert(e, [row | {"outcome": "dropped", "generation": None, "urgent": 0}])
+    row = _said(subject, DROPPED, reason, now)
+    tx.insert(e, [row | {"outcome": DROPPED, "generation": None, "urgent": 0}])
     return True
+
+
+def dropped(tx: Tx, limit: int) -> list[Dropped]:
+    """The newest first."""
+    rows = tx.all(
+        sa.select(e.c.subject, e.c.why, e.c.at)
+        .where(e.c.verb == DROPPED)
+        .order_by(e.c.id.desc())
+        .limit(limit)
+    )
+    return [Dropped(row.subject, row.why, moment(row.at)) for row in rows]
 
 
 def tally(tx: Tx, now: datetime, deliveries: dict[str, int], problems: int) -> Counts:

@@ -119,6 +119,15 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """Work that a person let go, and why."""
+
+    subject: str
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to work on one subject until `until`. `token` grows with each lease of it."""
 

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from .database import Tx, micros, values
 from .journal import newest
+from .schema import DROPPED
 from .schema import deliveries as d
 from .schema import events as e
 from .schema import marks as m
@@ -68,7 +69,8 @@ def _needed(tx: Tx, numbers: list[int], keep_latest: Collection[str]) -> set[int
 
 def _events(tx: Tx, at: int, after: int) -> Step:
     """Those of no delivery: asked for, timers, dropped."""
-    old = sa.select(e.c.id).where(e.c.id > after, e.c.at < at, e.c.delivery.is_(None), ~_is_due)
+    alone = sa.and_(e.c.delivery.is_(None), e.c.verb != DROPPED)
+    old = sa.select(e.c.id).where(e.c.id > after, e.c.at < at, alone, ~_is_due)
     numbers = values(tx.all(old.order_by(e.c.id).limit(STEP)))
     return Step(tx.run(sa.delete(e).where(e.c.id.in_(numbers))), _next(numbers))
 

@@ -47,6 +47,9 @@ deliveries = Table(
 )
 
 # One row for each thing that was said, ours included: deliveries' events, asked-for looks, timers.
+#: The verb of an event that says why a person let work go. Such events are never purged.
+DROPPED = "dropped"
+
 events = Table(
     "events",
     metadata,
