@@ -66,10 +66,11 @@ _CONFIGURATION = """# Configuration
 
 {made}
 
-One YAML file; how to use it is in [how-to/configure.md](../how-to/configure.md), and editors check
-it by [the JSON Schema](../schemas/fhirbridge.json). Each key is also a variable:
-`servers.ehr.base_url` is `FHIRBRIDGE_SERVERS__EHR__BASE_URL`, lists and mappings as JSON; a variable
-wins. A secret is a text, or `{{file: PATH}}`, or a variable that ends in `_FILE`. `NAME` and other capitals are yours to choose.
+One YAML file; how to use it is in [how-to/configure.md](../how-to/configure.md), and editors
+check it by [the JSON Schema](../schemas/fhirbridge.json). Each key is also a variable:
+`servers.ehr.base_url` is `FHIRBRIDGE_SERVERS__EHR__BASE_URL`, lists and mappings as JSON; a
+variable wins. A secret is a text, or `{{file: PATH}}`, or a variable that ends in `_FILE`. `NAME`
+is yours to choose.
 """
 
 

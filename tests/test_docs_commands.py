@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
+from typer.exceptions import TyperException
 from typer.main import get_command
 
 from fhirbridge.cli.main import app
@@ -27,7 +27,7 @@ _SPAN = re.compile(r"(?<!`)`((?:fhirbridge|make) [a-z][^`\n]*)`")
 _NAMED = re.compile(r"fhirbridge [a-z]+")
 _ASSIGNED = re.compile(r"[A-Z_]+=\S*")
 #: What a command raises that is called wrongly.
-WRONG = typer.BadParameter.__bases__
+WRONG = TyperException
 #: Programs of others, whose options are not looked at.
 OTHERS = frozenset(
     {"cat", "cd", "cp", "curl", "docker", "export", "kill", "mkdir", "psql", "systemctl"}

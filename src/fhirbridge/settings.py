@@ -26,6 +26,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from fhirbridge import yamlfile
+from fhirbridge.core.rules import ALL_RULES
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.kinds import KINDS
 
@@ -64,6 +65,13 @@ def _web(url: str) -> str:
 def _kind(name: str) -> str:
     if name not in KINDS:
         raise ValueError(f"“{name}” is nothing a server can hold" + yamlfile.nearest(name, KINDS))
+    return name
+
+
+def _rule(name: str) -> str:
+    known = [each.code for each in ALL_RULES]
+    if name not in known:
+        raise ValueError(f"there is no rule “{name}”" + yamlfile.nearest(name, known))
     return name
 
 
@@ -220,7 +228,7 @@ class WriteModes(yamlfile.Strict):
     """`write:` in its long form: the mode, and rules that have their own."""
 
     default: Mode = "shadow"
-    rules: dict[str, Mode] = Field(default_factory=dict)
+    rules: dict[Annotated[str, AfterValidator(_rule)], Mode] = Field(default_factory=dict)
 
 
 def _modes(value: object) -> object:
@@ -345,7 +353,7 @@ def read(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
 
 def _said(complaint: yamlfile.Invalid, variables: list[str]) -> str:
     """A complaint with its place: lines below zero are those of variables (`_overridden`)."""
-    message = complaint.message.replace("value error, ", "", 1)
+    message = complaint.message.replace("value error, ", "", 1).replace(".[key]”", "”")
     if complaint.line < 0:
         return f"${variables[-complaint.line - 1]}: {message}"
     if complaint.path.name == "(no file)":

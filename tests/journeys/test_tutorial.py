@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "tutorial.md"
 _BLOCK = re.compile(r"```sh\n(.*?)```\n(?:```\n(.*?)```\n)?", re.S)
 #: What a test does otherwise: the environment is there, and programs are ended with the test.
 MADE, ENDED = "make demo", "kill %1 %2\n"
-DEADLINE = 90.0
+DEADLINE = 180.0
 
 
 def blocks() -> list[tuple[str, str]]:

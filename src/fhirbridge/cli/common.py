@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -84,7 +84,10 @@ def subject_of(patient: str, found: Settings) -> str:
         source = wiring.home_of(found) or ""
     if source not in found.servers:
         raise Wrong(f"{patient}: no server is called {source}{nearest(source, found.servers)}")
-    return f"{source}:{place if place.startswith('Patient/') else f'Patient/{place}'}"
+    kind, slash, id_ = place.rpartition("/")
+    if (slash and kind != "Patient") or not id_:
+        raise Wrong(f"{patient}: name a patient record, like {source}:Patient/p-7")
+    return f"{source}:Patient/{id_}"
 
 
 def document(data: Any) -> None:
@@ -104,6 +107,22 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 def warn(text: str) -> None:
     """A sentence to the person, beside the output."""
     sys.stderr.write(text + "\n")
+
+
+def _untold(_done: int, _of: int | None) -> None:
+    """Nobody looks."""
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Shows how far a long work is (so many, of so many) where a person looks; else nothing."""
+    if not sys.stderr.isatty():
+        yield _untold
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what) as shown:
+        yield lambda done, of: shown.update(f"{what}: {done}" + (f" of {of}" if of else ""))
 
 
 def say_if_silent(found: Settings) -> None:

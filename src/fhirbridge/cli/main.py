@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer.exceptions import TyperException
+from typer.main import get_command
 
 from . import (
     audit,
@@ -16,6 +18,7 @@ from . import (
     cases,
     config,
     demo,
+    ending,
     keys,
     looking,
     retracting,
@@ -23,7 +26,6 @@ from . import (
     storing,
     working,
 )
-from .common import Wrong
 
 app = typer.Typer(
     name="fhirbridge",
@@ -53,35 +55,33 @@ for group in (
     group.register(app)
 
 
+def commands() -> list[str]:
+    """The names of all commands."""
+    return list(getattr(get_command(app), "commands", {}))
+
+
 def main() -> None:
     """The entry point of the `fhirbridge` command."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except SystemExit as ended:  # typer makes one of Ctrl-C
+        if ended.code == ending.BY_A_PERSON:
+            sys.stderr.write(f"\nfhirbridge: {ending.INTERRUPTED}\n")
+        raise
+    except typer.Abort:  # at a question
+        sys.stderr.write("\nfhirbridge: not finished; nothing was written\n")
+        sys.exit(ending.BY_A_PERSON)
+    except TyperException as error:
+        if len(sys.argv) == 1:
+            sys.stderr.write(f"{error}\n")  # the help
+        else:
+            sys.stderr.write(f"{ending.wrongly(error, commands())}\n")
+        sys.exit(2)
     except Exception as error:
         if _debugging():
             raise
-        sys.stderr.write(f"fhirbridge: {_sentence(error)}\n")
+        sys.stderr.write(f"fhirbridge: {ending.failed(error)}\n")
         sys.exit(2)
-
-
-def _sentence(error: Exception) -> str:
-    """What went wrong and what to do. Only our own errors' texts are shown: another one's may
-    quote a record."""
-    from fhirbridge.fhir.errors import FhirError
-    from fhirbridge.fhir.jsonio import NotJson
-    from fhirbridge.fhir.keys import BadKeys
-    from fhirbridge.logs import named
-    from fhirbridge.settings import Misconfigured
-    from fhirbridge.store.records import StoreError
-    from fhirbridge.yamlfile import Invalid
-
-    if isinstance(error, Wrong | Misconfigured | BadKeys | FhirError | Invalid | NotJson):
-        return str(error)
-    if isinstance(error, StoreError):
-        return f"{error}; check `store` in the configuration"
-    if isinstance(error, OSError | TimeoutError):
-        return str(error)
-    return f"a defect, {named(error)}: please report it; FHIRBRIDGE_DEBUG=1 shows more"
 
 
 def _debugging() -> bool:

@@ -31,7 +31,7 @@ Host = Annotated[
         show_default=False,
     ),
 ]
-Port = Annotated[int, typer.Option("--port", help="0 takes a free one.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -49,6 +49,8 @@ def serve(
         int | None,
         typer.Option(
             "--port",
+            min=0,
+            max=65535,
             help="0 takes a free one; by default that of a public_url on this machine, else 8000.",
             show_default=False,
         ),

@@ -53,6 +53,8 @@ def store(
     if what is What.BACKUP:
         if target is None:
             raise Wrong("name the new file: fhirbridge store backup FILE")
+        if not Path(target).resolve().parent.is_dir():
+            raise Wrong(f"{target}: there is no such folder; make it first")
         upkeep.backup(url, Path(target))
         print(f"{target} is a whole copy; to go back to it, stop fhirbridge and put it in place")
         return

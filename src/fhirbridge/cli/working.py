@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from .common import (
     bridge,
     configured,
     document,
+    progress,
     say_if_silent,
     subject_of,
     table,
@@ -24,6 +25,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
+    from fhirbridge.bridge.deciding import Decision
     from fhirbridge.bridge.reconciling import Outcome
     from fhirbridge.store import Store
     from fhirbridge.store.records import Dropped, Mark
@@ -79,35 +81,45 @@ def reconcile(
 ) -> None:
     """Read patients on every server, decide and write, now."""
     from fhirbridge import wiring
-    from fhirbridge.explain import explained, finding_json
 
-    with bridge(config) as (found, made):
-        texts, reports, undone = wiring.words(found), [], 0
-        for patient in patients:
-            outcome = made.reconcile(subject_of(patient, found), dry_run=dry_run)
-            if outcome.decision is None:
-                undone += 1
-                warn(_why_not(outcome.subject, dry_run))
-                continue
-            if format is Format.TEXT:
-                _show(outcome, texts, dry_run=dry_run, explain_it=explain)
-                continue
-            decision = outcome.decision
-            findings = decision.judgement.findings
-            reports.append(
-                {
-                    "patient": outcome.subject,
-                    "findings": [finding_json(each, decision, texts) for each in findings],
-                    "bundle": outcome.bundle,
-                    "written": [f"{each.type}/{each.id}" for each in outcome.done],
-                    **({"explained": explained(decision, texts)} if explain else {}),
-                }
-            )
-        if format is Format.JSON:
-            document(reports)
+    reports: list[dict[str, Any]] = []
+    undone = 0
+    with bridge(config) as (found, made), progress("reading and deciding") as told:
+        texts = wiring.words(found)
+        subjects = [subject_of(each, found) for each in patients]
+        try:
+            for number, subject in enumerate(subjects, 1):
+                outcome = made.reconcile(subject, dry_run=dry_run)
+                told(number, len(subjects))
+                if outcome.decision is None:
+                    undone += 1
+                    warn(_why_not(outcome.subject, dry_run))
+                elif format is Format.TEXT:
+                    _show(outcome, texts, dry_run=dry_run, explain_it=explain)
+                else:
+                    reports.append(_report(outcome, outcome.decision, texts, explain_it=explain))
+        finally:
+            # Interrupted, too: what was done is told.
+            if format is Format.JSON:
+                document(reports)
         if not dry_run:
             say_if_silent(found)
     raise typer.Exit(1 if undone else 0)
+
+
+def _report(
+    outcome: Outcome, decision: Decision, texts: Texts, *, explain_it: bool
+) -> dict[str, Any]:
+    from fhirbridge.explain import explained, finding_json
+
+    findings = decision.judgement.findings
+    return {
+        "patient": outcome.subject,
+        "findings": [finding_json(each, decision, texts) for each in findings],
+        "bundle": outcome.bundle,
+        "written": [f"{each.type}/{each.id}" for each in outcome.done],
+        **({"explained": explained(decision, texts)} if explain_it else {}),
+    }
 
 
 def _why_not(subject: str, dry_run: bool) -> str:
@@ -154,10 +166,11 @@ def sweep(
 
     What it concerns is worked on at once.
     """
-    with bridge(config) as (found, made):
+    with bridge(config) as (found, made), progress("reading what changed") as told:
         swept, done = made.sweep(full=full), 0
         while did := made.work("sweep", limit=1):
             done += did
+            told(done, None)
         if format is Format.JSON:
             unread = {"unread": sorted(swept.failed)} if swept.failed else {}
             document({"news": swept.news, "worked_on": done, **unread})

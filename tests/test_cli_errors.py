@@ -1,0 +1,191 @@
+"""Every command called wrongly: one sentence, exit code 2, and what to do in it. And what is
+interrupted loses nothing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fhirbridge import wiring
+from fhirbridge.audit import Audit, exports
+from fhirbridge.audit.shelf import Shelf
+from fhirbridge.cli import working
+from fhirbridge.cli.main import commands, main
+from fhirbridge.fhir import jsonio
+from fhirbridge.journeys.script import fixtures
+from fhirbridge.settings import Settings
+from tests.bridge.estate import Estate, order, patient, people, visit
+
+CONFIGURED = "servers:\n  ehr: {base_url: 'http://127.0.0.1:9/fhir', holds: [orders, worklist]}\n"
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def fhirbridge(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Call:
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["fhirbridge", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return call
+
+
+@pytest.mark.parametrize("command", commands())
+def test_an_option_that_is_not_there(command: str, fhirbridge: Call) -> None:
+    code, out, err = fhirbridge(command, "--nothing-like-it")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"fhirbridge {command}: no such option: --nothing-like-it; ")
+    assert err.endswith(f"`fhirbridge {command} --help` shows an example\n")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("sweeep", "there is no command “sweeep”; did you mean “sweep”"),
+        ("sweep --ful", "there is no option --ful; did you mean --full"),
+        ("parked drp", "“drp” is none of them; did you mean “drop”"),
+        ("keys shw", "“shw” is none of them; did you mean “show”"),
+        ("doctor --format xml", "“xml” is none of them; valid: json, text"),
+        ("serve --port 99999", "should be less than or equal to 65535"),
+        ("reconcile", "missing argument 'PATIENT...'"),
+        ("record p-7", "missing option '--output' / '-o'"),
+        ("reconcile ehr:Observation/3", "name a patient record, like ehr:Patient/p-7"),
+        ("reconcile her:Patient/3", "no server is called her; did you mean “ehr”"),
+        ("reconcile p-7 --config no.yaml", "there is no such file; name the configuration with"),
+        ("config check --config list.yaml", "list.yaml:1: not YAML"),
+        ("config check --config rule.yaml", "there is no rule “dispense-shrt”; did you mean"),
+        ("audit nowhere", "nowhere: there is no such file or folder"),
+        ("audit x --as-of yesterday", "write a day or a moment, as 2026-12-01"),
+        ("mappings show ocreli", "did you mean “ocrelizumab”"),
+        ("store backup", "fhirbridge store backup FILE"),
+        ("store backup no/x.db", "there is no such folder; make it first"),
+        ("store downgrade 9999", "`fhirbridge store check` names those that are"),
+        ("keys show", "`fhirbridge keys new` makes our keys"),
+        ("worker", "without one, `fhirbridge serve` does the work"),
+        ("replay no.json", "`fhirbridge record` makes one"),
+        ("sandbox --data nowhere", "--data nowhere: there is no such file or folder"),
+    ],
+)
+def test_a_wrong_call_is_told_what_to_do(
+    arguments: str, said: str, fhirbridge: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "fhirbridge.yaml").write_text(CONFIGURED)
+    (tmp_path / "list.yaml").write_text("servers: [")
+    (tmp_path / "rule.yaml").write_text("write: {rules: {dispense-shrt: on}}")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "x.json").write_text("{}")
+    code, _, err = fhirbridge(*arguments.split())
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+    assert "defect" not in err
+
+
+def test_without_a_command_the_help_is_shown(fhirbridge: Call) -> None:
+    code, _, err = fhirbridge()
+    assert code == 2
+    assert "Commands:" in err
+
+
+# --- interrupted
+
+
+def test_an_interrupted_sweep_is_told_and_nothing_is_lost(
+    fhirbridge: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while the second of three persons is read: the next sweep does the rest."""
+    estate = Estate(tmp_path)
+    people(estate)
+    for n in (1, 2, 3):
+        estate.put("ehr", patient(f"q-{n}", mrn=f"9{n}"), tell=False)
+        estate.put("ehr", order(f"o-{n}", who=f"q-{n}"), tell=False)
+        estate.put("ehr", visit(f"v-{n}", who=f"q-{n}"), tell=False)
+    ehr, reads = estate.servers["ehr"], []
+
+    def around(request: httpx.Request, go: Any) -> httpx.Response:
+        if "_revinclude" in (str(request.url) + request.read().decode()):
+            reads.append(1)
+            if len(reads) == 2:
+                raise KeyboardInterrupt
+        answer: httpx.Response = go(request)
+        return answer
+
+    ehr.around = around
+    monkeypatch.setattr(working, "bridge", _once(estate))
+    code, _, err = fhirbridge("sweep")
+    assert code == 130
+    assert "interrupted; nothing is lost" in err
+    assert len(reads) == 2
+    before = {task["for"]["reference"] for task in estate.tasks()}
+
+    ehr.around = lambda request, go: go(request)
+    estate.later(minutes=4)  # the lease of what was begun ends
+    after = {task["for"]["reference"] for task in estate.tasks()}
+    assert after == {f"Patient/q-{n}" for n in (1, 2, 3)}
+    assert before < after
+    estate.close()
+
+
+def test_interrupted_reconciling_tells_what_was_done(
+    fhirbridge: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    estate = Estate(tmp_path)
+    people(estate)
+    estate.put("ehr", order(), tell=False)
+    ehr = estate.servers["ehr"]
+
+    def around(request: httpx.Request, go: Any) -> httpx.Response:
+        if "p-2" in (str(request.url) + request.read().decode()):
+            raise KeyboardInterrupt
+        answer: httpx.Response = go(request)
+        return answer
+
+    ehr.around = around
+    monkeypatch.setattr(working, "bridge", _once(estate))
+    code, out, err = fhirbridge("reconcile", "p-1", "p-2", "p-3", "--format", "json")
+    assert code == 130
+    assert "interrupted; nothing is lost" in err
+    assert [each["patient"] for each in jsonio.loads(out)] == ["ehr:Patient/p-1"]
+    assert estate.tasks()
+    estate.close()
+
+
+def _once(estate: Estate) -> Any:
+    from contextlib import nullcontext
+
+    return lambda _config: nullcontext((estate.settings, estate.bridge))
+
+
+def test_an_interrupted_audit_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It writes only its own index, and takes it away."""
+    closed: list[Shelf] = []
+    close = Shelf.close
+
+    def noted(shelf: Shelf) -> None:
+        closed.append(shelf)
+        close(shelf)
+
+    monkeypatch.setattr(Shelf, "close", noted)
+    site = Settings()
+    now = wiring.now()
+    decider = wiring.decider(site, wiring.formulary(site), {}, today=now.date())
+    audit = Audit(decider, wiring.words(site))
+
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        audit.over(exports([str(fixtures() / "a-short-dispense")]), now, interrupt)
+    assert len(closed) == 1
