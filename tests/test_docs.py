@@ -57,3 +57,26 @@ def test_what_the_code_cites_stands_on_the_page() -> None:
 def test_the_readme_shows_the_configuration_that_is_there() -> None:
     shown = (ROOT / "README.md").read_text("utf-8")
     assert (ROOT / "docs" / "first-task" / "fhirbridge.yaml").read_text("utf-8") in shown
+
+
+def test_every_alert_has_its_section_in_the_runbook() -> None:
+    alerts = re.findall(r"- alert: (\w+)", (ROOT / "docs" / "alerts.yaml").read_text("utf-8"))
+    sections = re.findall(r"^## (\w+)$", (ROOT / "docs" / "runbook.md").read_text("utf-8"), re.M)
+    assert alerts
+    assert set(alerts) <= set(sections)
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in _LINK.findall(index.read_text("utf-8"))}
+    pages = {page.resolve() for page in (ROOT / "docs").rglob("*.md")} - {index.resolve()}
+    assert pages <= linked
+
+
+def test_every_profile_is_in_the_matrix_of_servers() -> None:
+    text = (ROOT / "docs" / "servers.md").read_text("utf-8")
+    profiles = {path.stem for path in (ROOT / "mappings" / "servers").glob("*.yaml")}
+    rows = {
+        cell.strip(" `") for row in re.findall(r"^\|.*\|$", text, re.M) for cell in row.split("|")
+    }
+    assert profiles <= rows
