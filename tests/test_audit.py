@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -20,9 +21,12 @@ from fhirbridge import wiring
 from fhirbridge.audit import Audit, Export, NotFound, Result, exports
 from fhirbridge.audit.printing import show
 from fhirbridge.audit.screen import Screen
+from fhirbridge.audit.shapes import shape_of, telling
 from fhirbridge.audit.taking import Taking
 from fhirbridge.cli.main import app, main
 from fhirbridge.fhir import jsonio
+from fhirbridge.fhir.read import Snapshot, read
+from fhirbridge.fhir.read.fields import FIELDS
 from fhirbridge.settings import Settings
 from tests.exports import (
     AS_OF,
@@ -325,6 +329,46 @@ def test_the_quick_look_misses_no_drug(audit: Audit, record: Json) -> None:
     screen = Screen(audit.decider.formulary)
     assert screen.lets_through(jsonio.dumps(record))
     assert not screen.lets_through(b'{"code": {"text": "aspirin 81 mg"}}')
+
+
+#: A drug, in the ways in which elements of FHIR name one.
+NAMED: tuple[Any, ...] = (
+    "Ocrevus 600 mg",
+    OCREVUS,
+    {"text": "Ocrevus 600 mg"},
+    [OCREVUS],
+    [{"text": "ocrelizumab"}],
+    [{"productOrService": OCREVUS, "itemSequence": 1}],
+    {"reference": "Medication/m-1", "display": "Ocrevus"},
+    [{"reference": "Medication/m-1", "display": "Ocrevus"}],
+    [{"resourceType": "Medication", "id": "m-1", "code": OCREVUS}],
+    [
+        {
+            "coverage": {"reference": "Coverage/c-1"},
+            "item": [{"category": OCREVUS, "productOrService": OCREVUS}],
+        }
+    ],
+)
+
+
+@pytest.mark.parametrize("type_", sorted(FIELDS))
+def test_no_element_that_is_passed_over_makes_a_therapy(audit: Audit, type_: str) -> None:
+    formulary = audit.decider.formulary
+    screen = Screen(formulary)
+    bare = {"resourceType": type_, "id": "x", "status": "active", "intent": "order"}
+    bare["use"] = "preauthorization"
+    seen = False
+    for element in sorted(FIELDS[type_] - {"resourceType"}):
+        for value in NAMED:
+            record = {**bare, element: value}
+            elements = telling(shape_of(jsonio.dumps(record))[1])
+            looked = elements is None or screen.tells(elements)
+            facts = read(Snapshot("ehr", (record,)), None).facts
+            said = (formulary.recognize(fact.codes, getattr(fact, "text", "")) for fact in facts)
+            if any(each.therapy for each in said):
+                seen = True
+                assert looked, (element, value)
+    assert seen or type_ in {"Coverage", "Observation", "DiagnosticReport", "GuidanceResponse"}
 
 
 # --- the command

@@ -5,7 +5,7 @@
 
 Memory stays bounded whatever the size of the files. Pass 1 reads them line by line and notes on
 disk where each record lies, whose it is and whether it may be about a therapy that we know
-(`heads`, `shelf`). Pass 2 takes the persons whom such a record names, one by one: it finds their
+(`shapes`, `shelf`). Pass 2 takes the persons whom such a record names, one by one: it finds their
 records on all sources (`people`), reads them and decides with the bridge's own
 `bridge.deciding.Decider`. Everybody else is never read in full.
 

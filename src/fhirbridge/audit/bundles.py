@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fhirbridge.fhir import jsonio
 
-from .heads import NotARecord, shape_of
+from .shapes import NotARecord, shape_of
 
 
 class _Bundle(jsonio.Struct):
@@ -58,13 +58,13 @@ def opened(data: bytes) -> Opened:
 def _named(record: bytes, url: str) -> tuple[bytes, str | None, str | None]:
     """(record with an id, "Type/id", address of its server)."""
     try:
-        shape = shape_of(record)
-    except jsonio.NotJson:
+        type_, shape = shape_of(record)
+    except NotARecord:
         return record, None, None
     if shape.id is None and url.startswith("urn:uuid:"):
         record = jsonio.dumps({**jsonio.loads(record), "id": url.removeprefix("urn:uuid:")})
         shape.id = url.removeprefix("urn:uuid:")
-    name = f"{shape.resourceType}/{shape.id}" if shape.id else None
+    name = f"{type_}/{shape.id}" if shape.id else None
     base = url.removesuffix(f"/{name}") if name and url.endswith(f"/{name}") else None
     return record, name, base
 

@@ -40,13 +40,8 @@ class Part(NamedTuple):
     lines: bool
 
 
-class Document(NamedTuple):
-    """One JSON document. `line` counts from 1 in its part; `at` is where it begins in the file."""
-
-    line: int
-    at: int
-    data: bytes
-
+#: One JSON document: (line, counted from 1 in its part; where it begins in the file; its bytes).
+Document = tuple[int, int, bytes]
 
 #: Told the line (0: the file itself) and what is wrong there.
 Complain = Callable[[int, str], None]
@@ -104,7 +99,7 @@ def documents(part: Part, complain: Complain) -> Iterator[Document]:
         if not part.lines:
             data = stream.read()
             begins = len(_BOM) if data.startswith(_BOM) else 0
-            yield Document(1, begins, data[begins:])
+            yield 1, begins, data[begins:]
             return
         yield from _lines(stream, part, complain)
 
@@ -120,7 +115,7 @@ def _lines(stream: BinaryIO, part: Part, complain: Complain) -> Iterator[Documen
             continue
         if at == 0 and data.startswith(_BOM):
             data, at, size = data[len(_BOM) :], len(_BOM), size - len(_BOM)
-        yield Document(number, at, data)
+        yield number, at, data
         at += size
 
 

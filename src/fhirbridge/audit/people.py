@@ -20,7 +20,7 @@ from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.read import Reading, Snapshot, read
 from fhirbridge.fhir.references import locate
 
-from .heads import BESIDE
+from .shapes import BESIDE
 from .shelf import Piece, Shelf
 
 #: More patient records than this under one identifier and birth date: a placeholder, nobody.

@@ -7,12 +7,13 @@ lets through is read in full and decided by `core.formulary`. So a false alarm c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fhirbridge.core.codes import keys, plain_words
 from fhirbridge.core.facts import Code
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.therapy import Therapy
+from fhirbridge.fhir import jsonio
 
 #: The elements in which `fhir.read` looks for codes and words, with what they hold: code · display
 #: · text · name · description · comment · patientInstruction · disposition. Most strings of a
@@ -21,8 +22,9 @@ _SAID = re.compile(
     rb'"[cdtnp](?:ode|isplay|ext|ame|escription|omment|atientInstruction|isposition)'
     rb'"\s*:\s*"([^"\\]*(?:\\.[^"\\]*)*)"'
 )
-#: So many words are remembered.
+#: So many words, and elements of so many bytes at most, are remembered.
 _KEPT = 65_536
+_LONG = 1024
 _ESCAPED = b"\\u"  # letters that JSON need not escape, and somebody did
 #: The parts of a phrase are written with blanks, hyphens or slashes between them.
 _PARTS = re.compile(r"[\s\-/,]+")
@@ -48,6 +50,25 @@ class Screen:
 
         # What was looked at before, by the answer: records say much the same.
         self._known: tuple[set[bytes], set[bytes]] = set(), set()
+        self._elements: dict[bytes, bool] = {}
+
+    def tells(self, elements: Iterable[jsonio.Raw]) -> bool:
+        """Whether one of these elements of a record says any of the codes and words."""
+        known = self._elements
+        for element in map(bytes, filter(None, elements)):
+            told = known.get(element)
+            if told or (told is None and self._told(element)):
+                return True
+        return False
+
+    def _told(self, element: bytes) -> bool:
+        """The same of an element that was not looked at before."""
+        told = self.lets_through(b'"text":' + element)  # it may be a string by itself
+        if len(element) <= _LONG:
+            if len(self._elements) >= _KEPT:
+                self._elements.clear()
+            self._elements[element] = told
+        return told
 
     def lets_through(self, record: bytes) -> bool:
         """Whether a record says any of the codes and words, in any case."""

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import struct
 import tempfile
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;
-CREATE TABLE piece (owner TEXT, type TEXT, file INTEGER, at INTEGER, size INTEGER);
+CREATE TABLE piece (owner TEXT, type TEXT, source TEXT, count INTEGER, places BLOB);
 CREATE TABLE beside (name TEXT, type TEXT, file INTEGER, at INTEGER, size INTEGER);
 CREATE TABLE tie (name TEXT, record TEXT);
 CREATE TABLE hint (owner TEXT);
@@ -47,6 +47,8 @@ INSERT OR IGNORE INTO watched SELECT owner FROM hint
 INSERT OR IGNORE INTO watched SELECT record FROM hint JOIN tie ON tie.name = '#' || substr(owner, 2)
     WHERE owner LIKE '?%';
 """
+#: File, at and size of each of the records that a row of `piece` stands for.
+_PLACE = struct.Struct("=qqq")
 #: The owners whose names begin with an address ("@https://…|"), exactly.
 _BELOW = "substr(owner, 1, length(?2)) = ?2"
 #: SQLite's parameters in one statement are limited; more names are asked for in turns.
@@ -153,9 +155,9 @@ class Shelf:
 
     def strangers(self) -> list[tuple[str, str, int]]:
         """(source, address, how many) of records whose patients are on a server not known."""
-        sql = """SELECT file, substr(owner, 2, instr(owner, '|') - 2), COUNT(*) FROM piece
-            WHERE owner LIKE '@%' GROUP BY 1, 2"""
-        return self._by_source(sql)
+        sql = """SELECT source, substr(owner, 2, instr(owner, '|') - 2), SUM(count) FROM piece
+            WHERE owner LIKE '@%' GROUP BY 1, 2 ORDER BY 1, 2"""
+        return self._base.execute(sql).fetchall()
 
     def unnamed(self) -> Iterator[str]:
         """Patient records that records point at and of which there is no Patient, in order."""
@@ -192,17 +194,22 @@ class Shelf:
 
     def pieces(self, owners: Iterable[str], type_: str | None = None) -> list[Piece]:
         """The records of these owners, in the order in which they were read."""
-        sql = "SELECT type, file, at, size, rowid FROM piece WHERE owner IN ({})"
-        rows = sorted(self._each(sql, owners), key=lambda row: row[4])
-        return [self._piece(*row[:4]) for row in rows if type_ is None or row[0] == type_]
+        sql = "SELECT type, source, places, rowid FROM piece WHERE owner IN ({})"
+        rows = sorted(self._each(sql, owners), key=lambda row: row[3])
+        return [
+            Piece(of, source, *place)
+            for of, source, places, _ in rows
+            if type_ is None or of == type_
+            for place in _PLACE.iter_unpack(places)
+        ]
 
     def beside(self, names: Iterable[str]) -> list[Piece]:
         """The records of these names ("ehr:Medication/m-1") that belong to nobody."""
         sql = "SELECT type, file, at, size FROM beside WHERE name IN ({}) ORDER BY rowid"
-        return [self._piece(*row) for row in self._each(sql, names)]
-
-    def _piece(self, type_: str, file: int, at: int, size: int) -> Piece:
-        return Piece(type_, self._sources[file], file, at, size)
+        return [
+            Piece(type_, self._sources[file], file, at, size)
+            for type_, file, at, size in self._each(sql, names)
+        ]
 
     def owning(self, owners: Iterable[str]) -> list[str]:
         """Those of these owners that have records."""
@@ -224,16 +231,9 @@ class Shelf:
 
     def nobodys(self) -> list[tuple[str, str, int]]:
         """(source, type, how many) of records that name their patient by an unknown identifier."""
-        sql = """SELECT file, type, COUNT(*) FROM piece WHERE owner LIKE '?%'
-            AND '#' || substr(owner, 2) NOT IN (SELECT name FROM tie) GROUP BY 1, 2"""
-        return self._by_source(sql)
-
-    def _by_source(self, sql: str) -> list[tuple[str, str, int]]:
-        """(source, what, how many) of (file, what, how many), in order."""
-        counts: Counter[tuple[str, str]] = Counter()
-        for file, what, count in self._base.execute(sql):
-            counts[self._sources[file], what] += count
-        return [(source, what, n) for (source, what), n in sorted(counts.items())]
+        sql = """SELECT source, type, SUM(count) FROM piece WHERE owner LIKE '?%'
+            AND '#' || substr(owner, 2) NOT IN (SELECT name FROM tie) GROUP BY 1, 2 ORDER BY 1, 2"""
+        return self._base.execute(sql).fetchall()
 
     def put(self, findings: Iterable[tuple[str, bytes]]) -> None:
         """Findings: (rank, body)."""

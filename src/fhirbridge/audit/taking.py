@@ -10,7 +10,8 @@ learns (the address of a server) is used only when all are read.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from array import array
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,10 +23,14 @@ from fhirbridge.fhir.kinds import KINDS
 
 from .bundles import opened
 from .documents import Part, documents
-from .heads import BESIDE, OWNED, Head, Heads, NotARecord
 from .inputs import Export
+from .owners import Owners
 from .screen import Screen
+from .shapes import BESIDE, NotARecord, Shape, reference_in, shape_of, telling
 from .summary import PLACES
+
+#: Of a table of the index.
+Row = tuple[object, ...]
 
 
 class Stretch(NamedTuple):
@@ -63,7 +68,7 @@ class Taken:
     """
 
     source: str
-    rows: dict[str, list[tuple[object, ...]]] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
     read: Counter[str] = field(default_factory=Counter)
     notes: dict[tuple[bool, str], Noted] = field(default_factory=dict)
     lines: list[tuple[int, int]] = field(default_factory=list)
@@ -91,30 +96,50 @@ class Taking:
         self._names, self._bases = list(names), bases
 
     def __call__(self, portion: Portion) -> Taken:
-        return _Portion(portion, Heads(self._names, self._bases), self._screen).taken()
+        return _Portion(portion, Owners(self._names, self._bases), self._screen).taken()
 
 
 class _Portion:
-    def __init__(self, portion: Portion, heads: Heads, screen: Screen) -> None:
-        self._portion, self._heads, self._screen = portion, heads, screen
+    def __init__(self, portion: Portion, owners: Owners, screen: Screen) -> None:
+        self._portion, self._owners, self._screen = portion, owners, screen
         self._taken = Taken(portion.source)
-        tables = ("piece", "beside", "tie", "hint", "asks", "drug")
-        self._rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in tables}
+        # (owner, type) -> file, at and size of each record, one after the other
+        self._pieces: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+        self._beside: list[Row] = []
+        self._ties: list[Row] = []
+        self._hints: set[str] = set()
+        self._asks: set[tuple[str, str]] = set()
+        self._drugs: list[Row] = []
         self._copied: list[bytes] = []
         self._size = 0
 
     def taken(self) -> Taken:
-        taken = self._taken
+        taken, owners = self._taken, self._owners
         for stretch in self._portion.stretches:
             self._stretch(stretch)
             taken.progress += stretch.progress
         if self._copied:
             with self._portion.copies.open("wb") as out:
                 out.writelines(self._copied)
-        taken.rows = self._rows
-        taken.bases = self._heads.bases | self._heads.shown
-        taken.unknown = self._heads.unknown
+        taken.rows = self._rows()
+        taken.bases = owners.bases | owners.shown
+        taken.unknown = owners.unknown
         return taken
+
+    def _rows(self) -> dict[str, list[Row]]:
+        """By table of the index."""
+        source = self._portion.source
+        return {
+            "piece": [
+                (owner, type_, source, len(places) // 3, array("q", places).tobytes())
+                for (owner, type_), places in self._pieces.items()
+            ],
+            "beside": self._beside,
+            "tie": self._ties,
+            "hint": [(owner,) for owner in sorted(self._hints)],
+            "asks": [*sorted(self._asks)],
+            "drug": self._drugs,
+        }
 
     def _stretch(self, stretch: Stretch) -> None:
         number, part, _ = stretch
@@ -126,19 +151,18 @@ class _Portion:
             lines = line
             self._note(True, reason, number, line)
 
-        source, head_of = self._portion.source, self._heads.of
         try:
             for lines, at, data in documents(part, complain):
-                if data.isspace():
-                    continue
                 try:
-                    head = head_of(data, source)
-                    types.add(head.type)
-                    if head.type == "Bundle":
+                    type_, shape = shape_of(data)
+                    types.add(type_)
+                    if type_ == "Bundle":
                         self._bundle(data, number, lines, types)
                     else:
-                        self._take(head, data, (number, at, len(data)), number, lines)
+                        self._take(type_, shape, data, (number, at, len(data)), number, lines)
                 except NotARecord as error:
+                    if data.isspace():
+                        continue
                     reason = str(error)
                     if reason == "not-json" and _breaks_off(data):
                         reason = "cut-off"
@@ -152,51 +176,60 @@ class _Portion:
     def _bundle(self, data: bytes, number: int, line: int, types: set[str]) -> None:
         inside = opened(data)
         for base in sorted(inside.bases):
-            self._heads.shown.setdefault(base, self._portion.source)
+            self._owners.shown.setdefault(base, self._portion.source)
         for record in inside.records:
             try:
-                head = self._heads.of(record, self._portion.source)
+                type_, shape = shape_of(record)
             except NotARecord as error:
                 self._note(True, str(error), number, line)
                 continue
-            types.add(head.type)
-            self._take(head, record, None, number, line)
+            types.add(type_)
+            self._take(type_, shape, record, None, number, line)
 
     def _take(
         self,
-        head: Head,
+        type_: str,
+        shape: Shape,
         data: bytes,
         where: tuple[int, int, int] | None,
         number: int,
         line: int,
     ) -> None:
         """`where` the record lies: (file, at, size); None where it has to be copied."""
-        type_, source, rows = head.type, self._portion.source, self._rows
+        source = self._portion.source
         if type_ not in self._portion.wanted and type_ not in BESIDE:
             self._note(False, type_, number, line)
             return
         self._taken.read[type_] += 1
-        if head.id is None:
+        if shape.id is None:
             data, where = _with_id(data), None
-            head = self._heads.of(data, source)
-        if head.owner is None and type_ in OWNED:
+            type_, shape = shape_of(data)
+        if type_ in BESIDE:
+            name = f"{source}:{type_}/{shape.id}"
+            self._beside.append((name, type_, *(where or self._copy(data))))
+            if type_ == "Medication" and self._screen.lets_through(data):
+                self._drugs.append((name,))
+            return
+        owner = self._owners.of(type_, shape, source)
+        if owner is None:
             self._note(True, "no-patient", number, line)
             return
-        file, at, size = where or self._copy(data)
-        if type_ in BESIDE:
-            name = f"{source}:{type_}/{head.id}"
-            rows["beside"].append((name, type_, file, at, size))
-            if type_ == "Medication" and self._screen.lets_through(data):
-                rows["drug"].append((name,))
-            return
-        rows["piece"].append((head.owner, type_, file, at, size))
+        self._pieces[owner, type_] += where or self._copy(data)
         if type_ == "Patient":
-            ties = sorted(self._heads.ties(data, source))
-            rows["tie"].extend((tie, head.owner) for tie in ties)
-        elif self._screen.lets_through(data):
-            rows["hint"].append((head.owner,))
-        elif head.medication is not None:
-            rows["asks"].append((head.owner, f"{source}:{_relative(head.medication)}"))
+            ties = sorted(self._owners.ties(shape, data, source))
+            self._ties += [(tie, owner) for tie in ties]
+        elif owner not in self._hints:
+            self._ask(owner, shape, data)
+
+    def _ask(self, owner: str, shape: Shape, data: bytes) -> None:
+        """May a record be about a therapy that we know, or is that a matter of the Medication?"""
+        screen, elements = self._screen, telling(shape)
+        if screen.lets_through(data) if elements is None else screen.tells(elements):
+            self._hints.add(owner)
+        elif shape.medicationReference:
+            medication = reference_in(shape.medicationReference)
+            if medication is not None:
+                self._asks.add((owner, f"{self._portion.source}:{_relative(medication)}"))
 
     def _copy(self, data: bytes) -> tuple[int, int, int]:
         at = self._size

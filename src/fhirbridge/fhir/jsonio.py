@@ -6,9 +6,9 @@ that, so all JSON of the project passes through these two functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Union
 
 import msgspec
 
@@ -64,3 +64,25 @@ def shaped(shape: type[Shape]) -> Callable[[bytes], Shape]:
             raise NotJson(str(error)) from None
 
     return parse
+
+
+def shaped_by(
+    key: str, kinds: Mapping[str, tuple[type[Shape], Iterable[str]]]
+) -> Callable[[bytes], Shape]:
+    """The same for documents that name their kind under `key`: kind -> (shape, elements that it
+    keeps as the bytes that were sent; none where it is absent).
+
+    What is parsed is of a class that goes by the name of the kind. The parser raises `NotJson`
+    for another kind, too.
+    """
+    shapes = [
+        msgspec.defstruct(
+            kind,
+            [(name, Raw, Raw()) for name in names],
+            bases=(shape,),
+            tag_field=key,
+            tag=kind,
+        )
+        for kind, (shape, names) in kinds.items()
+    ]
+    return shaped(Union[tuple(shapes)])  # type: ignore[arg-type]  # noqa: UP007

@@ -81,3 +81,19 @@ _OWN = {
 
 #: Resource type -> names of its elements.
 FIELDS = {kind: frozenset(f"{_COMMON} {names}".split()) for kind, names in _OWN.items()}
+
+#: Elements in which no reader looks for a drug or a service: who, when, in what state, what is
+#: pointed at. What is not named here may tell one; `audit.screen` leans on that.
+_NAMELESS = """
+    resourceType id meta implicitRules language text identifier
+    authoredOn basedOn beneficiary context created effectiveDateTime effectiveInstant
+    effectivePeriod encounter end eventHistory groupIdentifier insurer intent issued location
+    minutesDuration occurrenceDateTime occurrencePeriod outcome participant partOf patient period
+    policyHolder preAuthPeriod preAuthRef priority recorder requestIdentifier requester requestor
+    requisition servicedDate servicedPeriod slot specimen start status subject subscriber
+    subscriberId use whenHandedOver whenPrepared
+"""
+#: Resource type -> its elements that may tell which drug or service it is about.
+TELLING = {
+    kind: tuple(sorted(names.difference(_NAMELESS.split()))) for kind, names in FIELDS.items()
+}
