@@ -2,7 +2,7 @@
 
 print(explain(decision, texts))        for people
 explained(decision, texts)             the same for machines
-finding_json(finding, decision, texts) one finding, as `audit` and `reconcile` print it
+finding_json(finding, person, texts) one finding, as `audit` and `reconcile` print it
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from fhirbridge.bridge.deciding import Decision
 from fhirbridge.columns import aligned
+from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Finding, key_of
 from fhirbridge.core.ledger import Column, Occasion
 from fhirbridge.core.rules.figures import COLUMNS, column_of
@@ -20,10 +21,10 @@ from fhirbridge.texts import Texts
 _TIERS = {0: "reference", 1: "identifier", 2: "attributes"}
 
 
-def finding_json(finding: Finding, decision: Decision, texts: Texts) -> dict[str, Any]:
+def finding_json(finding: Finding, person: Ref, texts: Texts) -> dict[str, Any]:
     """One finding for machines. The names of its parts are stable; it holds nothing of the
     person but references."""
-    patient = finding.patient or decision.person
+    patient = finding.patient or person
     return {
         "patient": patient.name,
         "therapy": finding.therapy,
@@ -160,7 +161,7 @@ def explained(decision: Decision, texts: Texts) -> dict[str, Any]:
             for v in decision.judgement.verdicts
         ],
         "findings": [
-            {**finding_json(f, decision, texts), "folded_into": f.folded_into}
+            {**finding_json(f, decision.person, texts), "folded_into": f.folded_into}
             for f in decision.judgement.findings
         ],
         "answers": [

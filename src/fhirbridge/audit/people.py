@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from fhirbridge.bridge.gathering import Gathered
@@ -25,9 +25,9 @@ from .shelf import Piece, Shelf
 
 #: More patient records than this under one identifier and birth date: a placeholder, nobody.
 CROWD = 50
-_REFERENCE = re.compile(
-    rb'"reference"\s*:\s*"([^"]*(?:%s)/[^"]+)"' % "|".join(sorted(BESIDE)).encode()
-)
+_REFERENCE = re.compile(rb'"reference"\s*:\s*"([^"]+)"')
+#: So many references are remembered.
+_KEPT = 65_536
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,19 @@ class People:
     ) -> None:
         self._shelf, self._systems, self._zones = shelf, systems, zones
         self._bases, self._sight = bases, sight
+        self._names: dict[tuple[str, bytes], str | None] = {}  # by (source, reference)
 
-    def person(self, name: str) -> Person:
-        """The person of a patient record."""
-        joined = join(self._patients(self.near(name)), self._systems)
+    def person(self, name: str, near: Sequence[str] = ()) -> Person:
+        """The person of a patient record; `near`, where that is known."""
+        near = near or self.near(name)
+        # Whoever is near nearly always is the same person: then all is read at once.
+        readings = self._readings(self._shelf.pieces(near))
+        joined = join(_patients(near, readings), self._systems)
         group = joined.group_of(name)
         names = tuple(record.ref.name for record in group)
         by_identifier, doubtful = self._by_identifier(group)
-        readings = self._readings([*self._shelf.pieces(names), *by_identifier])
+        if by_identifier or len(names) < len(near):
+            readings = self._readings([*self._shelf.pieces(names), *by_identifier])
         return Person(
             gathered=self._gathered(group, readings),
             records=names,
@@ -75,27 +80,23 @@ class People:
         """The patient records that may be the same person, by way of any shared name."""
         seen, ahead = {name}, {name}
         while ahead and len(seen) <= CROWD:
-            ties = {tie for tie in self._shelf.ties(ahead) if not tie.startswith("#")}
-            shared = self._shelf.tied({*ties, *(f"={each}" for each in ahead)})
-            found = {tie[1:] for tie in ties if tie.startswith("=")}
-            for tie, records in shared.items():
-                if tie.startswith("=") or len(records) <= CROWD:
+            found = set()
+            for tie, records in self._shelf.sharing(ahead).items():
+                if tie.startswith("="):
+                    found |= {tie[1:], *records}
+                elif len(records) <= CROWD:
                     found |= records
             ahead = found - seen
             seen |= ahead
         return sorted(seen)
-
-    def _patients(self, names: Sequence[str]) -> list[PatientRecord]:
-        """Their Patient resources; a bare record for one that is only pointed at."""
-        readings = self._readings(self._shelf.pieces(names, "Patient"), alone=True)
-        found = {record.ref.name: record for each in readings for record in each.patients}
-        return [found.get(name) or PatientRecord(_ref(name)) for name in names]
 
     def _by_identifier(self, group: Sequence[PatientRecord]) -> tuple[list[Piece], list[Piece]]:
         """Records that name her by identifier alone: those surely hers, and the doubtful."""
         mine = {record.ref.name for record in group}
         sure: list[Piece] = []
         doubtful: list[Piece] = []
+        if not self._shelf.by_identifier:
+            return sure, doubtful
         carried = {each for record in group for each in record.identifiers}
         owners = [f"?{system}|{value}" for system, value, use in carried if value and use != "old"]
         for owner in self._shelf.owning(owners):
@@ -104,38 +105,44 @@ class People:
             (sure if alone else doubtful).extend(self._shelf.pieces([owner]))
         return sorted(sure), sorted(doubtful)
 
-    def _readings(self, pieces: Iterable[Piece], alone: bool = False) -> list[Reading]:
-        """The records of each source restated, with the ones that they point at or `alone`."""
+    def _readings(self, pieces: Iterable[Piece]) -> list[Reading]:
+        """The records of each source restated, with the ones that they point at."""
         by_source: dict[str, list[bytes]] = {}
         for piece in pieces:
             by_source.setdefault(piece.source, []).append(self._shelf.read(piece))
         readings = []
         for source in sorted(by_source):
             own = by_source[source]
-            beside = [] if alone else self._shelf.beside(self._pointed_at(source, own))
+            beside = self._shelf.beside(self._pointed_at(source, own))
             resources, broken = [], []
-            for data in (*own, *(self._shelf.read(piece) for piece in beside)):
+            for data in (*own, *map(self._shelf.read, beside)):
                 try:
                     resources.append(jsonio.loads(data))
                 except jsonio.NotJson:
                     broken.append(Problem(Ref(source, "?", "?"), "not-json"))
             snapshot = Snapshot(source, resources, bases=self._bases)
             reading = read(snapshot, self._zones.get(source))
-            readings.append(
-                Reading(reading.facts, reading.patients, reading.ours, (*reading.problems, *broken))
-            )
+            readings.append(replace(reading, problems=(*reading.problems, *broken)))
         return readings
 
     def _pointed_at(self, source: str, records: Iterable[bytes]) -> list[str]:
         """The names of Medications, Locations … that records of a source refer to."""
-        own = [base for base, name in self._bases.items() if name == source]
-        names = set()
-        for data in records:
-            for reference in _REFERENCE.findall(data):
-                place = locate(reference.decode(errors="replace"), own)
-                if place is not None and place.type in BESIDE:
-                    names.add(f"{source}:{place.type}/{place.id}")
-        return sorted(names)
+        if not self._shelf.has_beside:
+            return []
+        said = {reference for data in records for reference in _REFERENCE.findall(data)}
+        return sorted({name for each in said if (name := self._name(source, each))})
+
+    def _name(self, source: str, reference: bytes) -> str | None:
+        """The name of what belongs to nobody; None where a reference means somebody's record."""
+        key = source, reference
+        if key not in self._names:
+            if len(self._names) >= _KEPT:
+                self._names.clear()
+            own = [base for base, name in self._bases.items() if name == source]
+            place = locate(reference.decode(errors="replace"), own)
+            beside = place is not None and place.type in BESIDE
+            self._names[key] = f"{source}:{place.type}/{place.id}" if place and beside else None
+        return self._names[key]
 
     def _gathered(self, group: Sequence[PatientRecord], readings: Sequence[Reading]) -> Gathered:
         return Gathered(
@@ -145,6 +152,12 @@ class People:
             sight=self._sight,
             treated=any(each.active for each in group) and not any(each.deceased for each in group),
         )
+
+
+def _patients(names: Sequence[str], readings: Iterable[Reading]) -> list[PatientRecord]:
+    """Their Patient resources; a bare record for one that is only pointed at."""
+    found = {record.ref.name: record for each in readings for record in each.patients}
+    return [found.get(name) or PatientRecord(_ref(name)) for name in names]
 
 
 def _ref(name: str) -> Ref:

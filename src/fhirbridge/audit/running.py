@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from itertools import chain, islice
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,7 +22,7 @@ from . import crew
 from .dividing import Dividing
 from .documents import PART
 from .inputs import Export
-from .judging import Judge, Judged
+from .judging import Judge, Judged, batches
 from .owners import Owners
 from .people import People
 from .shelf import Shelf
@@ -111,9 +111,9 @@ class Audit:
         if self.jobs == 1:
             yield from judge.each(shelf.watched())
             return
-        several = _batches(shelf.watched(), _AT_ONCE)
-        with closing(crew.each(self.jobs, judge.several, several, shelf.reopen)) as batches:
-            for name, judged in chain.from_iterable(batches):
+        several = batches(shelf.watched(), _AT_ONCE)
+        with closing(crew.each(self.jobs, judge.some, several, shelf.reopen)) as judged_some:
+            for name, judged in chain.from_iterable(judged_some):
                 # Who is near another may still be somebody else: then nobody decided her yet.
                 if not shelf.is_done(name):
                     yield judged or judge.of(name)
@@ -255,8 +255,3 @@ def _little_garbage() -> Iterator[None]:
     finally:
         gc.set_threshold(*before)
         gc.unfreeze()
-
-
-def _batches(names: Iterator[str], size: int) -> Iterator[list[str]]:
-    while batch := list(islice(names, size)):
-        yield batch

@@ -15,8 +15,9 @@ import sqlite3
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536;
@@ -51,8 +52,13 @@ INSERT OR IGNORE INTO watched SELECT record FROM hint JOIN tie ON tie.name = '#'
 _PLACE = struct.Struct("=qqq")
 #: The owners whose names begin with an address ("@https://…|"), exactly.
 _BELOW = "substr(owner, 1, length(?2)) = ?2"
+_SHARING = """
+SELECT others.name, others.record FROM tie AS mine CROSS JOIN tie AS others
+    ON others.name = mine.name WHERE mine.record IN ({0}) AND substr(mine.name, 1, 1) <> '#'
+UNION ALL SELECT name, record FROM tie WHERE name IN ({0})
+"""
 #: SQLite's parameters in one statement are limited; more names are asked for in turns.
-_NAMES = 500
+_NAMES = 400
 #: How many files are kept open: an export may have more than a process may open.
 _OPEN = 32
 
@@ -80,7 +86,7 @@ class Shelf:
         self._answers.execute("BEGIN")
         self.files: list[Path] = []
         self._sources: list[str] = []
-        self._open: dict[int, BinaryIO] = {}
+        self._open: dict[int, FileIO] = {}
 
     def close(self) -> None:
         """Forget everything."""
@@ -166,9 +172,19 @@ class Shelf:
         yield from (owner for (owner,) in self._base.execute(sql))
 
     def watch(self) -> None:
-        """End of pass 1: who is watched is known, and nothing is added any more."""
+        """End of pass 1: who is watched is known, and nothing is added any more.
+
+        `has_beside`: there are records that belong to nobody; `by_identifier`: there are some
+        that name their patient by identifier alone.
+        """
         self._base.execute("COMMIT")
         self._base.executescript(_WATCHED)
+        self.has_beside = self._is_any("SELECT 1 FROM beside")
+        # Those names begin with "?".
+        self.by_identifier = self._is_any("SELECT 1 FROM piece WHERE owner BETWEEN '?' AND '@'")
+
+    def _is_any(self, sql: str) -> bool:
+        return self._base.execute(f"{sql} LIMIT 1").fetchone() is not None
 
     def watched(self) -> Iterator[str]:
         """The owners of records that may be about a therapy that we know, in order."""
@@ -216,11 +232,17 @@ class Shelf:
         sql = "SELECT DISTINCT owner FROM piece WHERE owner IN ({}) ORDER BY owner"
         return [owner for (owner,) in self._each(sql, owners)]
 
-    def ties(self, records: Iterable[str]) -> set[str]:
-        """The names that patient records share, or may share, with others."""
-        return {
-            name for (name,) in self._each("SELECT name FROM tie WHERE record IN ({})", records)
-        }
+    def sharing(self, records: Iterable[str]) -> dict[str, set[str]]:
+        """The names that patient records share with others (but those of `#`), and who goes by
+        each; also those by which others are linked with them."""
+        found: dict[str, set[str]] = {}
+        for part in _parts(records):
+            marks = ",".join("?" * len(part))
+            links = [f"={record}" for record in part]
+            rows = self._base.execute(_SHARING.format(marks), (*part, *links))
+            for name, record in rows:
+                found.setdefault(name, set()).add(record)
+        return found
 
     def tied(self, names: Iterable[str]) -> dict[str, set[str]]:
         """The patient records that go by these names, by name."""
@@ -250,14 +272,20 @@ class Shelf:
         stream.seek(piece.at)
         return stream.read(piece.size)
 
-    def _opened(self, number: int) -> BinaryIO:
+    def _opened(self, number: int) -> FileIO:
         if len(self._open) >= _OPEN:
             self._open.pop(next(iter(self._open))).close()
-        stream = self._open[number] = self.files[number].open("rb")
+        # A buffer would read more than the record, and lose it at the next seek.
+        stream = self._open[number] = FileIO(self.files[number])
         return stream
 
     def _each(self, sql: str, names: Iterable[str]) -> Iterator[Any]:
-        wanted = list(dict.fromkeys(names))
-        for start in range(0, len(wanted), _NAMES):
-            part = wanted[start : start + _NAMES]
+        for part in _parts(names):
             yield from self._base.execute(sql.format(",".join("?" * len(part))), part)
+
+
+def _parts(names: Iterable[str]) -> Iterator[list[str]]:
+    """The names, each once, as many at a time as a statement takes."""
+    wanted = list(dict.fromkeys(names))
+    for start in range(0, len(wanted), _NAMES):
+        yield wanted[start : start + _NAMES]

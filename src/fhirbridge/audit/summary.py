@@ -6,7 +6,7 @@ Counts and places only: a place is `file:line` or a reference, never what stands
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -58,17 +58,17 @@ class Account(NamedTuple):
     """
 
     joined: bool
-    ambiguous: tuple[str, ...]
-    doubtful: tuple[tuple[str, str], ...]
+    ambiguous: Sequence[str]
+    doubtful: Sequence[tuple[str, str]]
     facts: int
     occasions: int
-    links: Counter[int]
-    loose: tuple[str, ...]
-    problems: tuple[tuple[str, str, str], ...]
-    findings: Counter[str]
-    severities: Counter[str]
+    links: Sequence[int]
+    loose: Sequence[str]
+    problems: Sequence[tuple[str, str, str]]
+    findings: Sequence[str]
+    severities: Sequence[str]
     folded: int
-    cannot_tell: Counter[str]
+    cannot_tell: Sequence[str]
 
 
 @dataclass

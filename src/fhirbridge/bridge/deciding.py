@@ -1,8 +1,9 @@
 """From what was gathered to what shall be written: pure, and the same for files and servers.
 
-    Decider.decide(gathered, as_of) -> Decision     facts, ledger, findings, plan
+    Decider.case(gathered, as_of) -> Case           facts, ledger, findings
+    Decider.decide(gathered, as_of) -> Decision     and what to write about them
 
-`audit` uses it over files, the bridge over servers.
+The bridge decides over servers; `audit`, which writes nothing, looks at cases over files.
 """
 
 from __future__ import annotations
@@ -56,6 +57,17 @@ class Decision:
         return bool(self.ledger.therapies) or any(each.alive for each in self.said)
 
 
+@dataclass(frozen=True)
+class Case:
+    """What is wrong with one person."""
+
+    person: Ref
+    ledger: Ledger
+    judgement: Judgement
+    answers: Accepted  # of people, to our questions, that were honored
+    said: tuple[Said, ...]
+
+
 #: No source is silent.
 NOBODY: Mapping[str, datetime] = {}
 #: Nothing waits.
@@ -87,18 +99,11 @@ class Decider:
     rule_modes: Mapping[str, str] = field(default_factory=dict)
     patience: Patience = PATIENCE
 
-    def decide(
-        self,
-        gathered: Gathered,
-        as_of: datetime,
-        recall: memory.Recall = memory.nothing,
-        recent: Recent | None = None,
-        silent: Mapping[str, datetime] = NOBODY,
-    ) -> Decision:
-        """What is wrong with one person, and what to write about it.
+    def case(
+        self, gathered: Gathered, as_of: datetime, silent: Mapping[str, datetime] = NOBODY
+    ) -> Case:
+        """What is wrong with one person.
 
-        `recall`: the memory of what we wrote, for what the worklist does not show any more.
-        `recent`: what waits (`core.holding`); without it, nothing waits.
         `silent`: the sources that have been silent for longer than usual, and since when.
         """
         person = self.person(gathered)
@@ -129,7 +134,24 @@ class Decider:
             ledger = book(facts, self.formulary, self.calendar)
             judgement = judge(ledger, context)
             judgement = replace(judgement, findings=settled(judgement.findings, answers))
-        told, found = memory.complete(told, judgement.findings, recall)
+        return Case(person, ledger, judgement, answers, told)
+
+    def decide(
+        self,
+        gathered: Gathered,
+        as_of: datetime,
+        recall: memory.Recall = memory.nothing,
+        recent: Recent | None = None,
+        silent: Mapping[str, datetime] = NOBODY,
+    ) -> Decision:
+        """What is wrong with one person, and what to write about it.
+
+        `recall`: the memory of what we wrote, for what the worklist does not show any more.
+        `recent`: what waits (`core.holding`); without it, nothing waits.
+        """
+        case = self.case(gathered, as_of, silent)
+        ledger, judgement = case.ledger, case.judgement
+        told, found = memory.complete(case.said, judgement.findings, recall)
         held = self._hold(self._plan(judgement, told, "on", "shadow"), recent, as_of)
         shown = self._plan(judgement, told, "on", "shadow", held=held.keys)
         allowed = self._plan(judgement, told, "on", held=held.keys)
@@ -137,7 +159,7 @@ class Decider:
         if held.late:
             looks.append(self.calendar.begins(self.calendar.day(as_of) + timedelta(days=1)))
         return Decision(
-            person=person,
+            person=case.person,
             home=self.home,
             owners=self.owners,
             zone=self.calendar.zone,
@@ -145,7 +167,7 @@ class Decider:
             gathered=gathered,
             ledger=ledger,
             judgement=judgement,
-            answers=answers,
+            answers=case.answers,
             said=told,
             found=found,
             plan=replace(shown, over=held.over),

@@ -188,7 +188,8 @@ def _json(result: Replayed, *, explain: bool) -> dict[str, object]:
             {
                 "patient": subject,
                 "findings": [
-                    finding_json(each, decision, texts) for each in decision.judgement.findings
+                    finding_json(each, decision.person, texts)
+                    for each in decision.judgement.findings
                 ],
                 **({"explained": explained(decision, texts)} if explain else {}),
             }

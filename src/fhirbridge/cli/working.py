@@ -115,7 +115,7 @@ def _report(
     findings = decision.judgement.findings
     return {
         "patient": outcome.subject,
-        "findings": [finding_json(each, decision, texts) for each in findings],
+        "findings": [finding_json(each, decision.person, texts) for each in findings],
         "bundle": outcome.bundle,
         "written": [f"{each.type}/{each.id}" for each in outcome.done],
         **({"explained": explained(decision, texts)} if explain_it else {}),
