@@ -208,6 +208,12 @@ def test_a_location_owns_nothing(shelf: Shelf) -> None:
     assert task["intent"] == "order"
 
 
+def test_a_system_that_is_no_uri_is_not_passed_on(shelf: Shelf) -> None:
+    somebody = Party("pharmacy", "Organization/x", "npi|123", "Main Street Pharmacy")
+    shelf.write(finding(parties={Role.PHARMACY: somebody}))
+    assert shelf.task["owner"]["identifier"] == {"value": "123"}
+
+
 def test_nobody_known_leaves_the_owner_open_and_names_the_role(shelf: Shelf) -> None:
     shelf.write(finding(parties={}))
     assert "owner" not in shelf.task

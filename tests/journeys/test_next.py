@@ -9,6 +9,7 @@ has moved the Task.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -21,6 +22,7 @@ from fhirbridge.core.plan import NEXT, Do, Told, Trouble
 from fhirbridge.fhir import ours
 from fhirbridge.fhir.said import said
 from tests.bridge.estate import Json
+from tests.contract.validating import complaints
 from tests.journeys.ward import Case, Ward, episode, ward
 
 NOTHING, OPENED, CLOSED, REVISED, NOTED, ESCALATED = (
@@ -220,6 +222,15 @@ def test_two_workers_of_one_store_take_turns(case: Case, trouble: Trouble) -> No
     assert len(here.between.writes) - sent <= 1
     assert before.told is not None
     _check(case, ENDS[trouble, before.told], stood)
+
+
+def test_what_was_written_is_valid(here: Ward) -> None:
+    """All that the cells above have sent."""
+    if os.environ.get("SERVER") != "hapi":
+        pytest.skip("only HAPI validates")
+    written = [entry["resource"] for each in here.between.writes for entry in each["entry"]]
+    assert {each["resourceType"] for each in written} >= {"Task", "Communication"}
+    assert complaints(lambda all: here.people.call("POST", "Bundle/$validate", all), written) == []
 
 
 def _begin(case: Case, before: Act, trouble: Trouble) -> list[Json]:

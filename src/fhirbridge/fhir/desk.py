@@ -7,6 +7,7 @@ the worklist could open it).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -24,6 +25,8 @@ ACTORS = frozenset(
     {"CareTeam", "Device", "HealthcareService", "Organization"}
     | {"Patient", "Practitioner", "PractitionerRole", "RelatedPerson"}
 )
+#: RFC 3986 §3.1: what begins with a scheme.
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 class Told(Protocol):
@@ -121,7 +124,10 @@ class Desk:
             made: dict[str, Any] = {"reference": party.reference}
         else:
             made = {"type": type_} if may_act else {}
-            system, bar, value = (party.identifier or "").rpartition("|")
+            system, _, value = (party.identifier or "").rpartition("|")
             if value:
-                made["identifier"] = {"system": system, "value": value} if bar else {"value": value}
+                # A record may say "npi"; R4 wants an absolute URI, and a validator refuses others.
+                absolute = _ABSOLUTE.match(system) is not None
+                made["identifier"] = {"system": system} if absolute else {}
+                made["identifier"]["value"] = value
         return made | {"display": party.display or self.texts.name(role)}
