@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,3 +179,28 @@ def test_what_is_shown_and_unknown_is_news_and_the_latest_is_enough() -> None:
     assert told == (new, old)
     assert [(each.episode, each.action) for each in news] == [(2, FOUND)]
     assert complete([new, old], [], lambda _: {"k": written(2)})[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("do", "id_", "itself"),
+    [(Do.OPEN.value, "t-1", [True, False]), (FOUND, "t-1", [None, None]),
+     (Do.OPEN.value, "t-0", [None, None])],
+    ids=["created", "only found", "deleted"],
+)  # fmt: skip
+def test_the_original_is_the_one_that_we_created(
+    do: str, id_: str, itself: list[bool | None]
+) -> None:
+    original, copy = said(1), replace(said(1), ref=Ref("ehr", "Task", "t-9"))
+    last = replace(written(1), id=id_, action=do)
+    told, _ = complete([original, copy], [], lambda _: {"k": last})
+    assert [each.itself for each in told] == itself
+
+
+def test_a_copy_that_is_older_than_the_last_edit_is_left_alone(estate: Estate) -> None:
+    task = opened(estate)
+    copy = estate.put("ehr", {**task, "id": "copy-1"})
+    estate.put("ehr", {**task, "status": "in-progress"})
+    estate.put("pharmacy", dispense("d-2", mg=300))
+    estate.work()
+    assert estate.get("ehr", "Task/copy-1") == copy
+    assert len(estate.get("ehr", f"Task/{task['id']}")["note"]) == 1

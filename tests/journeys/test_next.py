@@ -93,6 +93,7 @@ BEFORE = (
     _set("owner", Told.OPEN, owner=OWNER),
     _set("note", Told.OPEN, note=[NOTE]),
     Act("copied", lambda case: case.copy(), Told.OPEN),
+    Act("copied, then started", lambda case: _copied_and_started(case), Told.STARTED),
     Act("closed by us", lambda case: _solved(case), Told.CLOSED_BY_US),
     *_STATUSES,
     _DELETES,
@@ -112,6 +113,12 @@ def _solved(case: Case) -> None:
     """The rest was dispensed, and we have closed the Task."""
     case.dispensed(300, "rest")
     case.look()
+
+
+def _copied_and_started(case: Case) -> None:
+    """The copy is older than what was done last to the original."""
+    case.copy()
+    case.edit(status="in-progress")
 
 
 def _now(case: Case, trouble: Trouble, told: Told) -> None:

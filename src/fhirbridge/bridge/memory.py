@@ -11,7 +11,8 @@ worklist shows and the audit lacks (the receipt was lost with the worker) is put
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Finding
@@ -60,7 +61,25 @@ def complete(
         for key, each in sorted(shown.items())
         if key not in known or known[key].episode < each.episode
     )
-    return said + gone, news
+    return tuple(_told_apart(said, known)) + gone, news
+
+
+def _told_apart(said: Collection[Said], known: Mapping[str, Written]) -> Iterator[Said]:
+    """Of a Task and its copies, the one that we were told we had created is ours. A Task that
+    was found here is no evidence: it may have been the copy."""
+    standing = {each.ref.id for each in said}
+    for each in said:
+        last = known.get(each.key)
+        if (
+            each.itself is None
+            and last is not None
+            and last.episode == each.episode
+            and last.action != FOUND
+            and last.id in standing
+        ):
+            yield replace(each, itself=each.ref.id == last.id)
+        else:
+            yield each
 
 
 def _gone(last: Written, rule: str, occasion: str) -> Said:
