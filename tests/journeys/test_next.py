@@ -93,9 +93,9 @@ BEFORE = (
     _set("owner", Told.OPEN, owner=OWNER),
     _set("note", Told.OPEN, note=[NOTE]),
     Act("copied", lambda case: case.copy(), Told.OPEN),
-    Act("copied, then started", lambda case: _copied_and_started(case), Told.STARTED),
     Act("closed by us", lambda case: _solved(case), Told.CLOSED_BY_US),
     *_STATUSES,
+    Act("copied, then started", lambda case: _copied_and_started(case), Told.STARTED),
     _DELETES,
 )
 #: What may happen between our read and our write.
