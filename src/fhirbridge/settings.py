@@ -209,6 +209,7 @@ class ServerSettings(yamlfile.Strict):
     supply: dict[str, Supply] = Field(default_factory=dict)
     timezone: Zone | None = None
     write: Mode | None = None
+    provenance: bool | None = None  # with what is written there; None: see `attested`
     timeout_seconds: int = Field(default=30, gt=0)
     silent_after_hours: int | None = Field(default=None, gt=0)  # the longest usual pause of news
 
@@ -222,6 +223,14 @@ class ServerSettings(yamlfile.Strict):
         if twice:
             raise ValueError(f"one topic for each type; {twice[0]} is given for two")
         return self
+
+    @property
+    def attested(self) -> bool:
+        """Is a Provenance written with what is written there? Unasked only where no scope must be
+        granted for it first: a transaction with one entry too many would be refused as a whole."""
+        if self.provenance is not None:
+            return self.provenance
+        return not (self.auth.smart_backend or self.auth.client_secret)
 
 
 class WriteModes(yamlfile.Strict):

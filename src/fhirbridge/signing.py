@@ -92,6 +92,7 @@ def needs(name: str, settings: Settings) -> scopes.Needs:
         types_of(server.holds),
         push=server.subscribe != "poll",
         writes="worklist" in server.holds and mode == "on",
+        attests=server.attested,
     )
 
 

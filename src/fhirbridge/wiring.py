@@ -250,7 +250,11 @@ def wire(
         own=Worklist(store, clock, token.get_secret_value() if token else None),
         concerns=Concerns(known),
         decider=made,
-        writer=Writer(settings.instance, words(settings)),
+        writer=Writer(
+            settings.instance,
+            words(settings),
+            provenance=bool(made.home and settings.servers[made.home].attested),
+        ),
         clock=clock,
         pool=ThreadPoolExecutor(max(4, 4 * len(sources)), thread_name_prefix="read"),
         identity=frozenset(settings.identity) or None,

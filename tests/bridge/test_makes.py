@@ -12,7 +12,7 @@ import pytest
 from fhirbridge.bridge.story import Failed
 from fhirbridge.fhir.profile import fitted
 from fhirbridge.mappings import load, shipped
-from tests.bridge.estate import Answer, Estate, Json, dispense, order, people, visit
+from tests.bridge.estate import HOLDS, Answer, Estate, Json, dispense, order, people, visit
 from tests.bridge.makes import (
     CANVAS,
     HAPI,
@@ -106,6 +106,29 @@ def test_each_thing_stands_where_it_is_taken(tmp_path: Path, name: str) -> None:
         here = estate.bridge.own.search(type_, [], estate.bridge.home_url)
         assert bool(there) is (type_ in manner.takes)
         assert bool(here) is (type_ not in manner.takes)
+    estate.close()
+
+
+@pytest.mark.parametrize("name", MAKES)
+@pytest.mark.parametrize("wanted", [True, False])
+def test_provenance_stands_where_it_is_taken_and_wanted(
+    tmp_path: Path, name: str, wanted: bool
+) -> None:
+    manner, servers = MAKES[name], dict[str, Any]()
+    for each, holds in HOLDS.items():
+        servers[each] = {"base_url": f"http://{each}.example/fhir", "holds": holds}
+    servers["ehr"]["provenance"] = wanted
+    estate = hospital(tmp_path, manner, servers=servers)
+    assert not estate.told(Failed)
+    found = [each.resource for each in estate.servers["ehr"].shelf.current("Provenance")]
+    assert bool(found) is (wanted and "Provenance" in manner.takes)
+    assert not estate.bridge.own.search("Provenance", [], estate.bridge.home_url)
+    for resource in found:
+        assert resource is not None
+        for target in resource["target"]:
+            assert estate.get("ehr", target["reference"])["meta"]["tag"]
+    written = [each.written.type for each in estate.bridge.store.writes()]
+    assert written.count("Provenance") == len(found)
     estate.close()
 
 

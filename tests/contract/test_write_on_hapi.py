@@ -92,7 +92,7 @@ class Site:
     def said(self) -> list[Said]:
         return [one for task in self.tasks() if (one := said(task, "ehr", self.instance))]
 
-    def bundle(self, *findings: Finding, minutes: int = 0) -> Json | None:
+    def bundle(self, *findings: Finding, minutes: int = 0, provenance: bool = False) -> Json | None:
         desk = Desk(
             instance=self.instance,
             home="ehr",
@@ -100,6 +100,7 @@ class Site:
             texts=TEXTS,
             patient=self.patient,
             tasks={task["id"]: task for task in self.tasks()},
+            provenance=provenance,
         )
         return write(decide(findings, self.said(), standing={}), desk)
 
@@ -138,6 +139,22 @@ def test_evidence_keeps_the_version_that_was_read(site: Site) -> None:
         if code == ours.EVIDENCE
     ]
     assert pins == [str(site.order), str(site.dispense)]
+
+
+def test_provenance_names_what_was_written_and_the_versions_it_rests_on(site: Site) -> None:
+    bundle = site.bundle(site.finding(), provenance=True)
+    assert bundle is not None
+    assert site.send(bundle) == ["201"] * 5
+    assert site.send(bundle) == ["200"] * 5  # sent twice, written once
+    name = bundle["entry"][-1]["request"]["url"]
+    kept = site.fhir.call("GET", name)
+    assert kept.status == 200, kept.body
+    targets = {each["reference"].partition("/_history")[0] for each in kept.body["target"]}
+    written = [*site.tasks(), *site.letters()]
+    assert targets == {f"{each['resourceType']}/{each['id']}" for each in written}
+    pins = [each["what"]["identifier"]["value"] for each in kept.body["entity"]]
+    assert pins == [str(site.order), str(site.dispense)]
+    assert site.send(site.bundle(minutes=5, provenance=True))[-1] == "201"  # another act
 
 
 def test_figures_change_and_a_person_s_additions_stay(site: Site) -> None:

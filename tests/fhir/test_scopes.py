@@ -34,6 +34,16 @@ def test_the_worklist_is_written_and_the_subscription_kept() -> None:
     assert "system/Patient.write" not in in_words(HOME, v2=False)
 
 
+def test_provenance_is_asked_for_only_where_it_is_written() -> None:
+    attested = needs(["Task"], push=True, writes=True, attests=True)
+    assert set(in_words(attested, v2=True)) - set(in_words(HOME, v2=True)) == {
+        "system/Provenance.cu"
+    }
+    assert needs(["Task"], push=True, writes=False, attests=True) == needs(
+        ["Task"], push=True, writes=False
+    )
+
+
 @pytest.mark.parametrize(
     ("granted", "lacks"),
     [

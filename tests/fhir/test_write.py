@@ -229,6 +229,54 @@ def test_a_configured_owner_stands_in(shelf: Shelf) -> None:
     assert task["intent"] == "order"
 
 
+class TestProvenance:
+    def wanted(self, shelf: Shelf, *findings: Finding, **more: Any) -> Json:
+        bundle = write(shelf.plan(*findings, **more), shelf.desk(provenance=True))
+        assert bundle is not None
+        last: Json = bundle["entry"][-1]
+        assert last["resource"]["resourceType"] == "Provenance"
+        assert keys(bundle)[-1] == ""
+        targets = [each["reference"] for each in last["resource"]["target"]]
+        written = [each.get("fullUrl") or each["request"]["url"] for each in bundle["entry"][:-1]]
+        assert targets == written
+        return last
+
+    def test_it_says_who_wrote_what_and_on_which_versions_it_rests(self, shelf: Shelf) -> None:
+        entry = self.wanted(shelf, finding())
+        resource = entry["resource"]
+        assert resource["recorded"] == NOW.isoformat()
+        (agent,) = resource["agent"]
+        assert agent["who"] == {
+            "type": "Device",
+            "identifier": {"system": "urn:fhirbridge:instance", "value": "st-mary"},
+            "display": "fhirbridge",
+        }
+        pins = [each["what"]["identifier"]["value"] for each in resource["entity"]]
+        assert pins == [str(ORDER), str(DISPENSE)]
+        assert resource["activity"]["coding"][0]["code"] == "CREATE"
+
+    def test_the_same_transaction_has_the_same_one_and_another_version_another(
+        self, shelf: Shelf
+    ) -> None:
+        assert self.wanted(shelf, finding()) == self.wanted(shelf, finding())
+        shelf.write(finding())
+        first = self.wanted(shelf, finding(digest="d1"))
+        assert first["resource"]["activity"]["coding"][0]["code"] == "UPDATE"
+        shelf.write(finding(digest="d1"))
+        second = self.wanted(shelf, finding(digest="d2"))
+        assert first["request"]["url"] != second["request"]["url"]
+
+    def test_an_all_clear_rests_on_what_shows_that_it_is_gone(self, shelf: Shelf) -> None:
+        shelf.write(finding())
+        gone = self.wanted(shelf, standing={"o-1": (DISPENSE,)})
+        (entity,) = gone["resource"]["entity"]
+        assert entity["what"]["identifier"]["value"] == str(DISPENSE)
+
+    def test_not_wanted_not_there(self, shelf: Shelf) -> None:
+        bundle = write(shelf.plan(finding()), shelf.desk())
+        assert {each["resourceType"] for _, each in entries(bundle)} == {"Task", "Communication"}
+
+
 class TestChanges:
     @pytest.fixture(autouse=True)
     def _written(self, shelf: Shelf) -> None:

@@ -88,7 +88,7 @@ def test_a_dry_run_prints_exactly_what_is_then_sent(site: Site) -> None:
     site("reconcile", "ehr:Patient/p-1")
     assert ("POST", "") in site.servers["ehr"].requests[before:]
     said = {each["resource"]["resourceType"] for each in report["bundle"]["entry"]}
-    assert said == {"Task", "Communication"}
+    assert said == {"Task", "Communication", "Provenance"}
     assert {each["rule"] for each in report["findings"]} <= site.rules()
     (again,) = site.json("reconcile", "p-1", "--dry-run")
     assert again["bundle"] is None
@@ -106,6 +106,63 @@ def test_a_sweep_hears_what_nobody_told_and_works_on_it(site: Site) -> None:
     assert site.json("sweep")["news"] > 0
     assert "dispense-short" in site.rules()
     assert site.json("sweep") == {"news": 0, "worked_on": 0}
+
+
+def short(site: Site) -> list[Any]:
+    """The Tasks about the short dispense."""
+    return [
+        task
+        for task in site.servers["ehr"].all("Task")
+        if task["reasonCode"]["coding"][0]["code"] == "dispense-short"
+    ]
+
+
+def test_what_was_written_is_listed_and_taken_back_and_not_opened_again(site: Site) -> None:
+    site.write("on")
+    site("reconcile", "p-1")
+    audit = site.json("written")
+    assert {each["action"] for each in audit} == {"open", "tell", "attest"}
+    assert {each["patient"] for each in audit} == {"ehr:Patient/p-1"}
+    (task,) = short(site)
+    others = [each["id"] for each in site.servers["ehr"].all("Task") if each["id"] != task["id"]]
+    assert others
+
+    call = ("retract", "--rule", "dispense-short", "--reason", "Our table of vials was wrong.")
+    assert "nothing was written (--dry-run)" in site(*call, "--dry-run").stderr
+    assert short(site)[0]["status"] == "requested"
+    done = site(*call)
+    assert f"Task/{task['id']}" in done.stdout
+    assert "not open such a Task again" in done.stderr
+    (task,) = short(site)
+    assert task["status"] == "cancelled"
+    assert task["statusReason"]["text"].endswith("Our table of vials was wrong.")
+
+    site("reconcile", "p-1")
+    site("sweep", "--full")
+    assert [each["status"] for each in short(site)] == ["cancelled"]  # kept, and no second one
+    assert site.json("written")[0]["action"] != "open"
+    site.servers["pharmacy"].put(dispense(mg=450, whenHandedOver=TODAY.isoformat()))
+    site("reconcile", "p-1")
+    assert sorted(each["status"] for each in short(site)) == ["cancelled", "requested"]
+
+
+def test_a_patient_and_a_span_of_time_are_taken_back(site: Site) -> None:
+    site.write("on")
+    site("reconcile", "p-1")
+    tomorrow = (TODAY + timedelta(days=2)).isoformat()
+    why = ("--reason", "Entered for a test.")
+    assert "nothing that we wrote" in site("retract", "--since", tomorrow, *why).stderr
+    assert (
+        "nothing is known of such"
+        in site("retract", "--patient", "ehr:Patient/p-9", *why, code=2).stderr
+    )
+    rows = site.json("retract", "--patient", "ehr:Patient/p-1", "--until", tomorrow, *why)
+    assert {each["outcome"] for each in rows} == {"canceled"}
+    tasks = site.servers["ehr"].all("Task")
+    assert {each["status"] for each in tasks} == {"cancelled"}
+    assert len(rows) == len(tasks) > 1  # the root too
+    site("reconcile", "p-1")
+    assert {each["status"] for each in site.servers["ehr"].all("Task")} == {"cancelled"}
 
 
 def test_subscriptions_are_made_listed_and_removed(site: Site) -> None:

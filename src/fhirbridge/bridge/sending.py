@@ -1,6 +1,6 @@
 """Carrying out a transaction Bundle on whatever make of server holds the worklist.
 
-    Sender(home, own).send(bundle, patient) -> one receipt for each entry, in order
+    Sender(home, own).send(bundle, patient) -> a receipt (or None) for each entry, in order
 
 Where transactions and conditional create are taken, it is one transaction. Elsewhere each entry
 is sent by itself, in the order of the plan (roots first, a message after its Task), and what was
@@ -31,9 +31,10 @@ class Sender:
     def __init__(self, home: Source, own: Worklist) -> None:
         self._home, self._own = home, own
 
-    def send(self, bundle: Mapping[str, Any], patient: str) -> list[Receipt]:
-        """Write what a Bundle says about a patient record. Raises what the server raises;
-        `Conflict` also where somebody changed what we were about to change."""
+    def send(self, bundle: Mapping[str, Any], patient: str) -> list[Receipt | None]:
+        """Write what a Bundle says about a patient record. None: an entry that is not written
+        here (a Provenance). Raises what the server raises; `Conflict` also where somebody
+        changed what we were about to change."""
         fit, server = self._home.fit, self._home.server
         there, here = split(bundle, fit)
         made = [adapted(each, fit, server.base_url, here) for each in there]
@@ -44,7 +45,7 @@ class Sender:
         kept = self._own.write(here, fit, server.base_url, patient) if here else []
         rest = {id(each["resource"]): got for each, got in zip(there, receipts, strict=True)}
         rest |= {id(each["resource"]): got for each, got in zip(here, kept, strict=True)}
-        return [rest[id(each["resource"])] for each in bundle["entry"]]
+        return [rest.get(id(each["resource"])) for each in bundle["entry"]]
 
     def _one_by_one(self, entries: Sequence[Entry], fit: Fit) -> list[Receipt]:
         places: dict[str, str] = {}
@@ -61,7 +62,9 @@ class Sender:
 
     def _create(self, entry: Entry, fit: Fit) -> Receipt:
         resource, server = entry["resource"], self._home.server
-        condition = entry["request"]["ifNoneExist"]
+        condition = entry["request"].get("ifNoneExist")
+        if condition is None:
+            return server.create(resource)
         if fit.conditional_create:
             return server.create(resource, if_none_exist=condition)
         type_, value = resource["resourceType"], condition.partition("=")[2]
@@ -73,7 +76,7 @@ class Sender:
     def _change(self, entry: Entry, fit: Fit) -> Receipt:
         resource, server = entry["resource"], self._home.server
         version = etag_version(entry["request"].get("ifMatch"))
-        if fit.if_match:
+        if fit.if_match or resource["resourceType"] == "Provenance":  # nobody else's to change
             return server.update(resource, if_match=version)
         # The best that such a server allows: a person may still come in between.
         type_, id_ = resource["resourceType"], resource["id"]

@@ -19,16 +19,20 @@ from .deciding import Decision
 
 #: The action of a Communication in the audit.
 TELL = "tell"
+#: … of the Provenance of a transaction …
+ATTEST = "attest"
 #: … and of a Task that was taken back by a person.
 RETRACT = "retract"
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes for one installation; `texts` are the sentences of its language."""
+    """Writes for one installation; `texts` are the sentences of its language, `provenance` says
+    whether each transaction brings its own."""
 
     instance: str
     texts: Texts
+    provenance: bool = False
 
     def bundle(self, plan: Plan, decision: Decision) -> dict[str, Any] | None:
         """The transaction that carries out a plan; None when there is nothing to write.
@@ -68,6 +72,7 @@ class Writer:
             patient=patient,
             owners=owners,
             tasks={str(task.get("id")): task for task in tasks},
+            provenance=self.provenance,
         )
 
     def carry_out(self, plan: Plan, desk: Desk) -> dict[str, Any] | None:
@@ -75,21 +80,27 @@ class Writer:
         return write(plan, desk)
 
     def written(
-        self, decision: Decision, plan: Plan, bundle: Mapping[str, Any], done: Sequence[Receipt]
+        self,
+        decision: Decision,
+        plan: Plan,
+        bundle: Mapping[str, Any],
+        done: Sequence[Receipt | None],
     ) -> list[Written]:
         """What was written: one row for each receipt."""
         return self.rows(decision.home or decision.person.source, plan, bundle, done)
 
     def rows(
-        self, home: str, plan: Plan, bundle: Mapping[str, Any], done: Sequence[Receipt]
+        self, home: str, plan: Plan, bundle: Mapping[str, Any], done: Sequence[Receipt | None]
     ) -> list[Written]:
-        """What was written on the worklist of `home`: one row for each receipt."""
+        """What was written on the worklist of `home`: one row for each receipt. `done` has None
+        for an entry that was not sent."""
         intents = {intent.key: intent for intent in plan.intents}
         rows = []
         for key, receipt in zip(keys(bundle), done, strict=True):
+            if receipt is None:
+                continue
             intent = intents.get(key)
             finding = intent.finding if intent else None
-            action = _action(intent) if intent and receipt.type == "Task" else TELL
             rows.append(
                 Written(
                     source=home,
@@ -98,12 +109,14 @@ class Writer:
                     version=receipt.version,
                     key=key,
                     digest=finding.digest if finding else "",
-                    action=action,
+                    action=_action(intent, receipt.type),
                     episode=intent.episode if intent and receipt.type == "Task" else 0,
                 )
             )
         return rows
 
 
-def _action(intent: Intent) -> str:
-    return RETRACT if intent.why == Why.RETRACTED else intent.do.value
+def _action(intent: Intent | None, type_: str) -> str:
+    if type_ == "Task" and intent:
+        return RETRACT if intent.why == Why.RETRACTED else intent.do.value
+    return ATTEST if type_ == "Provenance" else TELL

@@ -1,4 +1,4 @@
-"""`fhirbridge retract`: take back what was written, with a reason."""
+"""`fhirbridge written` and `fhirbridge retract`: see what was written, and take it back."""
 
 from __future__ import annotations
 
@@ -16,10 +16,41 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
+    app.command(epilog="Example: fhirbridge written --limit 20 --format json")(written)
     app.command(
         epilog="Example: fhirbridge retract --rule dispense-short --since 2026-11-01 --reason"
         " 'The strength of the new vial was wrong.' --dry-run",
     )(retract)
+
+
+def written(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="So many, the newest first.")] = 100,
+    config: ConfigOption = None,
+    format: FormatOption = Format.TEXT,
+) -> None:
+    """What was written on the servers: the audit, which is only ever added to.
+
+    References and versions, no words: what a Task says stands on its server.
+    """
+    with bridge(config) as (_, made):
+        rows = [
+            {
+                "at": each.at.isoformat(timespec="seconds"),
+                "patient": each.subject,
+                "action": each.written.action,
+                "record": f"{each.written.source}:{each.written.type}/{each.written.id}",
+                "version": each.written.version,
+                "key": each.written.key,
+                "digest": each.written.digest,
+            }
+            for each in made.store.writes(limit)
+        ]
+    if format is Format.JSON:
+        document(rows)
+    elif rows:
+        table(tuple(rows[0]), [tuple(each.values()) for each in rows])
+    else:
+        warn("nothing was written yet")
 
 
 def retract(
@@ -68,6 +99,10 @@ def retract(
         warn("nothing was written (--dry-run)")
     elif not done:
         warn("nothing that we wrote is such")
+    else:
+        warn(
+            "the same facts do not open such a Task again; changed ones do, unless the rule is off"
+        )
     raise typer.Exit(1 if any(each.outcome == "failed" for each in done) else 0)
 
 

@@ -6,7 +6,8 @@
 
 What a server does not take stands on our own worklist, which serves it as FHIR. Seen from there
 the server's records are elsewhere and have absolute addresses; seen from the server, ours do
-not exist, and a reference to them stays as a name.
+not exist, and a reference to them stays as a name. A Provenance that it does not take stands
+nowhere: our own audit says the same.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ def split(bundle: Json, fit: Fit) -> tuple[list[Entry], list[Entry]]:
     """The entries of a Bundle by where they stand, each in the order of the Bundle."""
     entries: list[Entry] = [dict(each) for each in items(bundle, "entry")]
     there = [each for each in entries if type_of(each) in fit.takes]
-    return there, [each for each in entries if type_of(each) not in fit.takes]
+    rest = _WRITTEN - fit.takes
+    return there, [each for each in entries if type_of(each) in rest]
 
 
 def type_of(entry: Json) -> str:
@@ -48,6 +50,9 @@ def adapted(entry: Entry, fit: Fit, base_url: str, ours: Sequence[Entry]) -> Ent
         resource["status"] = fit.statuses.get(status, status)
         if fit.intents and resource.get("intent") not in fit.intents:
             resource["intent"] = fit.intents[0]
+    if type_of(entry) == "Provenance" and not fit.own_ids:
+        del resource["id"]
+        made["request"] = {"method": "POST", "url": "Provenance"}
     names = {each["fullUrl"]: each["resource"] for each in ours if "fullUrl" in each}
 
     def here(reference: Entry) -> Entry:

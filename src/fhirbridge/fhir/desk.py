@@ -58,6 +58,7 @@ class Desk:
     `home` is the source that holds the worklist, `patient` the person's record there (None: it
     has none), `owners` who acts for a role where no finding says so, `tasks` our Tasks as they
     were read, by id: a change keeps whatever people have added to them. `zone`: of the sites.
+    `provenance`: whether one is written with everything else.
     """
 
     instance: str
@@ -68,6 +69,7 @@ class Desk:
     zone: tzinfo = UTC
     owners: Mapping[Role, Party] = field(default_factory=dict)
     tasks: Mapping[str, Json] = field(default_factory=dict)
+    provenance: bool = False
 
     @property
     def now(self) -> str:

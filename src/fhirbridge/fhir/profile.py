@@ -45,7 +45,8 @@ class Profile:
     `software`: words of its CapabilityStatement by which it is known. `takes`: which of
     `WRITTEN` can be created. `intents`: the Task intents that it takes, the first in place of
     any other. `statuses`: a Task status of ours -> the one that stands for it here. `drops`: by
-    type, elements that it refuses or loses, so that they are not sent.
+    type, elements that it refuses or loses, so that they are not sent. `own_ids`: whether a PUT
+    may create a record under an id of ours.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Profile:
     transactions: bool | None = None
     conditional_create: bool | None = None
     if_match: bool | None = None
+    own_ids: bool | None = None
     intents: tuple[str, ...] = ()
     statuses: Mapping[str, str] = field(default_factory=dict)
     drops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -71,6 +73,7 @@ class Fit:
     transactions: bool = True
     conditional_create: bool = True
     if_match: bool = True
+    own_ids: bool = True
     intents: tuple[str, ...] = ()
     statuses: Mapping[str, str] = field(default_factory=dict)
     drops: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -109,6 +112,7 @@ def fitted(profile: Profile, statement: Mapping[str, Any] | None = None) -> Fit:
         transactions=_first(profile.transactions, says.transactions(), True),
         conditional_create=_first(profile.conditional_create, says.conditional_create(), True),
         if_match=_first(profile.if_match, True),
+        own_ids=_first(profile.own_ids, says.own_ids(), True),
         intents=profile.intents,
         statuses=profile.statuses,
         drops=profile.drops,
@@ -148,6 +152,10 @@ class _Says:
         said = [self._types[each].get("conditionalCreate") for each in WRITTEN if self._has(each)]
         answers = [each for each in said if isinstance(each, bool)]
         return all(answers) if answers else None
+
+    def own_ids(self) -> bool | None:
+        said = self._types.get("Provenance", {}).get("updateCreate")
+        return said if isinstance(said, bool) else None
 
     def websocket(self) -> str | None:
         for each in items(self._rest, "extension"):

@@ -17,13 +17,16 @@ _V1 = {"read": "rs", "write": "cud", "*": _LETTERS}
 _INCLUDED = {"location": "Location", "medication": "Medication", "payor": "Organization"}
 #: What is written: a conditional create searches; Tasks are read and revised.
 _WRITTEN = {"Task": "crus", "Communication": "cs"}
+#: A Provenance gets an id of ours, so it is created by an update.
+_ATTESTED = {"Provenance": "cu"}
 
 Needs = Mapping[str, str]
 """Resource type → what is done with it, as letters of `cruds`."""
 
 
-def needs(types: Iterable[str], *, push: bool, writes: bool) -> Needs:
-    """What is done on one server. `types`: what is read there, beside Patient."""
+def needs(types: Iterable[str], *, push: bool, writes: bool, attests: bool = False) -> Needs:
+    """What is done on one server. `types`: what is read there, beside Patient. `attests`: what
+    is written gets a Provenance."""
     done = dict.fromkeys(("Patient", *types), "rs")
     for each in types:
         if each in INCLUDES:
@@ -31,7 +34,7 @@ def needs(types: Iterable[str], *, push: bool, writes: bool) -> Needs:
     if push:
         done["Subscription"] = _LETTERS
     if writes:
-        done |= _WRITTEN
+        done |= _WRITTEN | (_ATTESTED if attests else {})
     return dict(sorted(done.items()))
 
 

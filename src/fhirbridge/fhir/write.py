@@ -11,6 +11,8 @@ and many servers give no client its ids. A conditional create changes nothing th
 
 Changes are made to the Task as it was read and are sent with the version that was read
 (`ifMatch`): a person's edit in between wins, and the decision is made again.
+
+Last comes the `provenance` of all of it, where the desk wants one.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from . import messages, ours, tasks
 from .check import check
 from .desk import Desk
 from .ours import Json, items
+from .provenance import provenance
 
 Entry = dict[str, Any]
 
@@ -41,13 +44,16 @@ def write(plan: Plan, desk: Desk) -> dict[str, Any] | None:
         entry for intent in plan.intents for entry in _WRITERS[intent.do](intent, plan, desk)
     ]
     entries += [_create(messages.too_many(over, desk)) for over in plan.over]
+    if entries and desk.provenance:
+        entries.append(provenance(entries, plan, desk))
     for entry in entries:
         check(entry["resource"], desk.home)
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries} if entries else None
 
 
 def keys(bundle: Json) -> list[str]:
-    """For each entry of a Bundle of ours, the key of the trouble that it is about."""
+    """For each entry of a Bundle of ours, the key of the trouble that it is about; "" for the
+    Provenance, which is about all of them."""
     return [
         (ours.name_of(entry["resource"]) or "").split(".")[0] for entry in items(bundle, "entry")
     ]

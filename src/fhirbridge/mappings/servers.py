@@ -42,6 +42,7 @@ class Writing(Strict):
     transactions: bool | None = None
     conditional_create: bool | None = None
     if_match: bool | None = None
+    own_ids: bool | None = None
     intents: list[Intent] = EMPTY
     statuses: dict[Status, Status] = Field(default={})
     drops: dict[Written, list[str]] = Field(default={})
@@ -87,6 +88,7 @@ class ServerFile(Strict):
             transactions=write.transactions,
             conditional_create=write.conditional_create,
             if_match=write.if_match,
+            own_ids=write.own_ids,
             intents=tuple(write.intents),
             statuses={str(ours): str(theirs) for ours, theirs in write.statuses.items()},
             drops={type_: tuple(names) for type_, names in write.drops.items()},
