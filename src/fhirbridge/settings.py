@@ -98,6 +98,10 @@ def _websocket(url: str) -> str:
 Url = Annotated[str, AfterValidator(_web)]
 WebsocketUrl = Annotated[str, AfterValidator(_websocket)]
 Zone = Annotated[str, AfterValidator(_zone)]
+Days = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=30)], ...],
+    BeforeValidator(_tuple),
+]
 Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 Kinds = Annotated[
     tuple[Annotated[str, AfterValidator(_kind)], ...], BeforeValidator(_tuple), Field(min_length=1)
@@ -278,6 +282,8 @@ class Settings(yamlfile.Strict):
     most_new_tasks: int | None = Field(default=50, gt=0)  # for one owner in a day; null: any number
     # Transactions for one person in an hour; null: any number, as where Tasks stay on this machine.
     most_writes: int | None = Field(default=60, gt=0)
+    # On which business days before a Task is due its owner is reminded, if nobody accepted it.
+    reminders: Days = (3, 1)
     keep_days: int = Field(default=30, gt=0)  # how long the journal of deliveries is kept
     lease_seconds: int = Field(default=180, gt=0)  # how long a worker may take for one person
 

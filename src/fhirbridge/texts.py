@@ -111,6 +111,7 @@ class Phrases(Strict):
     gone_note: str
     refused: str  # {owner}, {text}
     unread: str  # {owner}, {text}
+    reminder: str  # {text}
     choices: str  # {choices}
     too_many_title: str  # {owner}
     too_many: str  # {owner}, {most}
@@ -168,6 +169,11 @@ class Texts:
         phrases = self.words.phrases
         phrase = phrases.unread if answered else phrases.refused
         return _capital(phrase.format(owner=self.name(finding.owner), text=text))
+
+    def reminder(self, finding: Finding) -> str:
+        """For the owner, who has not accepted the Task yet."""
+        text = self.tell(finding, finding.owner).text
+        return self.words.phrases.reminder.format(text=text)
 
     def too_many(self, owner: Role, most: int) -> tuple[str, str]:
         """For the coordinator: an owner was given all Tasks of a day. Title and text."""

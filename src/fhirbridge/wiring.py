@@ -189,6 +189,7 @@ def decider(
         mode=own or settings.write.default,
         rule_modes=settings.write.rules,
         patience=patience(settings),
+        reminders=settings.reminders,
     )
 
 

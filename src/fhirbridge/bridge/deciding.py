@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 
 from fhirbridge.core.answering import Accepted, accepted, honored, settled
 from fhirbridge.core.booking import book
@@ -21,6 +22,7 @@ from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.holding import Held, Opened, Patience, Wait, hold
 from fhirbridge.core.ledger import Ledger
 from fhirbridge.core.plan import Plan, Said, decide
+from fhirbridge.core.reminding import Reminders, Schedule, afterwards, moments
 from fhirbridge.core.roots import ROOT_RULE
 from fhirbridge.core.rules import Context, Judgement, judge, next_look
 from fhirbridge.fhir.replies import reply
@@ -98,6 +100,12 @@ class Decider:
     mode: str = "shadow"
     rule_modes: Mapping[str, str] = field(default_factory=dict)
     patience: Patience = PATIENCE
+    reminders: tuple[int, ...] = ()  # business days before a Task is due
+
+    @property
+    def schedule(self) -> Schedule:
+        """When the owner of a Task is reminded."""
+        return Schedule(self.calendar, self.reminders)
 
     def case(
         self, gathered: Gathered, as_of: datetime, silent: Mapping[str, datetime] = NOBODY
@@ -152,12 +160,10 @@ class Decider:
         case = self.case(gathered, as_of, silent)
         ledger, judgement = case.ledger, case.judgement
         told, found = memory.complete(case.said, judgement.findings, recall)
-        held = self._hold(self._plan(judgement, told, "on", "shadow"), recent, as_of)
-        shown = self._plan(judgement, told, "on", "shadow", held=held.keys)
-        allowed = self._plan(judgement, told, "on", held=held.keys)
-        looks = [at for at in (next_look(ledger, as_of, told), held.until) if at is not None]
-        if held.late:
-            looks.append(self.calendar.begins(self.calendar.day(as_of) + timedelta(days=1)))
+        plan = partial(self._plan, judgement, told, as_of)
+        held = self._hold(plan("on", "shadow"), recent, as_of)
+        shown = plan("on", "shadow", held=held.keys)
+        allowed = plan("on", held=held.keys)
         return Decision(
             person=case.person,
             home=self.home,
@@ -173,8 +179,19 @@ class Decider:
             plan=replace(shown, over=held.over),
             allowed=replace(allowed, over=held.over if self.mode == "on" else ()),
             held=held,
-            next_look=min(looks, default=None),
+            next_look=self._next_look(ledger, told, allowed, held, as_of),
         )
+
+    def _next_look(
+        self, ledger: Ledger, told: Sequence[Said], plan: Plan, held: Held, as_of: datetime
+    ) -> datetime | None:
+        """When time alone could change what is found or said, also of what is written now."""
+        after = afterwards(told, plan, as_of)
+        looks = [next_look(ledger, as_of, after), held.until]
+        looks += [at for at in moments(after, self.schedule) if at > as_of]
+        if held.late:
+            looks.append(self.calendar.begins(self.calendar.day(as_of) + timedelta(days=1)))
+        return min((at for at in looks if at is not None), default=None)
 
     def _answers(self, gathered: Gathered, person: Ref, judgement: Judgement) -> Accepted:
         """What people answered in our Tasks, of the facts as they stand."""
@@ -191,6 +208,7 @@ class Decider:
         self,
         judgement: Judgement,
         told: Sequence[Said],
+        as_of: datetime,
         *modes: str,
         held: Container[str] = (),
     ) -> Plan:
@@ -209,6 +227,7 @@ class Decider:
             ),
             standing=judgement.standing,
             held=held,
+            reminders=Reminders(self.schedule, tuple(told), as_of),
         )
 
     def person(self, gathered: Gathered) -> Ref:

@@ -203,7 +203,7 @@ class Reconciler:
 
     def _sent(
         self, home: Source, bundle: Mapping[str, Any], decision: Decision
-    ) -> Sequence[Receipt]:
+    ) -> Sequence[Receipt | None]:
         try:
             return Sender(home, self._own).send(bundle, decision.person.name)
         except FhirError as error:

@@ -9,7 +9,8 @@ everything here: the first look that wants a change notes when, a look that no l
 forgets that, and the store's timer brings the look at the end of the window.
 
 An owner who gets more new Tasks in a day than anybody can act on reads none of them. Beyond the
-ceiling they wait for the next day, the most urgent first, and the coordinator is told once.
+ceiling they wait for the next day, the most urgent first, and the coordinator is told once. A
+reminder counts like a new Task, and comes after all of those.
 Nothing that concerns safety (S1) waits for either.
 """
 
@@ -114,19 +115,20 @@ def _beyond(
     if most is None:
         return set(), ()
     new = [
-        each.finding
+        (each.do is Do.REMIND, finding)
         for each in plan.intents
-        if each.do is Do.OPEN and each.finding and not _is_root(each) and each.key not in unsettled
+        if (finding := _reaches(each)) and each.key not in unsettled
     ]
     room: dict[str, int] = {}
     late: dict[str, list[Finding]] = {}
-    for finding in sorted(new, key=lambda each: (each.severity, each.due is None, each.due)):
+    quiet: list[Finding] = []  # of a reminder that waits nobody is told
+    for again, finding in sorted(new, key=_urgency):
         owner = owner_of(finding)
         room.setdefault(owner, most - opened(owner))
         room[owner] -= 1
         if room[owner] < 0 and finding.severity is not Severity.S1:
-            late.setdefault(owner, []).append(finding)
-    keys = {finding.key for found in late.values() for finding in found}
+            (quiet if again else late.setdefault(owner, [])).append(finding)
+    keys = {finding.key for found in (quiet, *late.values()) for finding in found}
     over = tuple(
         Over(found[0].owner, name, most)
         for name, found in sorted(late.items())
@@ -136,13 +138,25 @@ def _beyond(
 
 
 def openings(plan: Plan) -> Mapping[str, int]:
-    """How many new Tasks a plan brings to each owner, and for whom the coordinator is told."""
+    """How many new Tasks and reminders a plan brings to each owner, and for whom the coordinator
+    is told."""
     counted: dict[str, int] = {}
     for each in plan.intents:
-        if each.do is Do.OPEN and each.finding and not _is_root(each):
-            owner = owner_of(each.finding)
+        if finding := _reaches(each):
+            owner = owner_of(finding)
             counted[owner] = counted.get(owner, 0) + 1
     return counted | {TOLD + each.owner: 1 for each in plan.over}
+
+
+def _reaches(intent: Intent) -> Finding | None:
+    """The finding of an intent that brings its owner something new to read."""
+    new = intent.do in (Do.OPEN, Do.REMIND)
+    return intent.finding if new and not _is_root(intent) else None
+
+
+def _urgency(new: tuple[bool, Finding]) -> tuple[object, ...]:
+    again, finding = new
+    return again, finding.severity, finding.due is None, finding.due
 
 
 def _is_root(intent: Intent) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from .facts import Ref
@@ -49,6 +49,7 @@ class Do(StrEnum):
     REVISE = "revise"
     ANNOTATE = "annotate"
     ESCALATE = "escalate"
+    REMIND = "remind"  # not in the table: the owner of a Task that stays as it is says nothing
 
 
 class Why(StrEnum):
@@ -112,7 +113,8 @@ class Said:
     `digest` is the digest that the Task was written for; `noted` the one that was annotated or
     escalated last, so that each happens once. `root` Tasks stand for a whole occasion. `itself`:
     whether it carries its own id, or another's (None: no id yet), `updated` when the server took
-    the version that was read. `owner` is the role that was asked, `due` by when, `priority` FHIR's.
+    the version that was read. `owner` is the role that was asked, `due` by when, `priority` FHIR's,
+    `reminded` the day of the last reminder.
     """
 
     key: str
@@ -130,6 +132,7 @@ class Said:
     owner: str = ""
     due: datetime | None = None
     priority: str = ""
+    reminded: date | None = None
 
     @property
     def alive(self) -> bool:
@@ -143,7 +146,8 @@ class Intent:
 
     `parent` is the root Task that already stands; where the plan opens the root too, it is None
     and the writer finds the root among the intents by `root_key`. `evidence` are the records
-    that show that a trouble is gone. `words`: a person's own, for why it is taken back.
+    that show that a trouble is gone. `words`: a person's own, for why it is taken back. `remind`:
+    the owner is reminded with it, as was due on that day.
     """
 
     do: Do
@@ -155,6 +159,7 @@ class Intent:
     parent: Said | None = None
     evidence: tuple[Ref, ...] = ()
     words: str = ""
+    remind: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +192,7 @@ def decide(
     cannot_tell: CannotTell = lambda _occasion, _rule: False,
     standing: Mapping[str, tuple[Ref, ...]] | None = None,
     held: Container[str] = (),
+    reminders: Callable[[Said], date | None] = lambda _said: None,
 ) -> Plan:
     """What to write about one person.
 
@@ -197,6 +203,7 @@ def decide(
     `standing`: the occasions that still have to happen, each with the records it rests on. A
     Task of another occasion is closed as withdrawn instead of solved. None: all still stand.
     `held`: keys of troubles about which nothing is written now (`core.holding`).
+    `reminders`: the day of the reminder that the owner of a Task is to get now (`core.reminding`).
 
     Deciding again after the plan was carried out gives an empty plan.
     """
@@ -213,6 +220,10 @@ def decide(
         finding, before = troubles.get(key), latest.get(key)
         now = _compare(finding, before, unseen=key in unseen and finding is None)
         do = NEXT[now, before.told if before else Told.NONE]
+        asks = finding is not None and do in (Do.NOTHING, Do.REVISE)
+        remind = reminders(before) if before and asks else None
+        if remind and do is Do.NOTHING:
+            do = Do.REMIND
         noted = before is not None and before.noted == (finding.digest if finding else GONE)
         if do is Do.NOTHING or (do in _ONCE and noted):
             continue
@@ -227,6 +238,7 @@ def decide(
                 why=_why(before, folded=key in found, standing=standing) if not finding else "",
                 parent=parent if parent and parent.told is not Told.DELETED else None,
                 evidence=(standing or {}).get(before.occasion, ()) if before else (),
+                remind=remind,
             )
         )
     return Plan(intents=tuple(sorted(intents, key=_order)))

@@ -38,7 +38,25 @@ def announced(intent: Intent, finding: Finding, desk: Desk, task: str) -> Iterat
             task=task,
             title=text.title,
             text=text.text,
+            answers=_first_about(finding, desk),
         )
+
+
+def reminder(intent: Intent, finding: Finding, before: Json, desk: Desk, task: str) -> Message:
+    """To the owner, who has neither accepted nor refused: once for each day of the schedule."""
+    role, day = finding.owner, intent.remind
+    assert day is not None  # else there is nothing to say
+    recipient = dict(tasks.told(before)).get(role)
+    return _about(finding, desk) | _message(
+        desk,
+        name=f"{_name(intent)}.{role.value}.reminder.{day.isoformat()}",
+        category="reminder",
+        recipient=_owner(before, role) or recipient or desk.recipient(role, finding.party),
+        task=task,
+        title=desk.texts.tell(finding, role).title,
+        text=desk.texts.reminder(finding),
+        answers=_first(before, role, desk),
+    )
 
 
 def escalation(intent: Intent, finding: Finding, before: Json, desk: Desk, task: str) -> Message:
@@ -51,6 +69,7 @@ def escalation(intent: Intent, finding: Finding, before: Json, desk: Desk, task:
         task=task,
         title=desk.texts.tell(finding, Role.COORDINATOR).title,
         text=desk.texts.refused(finding, answered=is_unread(before)),
+        answers=_first(before, Role.COORDINATOR, desk),
     )
 
 
@@ -66,14 +85,11 @@ def all_clear(intent: Intent, before: Json, desk: Desk, task: str) -> Iterator[M
             task=task,
             title=title,
             text=tasks.because(intent, title, desk),
+            answers=_answers(desk, f"{_name(intent)}.{role.value}"),
         )
         message["subject"] = before.get("for")
         message["about"] = [desk.evidence(ref) for ref in intent.evidence]
         message["priority"] = "routine"
-        # Logical: a literal one needs its id, and one that is searched for fails with all the
-        # rest of the transaction when somebody has deleted the first message.
-        identifier = _identifier(desk, f"{_name(intent)}.{role.value}")
-        message["inResponseTo"] = [{"type": "Communication", "identifier": identifier}]
         yield {name: value for name, value in message.items() if value}
 
 
@@ -101,8 +117,12 @@ def _message(
     task: str | None,
     title: str,
     text: str,
+    answers: list[dict[str, Any]] | None = None,
 ) -> Message:
-    above: Message = {"partOf": [{"reference": task}]} if task else {}
+    """`task`: the reference of the Task that it is part of; `answers`: what it answers to."""
+    above: Message = {"inResponseTo": answers} if answers else {}
+    if task:
+        above["partOf"] = [{"reference": task}]
     return {
         "resourceType": "Communication",
         "meta": {"tag": [ours.TAG]},
@@ -133,6 +153,28 @@ def _owner(task: Json, role: Role) -> dict[str, Any] | None:
     owner = task.get("owner")
     asked = {ours.code_of(each, ours.ROLE) for each in ours.items(task, "performerType")}
     return dict(owner) if isinstance(owner, dict) and role.value in asked else None
+
+
+def _first_about(finding: Finding, desk: Desk) -> list[dict[str, Any]] | None:
+    """For a trouble with a Task of ours: the first message of that Task's thread."""
+    focus = finding.focus
+    task = desk.tasks.get(focus.id) if focus and focus.type == "Task" else None
+    return _first(task, finding.owner, desk) if task else None
+
+
+def _first(task: Json, role: Role, desk: Desk) -> list[dict[str, Any]] | None:
+    """The message with which a Task began, to this role, else to the first who was told."""
+    heard = [each for each, _ in tasks.told(task)]
+    name = ours.name_of(task)
+    if not heard or name is None:
+        return None
+    return _answers(desk, f"{name}.{(role if role in heard else heard[0]).value}")
+
+
+def _answers(desk: Desk, name: str) -> list[dict[str, Any]]:
+    """Logical: a literal one needs its id, and one that is searched for fails with all the rest
+    of the transaction when somebody has deleted the first message."""
+    return [{"type": "Communication", "identifier": _identifier(desk, name)}]
 
 
 def _name(intent: Intent) -> str:

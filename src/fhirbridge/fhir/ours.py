@@ -27,7 +27,7 @@ CLOSED_BY_US = frozenset({"solved", "withdrawn", "folded"})
 
 #: Inputs that are no figures. `self` is the id of the Task that it stands in: in a copy, another's.
 DIGEST, NOTED, AUDIENCE, EVIDENCE, SELF = "digest", "noted", "audience", "evidence", "self"
-CHOICE, QUESTION = "choice", "question"
+CHOICE, QUESTION, REMINDED = "choice", "question", "reminded"
 
 
 #: Identifier systems that carry the instance between their two ends.

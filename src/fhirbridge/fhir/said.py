@@ -8,7 +8,7 @@ of ours was closed by us, any other by a person, whose word stands (docs/decisio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.plan import Said, Told
@@ -71,6 +71,7 @@ def said(task: Json, source: str, instance: str | None = None) -> Said | None:
         owner=_owner(task),
         due=_due(task),
         priority=_text(task.get("priority")),
+        reminded=_day(remembered.get(ours.REMINDED)),
     )
 
 
@@ -94,6 +95,13 @@ def _due(task: Json) -> datetime | None:
     restriction = task.get("restriction")
     period = restriction.get("period") if isinstance(restriction, Mapping) else None
     return instant(period.get("end")) if isinstance(period, Mapping) else None
+
+
+def _day(value: object) -> date | None:
+    try:
+        return date.fromisoformat(_text(value))
+    except ValueError:
+        return None
 
 
 def _occasion(task: Json, instance: str | None) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -68,6 +69,14 @@ def revised(task: Json, finding: Finding, desk: Desk) -> Task:
     """New figures in a Task on which nobody works yet."""
     after = _copy(task)
     _say(after, finding, desk, "revised")
+    return after
+
+
+def reminded(task: Json, day: date, desk: Desk) -> Task:
+    """Nobody has accepted it, and the owner is reminded, as was due on a day."""
+    after = _copy(task)
+    _remember(after, ours.REMINDED, day.isoformat())
+    _status(after, "reminded", desk)
     return after
 
 
@@ -169,8 +178,8 @@ def _say(task: Task, finding: Finding, desk: Desk, status: str) -> None:
     task.pop("restriction", None)
     if finding.due:
         task["restriction"] = {"period": {"end": finding.due.isoformat(timespec="seconds")}}
-    ours_not = [each for each in ours.items(task, "input") if not _is_input(each)]
-    task["input"] = [*ours_not, *_inputs(finding, desk)]
+    kept = [each for each in ours.items(task, "input") if not _follows(each)]
+    task["input"] = [*kept, *_inputs(finding, desk)]
     _status(task, status, desk)
 
 
@@ -252,8 +261,9 @@ def _output(code: str) -> dict[str, Any]:
     return ours.concept(ours.OUTPUT, code)
 
 
-def _is_input(each: Json) -> bool:
-    return ours.code_of(each.get("type"), ours.INPUT) is not None
+def _follows(each: Json) -> bool:
+    """Is it an input of ours that follows from the finding?"""
+    return ours.code_of(each.get("type"), ours.INPUT) not in (None, ours.REMINDED)
 
 
 def _is_output(each: Json) -> bool:

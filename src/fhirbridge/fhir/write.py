@@ -75,8 +75,23 @@ def _close(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:
 
 
 def _revise(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:
+    before, place = _before(intent, desk)
+    yield from _asked_again(intent, tasks.revised(before, _finding(intent), desk), place, desk)
+
+
+def _remind(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:
+    before, place = _before(intent, desk)
+    yield from _asked_again(intent, before, place, desk)
+
+
+def _asked_again(intent: Intent, task: Json, place: str, desk: Desk) -> Iterator[Entry]:
+    """A Task that nobody has accepted, with a reminder if one is due."""
     before, _place = _before(intent, desk)
-    yield _change(tasks.revised(before, _finding(intent), desk), before)
+    if intent.remind is None:
+        yield _change(dict(task), before)
+        return
+    yield _change(tasks.reminded(task, intent.remind, desk), before)
+    yield _create(messages.reminder(intent, _finding(intent), before, desk, place))
 
 
 def _annotate(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:
@@ -102,6 +117,7 @@ _WRITERS: Mapping[Do, Callable[[Intent, Plan, Desk], Iterator[Entry]]] = {
     Do.REVISE: _revise,
     Do.ANNOTATE: _annotate,
     Do.ESCALATE: _escalate,
+    Do.REMIND: _remind,
 }
 
 
