@@ -80,6 +80,24 @@ def test_in_shadow_nothing_is_written_and_it_says_so_loudly(site: Site) -> None:
     assert not site.rules()
 
 
+def test_shadow_is_compared_with_what_people_did(site: Site) -> None:
+    site("reconcile", "p-1")
+    before = site.json("shadow", "--rule", "dispense-short")
+    assert [(each["found"], each["standing"]) for each in before["rules"]] == [(1, 1)]
+    (finding,) = before["findings"]
+    assert finding["patient"] == "ehr:Patient/p-1"
+    site.servers["pharmacy"].put(dispense("d-2", mg=300, whenHandedOver=TODAY.isoformat()))
+    site("reconcile", "p-1")
+    after = site.json("shadow", "--rule", "dispense-short")
+    assert [(each["found"], each["put_right"]) for each in after["rules"]] == [(1, 1)]
+    shown = site("shadow").stdout
+    assert "there on the day" in shown
+    assert "dispense-short" in shown
+    assert (
+        "did you mean “dispense-short”" in site("shadow", "--rule", "dispense-sort", code=2).stderr
+    )
+
+
 def test_a_dry_run_prints_exactly_what_is_then_sent(site: Site) -> None:
     site.write("on")
     (report,) = site.json("reconcile", "ehr:Patient/p-1", "--dry-run")

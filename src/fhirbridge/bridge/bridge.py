@@ -98,7 +98,7 @@ class Bridge:
         self.sources = {source.name: source for source in sources}
         self.store, self.clock, self.watcher = store, clock, watcher
         self.pace, self.wake, self.pool = pace or Pace(), wake, pool
-        self.mode = decider.mode
+        self.mode, self.calendar = decider.mode, decider.calendar
         self.own = own or Worklist(store, clock)
         self.home_url = self.sources[home].server.base_url if home else ""
         self._concerns = concerns

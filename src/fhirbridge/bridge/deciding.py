@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
-from functools import partial
+from functools import cached_property, partial
 
 from fhirbridge.core.answering import Accepted, accepted, honored, settled
 from fhirbridge.core.booking import book
@@ -24,7 +24,7 @@ from fhirbridge.core.ledger import Ledger
 from fhirbridge.core.plan import Plan, Said, decide
 from fhirbridge.core.reminding import Reminders, Schedule, afterwards, moments
 from fhirbridge.core.roots import ROOT_RULE
-from fhirbridge.core.rules import Context, Judgement, judge, next_look
+from fhirbridge.core.rules import ALL_RULES, Context, Judgement, judge, next_look
 from fhirbridge.fhir.replies import reply
 from fhirbridge.fhir.said import said
 from fhirbridge.store.records import Written
@@ -52,6 +52,7 @@ class Decision:
     allowed: Plan  # the part of the plan whose rules may write
     held: Held  # what is not written yet
     next_look: datetime | None
+    shadowed: frozenset[str]  # the rules whose findings are shown and not written
 
     @property
     def watched(self) -> bool:
@@ -101,6 +102,13 @@ class Decider:
     rule_modes: Mapping[str, str] = field(default_factory=dict)
     patience: Patience = PATIENCE
     reminders: tuple[int, ...] = ()  # business days before a Task is due
+
+    @cached_property
+    def shadowed(self) -> frozenset[str]:
+        """The rules whose findings are shown and not written."""
+        return frozenset(
+            rule.code for rule in ALL_RULES if self.rule_modes.get(rule.code, self.mode) == "shadow"
+        )
 
     @property
     def schedule(self) -> Schedule:
@@ -180,6 +188,7 @@ class Decider:
             allowed=replace(allowed, over=held.over if self.mode == "on" else ()),
             held=held,
             next_look=self._next_look(ledger, told, allowed, held, as_of),
+            shadowed=self.shadowed,
         )
 
     def _next_look(

@@ -19,6 +19,7 @@ from fhirbridge.fhir.answers import Receipt
 from fhirbridge.fhir.errors import Conflict, FhirError, Unavailable
 from fhirbridge.store.records import Lease, LostLease, Written
 
+from . import shadowing
 from .breaker import Breaker
 from .deciding import Decider, Decision, Recent
 from .gathering import CUT, Gatherer
@@ -87,6 +88,7 @@ class Reconciler:
                 self._store.finish(lease, self._clock())
                 return Outcome(subject)
             self._remember(lease, decision, known)
+            self._shadow(lease.subject, decision)
             if not decision.watched:
                 self._store.finish(lease, self._clock())
                 self._watcher(NotWatched(subject))
@@ -209,6 +211,13 @@ class Reconciler:
         except FhirError as error:
             error.writing = True
             raise
+
+    def _shadow(self, subject: str, decision: Decision) -> None:
+        """Remember what would have been written, to compare it with what people do."""
+        if decision.shadowed:
+            before = self._store.shadows(subject)
+            if rows := shadowing.seen(subject, before, decision):
+                self._store.save_shadows(rows)
 
     def _count(self, plan: Plan) -> None:
         if self._decider.patience.most is not None and (counts := openings(plan)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,6 +89,31 @@ def subject_of(patient: str, found: Settings) -> str:
     if (slash and kind != "Patient") or not id_:
         raise Wrong(f"{patient}: name a patient record, like {source}:Patient/p-7")
     return f"{source}:Patient/{id_}"
+
+
+def known_rule(rule: str) -> None:
+    """Raise `Wrong`, with the nearest name, for a rule that does not exist."""
+    from fhirbridge.core.roots import ROOT_RULE
+    from fhirbridge.core.rules import ALL_RULES
+    from fhirbridge.yamlfile import nearest
+
+    codes = {each.code for each in ALL_RULES} | {ROOT_RULE}
+    if rule not in codes:
+        raise Wrong(f"--rule: there is no rule “{rule}”{nearest(rule, codes)}")
+
+
+def moment(text: str | None, found: Settings) -> datetime | None:
+    """A day or a moment; without a zone, that of the sites."""
+    from zoneinfo import ZoneInfo
+
+    if text is None:
+        return None
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise Wrong(f"“{text}” is no time; write 2026-11-01 or 2026-11-01T08:00:00-05:00") from None
+    zone = ZoneInfo(found.timezone) if found.timezone else UTC
+    return given if given.tzinfo else given.replace(tzinfo=zone)
 
 
 def document(data: Any) -> None:

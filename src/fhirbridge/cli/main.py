@@ -23,6 +23,7 @@ from . import (
     looking,
     retracting,
     serving,
+    shadowing,
     storing,
     working,
 )
@@ -45,6 +46,7 @@ for group in (
     serving,
     working,
     retracting,
+    shadowing,
     cases,
     audit,
     looking,

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .common import ConfigOption, Format, FormatOption, Wrong, bridge, document, table, warn
+from .common import (
+    ConfigOption,
+    Format,
+    FormatOption,
+    Wrong,
+    bridge,
+    document,
+    known_rule,
+    moment,
+    table,
+    warn,
+)
 
 if TYPE_CHECKING:
     from fhirbridge.bridge.bridge import Bridge
-    from fhirbridge.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -84,8 +93,8 @@ def retract(
         raise Wrong("say what to take back: --rule, --since, --until or --patient")
     with bridge(config) as (found, made):
         if rule:
-            _known(rule)
-        which = Which(rule, _time(since, found), _time(until, found), _person(patient, made))
+            known_rule(rule)
+        which = Which(rule, moment(since, found), moment(until, found), _person(patient, made))
         assert made.retractor is not None  # every configuration with servers has a worklist
         done = roots_last(made.retractor.retract(which, reason, dry_run=dry_run))
     if format is Format.JSON:
@@ -104,30 +113,6 @@ def retract(
             "the same facts do not open such a Task again; changed ones do, unless the rule is off"
         )
     raise typer.Exit(1 if any(each.outcome == "failed" for each in done) else 0)
-
-
-def _known(rule: str) -> None:
-    from fhirbridge.core.roots import ROOT_RULE
-    from fhirbridge.core.rules import ALL_RULES
-    from fhirbridge.yamlfile import nearest
-
-    codes = {each.code for each in ALL_RULES} | {ROOT_RULE}
-    if rule not in codes:
-        raise Wrong(f"--rule: there is no rule “{rule}”{nearest(rule, codes)}")
-
-
-def _time(text: str | None, found: Settings) -> datetime | None:
-    """A day or a moment; without a zone, that of the sites."""
-    from zoneinfo import ZoneInfo
-
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Wrong(f"“{text}” is no time; write 2026-11-01 or 2026-11-01T08:00:00-05:00") from None
-    zone = ZoneInfo(found.timezone) if found.timezone else UTC
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
 def _person(patient: str | None, made: Bridge) -> str | None:

@@ -19,6 +19,7 @@ from . import (
     own,
     people,
     retention,
+    shadowing,
     tokens,
     versions,
     waiting,
@@ -34,6 +35,7 @@ from .records import (
     Lease,
     Mark,
     OwnRecord,
+    Shadow,
     SubscriptionRow,
     WriteRecord,
     Written,
@@ -216,6 +218,20 @@ class Store:
     def add_openings(self, counts: Mapping[str, int], day: date) -> None:
         """Count new Tasks by owner."""
         self._db.write(lambda tx: waiting.add_openings(tx, counts, day))
+
+    # --- shadow
+
+    def shadows(self, subject: str) -> list[Shadow]:
+        """A person's troubles about which nobody was told, as they were at the last look."""
+        return self._db.read(lambda tx: shadowing.standing(tx, subject))
+
+    def save_shadows(self, shadows: Sequence[Shadow]) -> None:
+        """Add them, or bring them up to date."""
+        self._db.write(lambda tx: shadowing.save(tx, shadows))
+
+    def all_shadows(self, rule: str | None = None, since: datetime | None = None) -> list[Shadow]:
+        """All that would have been written, of one rule and from a moment on if given."""
+        return self._db.read(lambda tx: shadowing.all_of(tx, rule, since))
 
     # --- our own worklist
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 
 from fhirbridge.core.numbering import Range
 
@@ -174,6 +174,23 @@ class WriteRecord:
     subject: str
     at: datetime
     written: Written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shadow:
+    """A trouble about which nobody was told, from one moment (`since`) to another (`gone`).
+
+    `day`: of the infusion. `basis`: what it was about, to be compared. `how` it went away.
+    """
+
+    subject: str
+    key: str
+    since: datetime
+    rule: str
+    day: date | None
+    basis: str
+    gone: datetime | None = None
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from sqlalchemy import (
 #: programs cannot live with; a table or column more is a revision (`migrations`), not a version.
 VERSION = 2
 #: The newest revision of `migrations`: what the tables below are.
-REVISION = "0005"
+REVISION = "0006"
 
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER
@@ -200,6 +200,20 @@ writes = Table(
     Column("at", BigInteger, nullable=False),
     Index("ix_writes_key", "key"),
     Index("ix_writes_subject", "subject", "at"),
+)
+
+# What would have been written in shadow: one row for each time that a trouble was there.
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("since", BigInteger, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("day", Text),  # of the infusion
+    Column("basis", Text, nullable=False),  # the occasion, and a digest of its records
+    Column("gone", BigInteger),  # NULL: still there
+    Column("how", Text),  # it went away
 )
 
 watermarks = Table(
