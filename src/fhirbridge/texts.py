@@ -111,6 +111,7 @@ class Phrases(Strict):
     gone_note: str
     refused: str  # {owner}, {text}
     unread: str  # {owner}, {text}
+    contradicted: str  # {owner}, {text}
     reminder: str  # {text}
     choices: str  # {choices}
     too_many_title: str  # {owner}
@@ -162,12 +163,10 @@ class Texts:
         """For a person who works on a Task whose trouble is gone."""
         return self.words.phrases.gone_note
 
-    def refused(self, finding: Finding, *, answered: bool = False) -> str:
-        """For the coordinator: the owner rejected the Task or failed, or `answered` what cannot
-        be read."""
+    def refused(self, finding: Finding, how: str = "refused") -> str:
+        """For the coordinator: the owner did not do it. `how`: refused · unread · contradicted."""
         text = self.tell(finding, finding.owner).text
-        phrases = self.words.phrases
-        phrase = phrases.unread if answered else phrases.refused
+        phrase: str = getattr(self.words.phrases, how)
         return _capital(phrase.format(owner=self.name(finding.owner), text=text))
 
     def reminder(self, finding: Finding) -> str:

@@ -36,6 +36,11 @@ def test_the_question_carries_its_choices_in_inputs_and_words(estate: Estate) ->
     assert "Answer in this task: “one infusion” or “two infusions”." in task["description"]
 
 
+def test_two_doses_of_one_order_are_one_question(estate: Estate) -> None:
+    asked(estate)
+    assert len([each for each in estate.tasks(status="requested") if rule(each) == RULE]) == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "booked_too_few"),
     [

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhirbridge.core.answering import accepted, honored
+from fhirbridge.core.answering import accepted, contradicted, honored, unanswered
 from fhirbridge.core.facts import (
     Administration,
     Answer,
@@ -20,7 +20,9 @@ from fhirbridge.core.facts import (
     Supply,
 )
 from fhirbridge.core.findings import Finding, Role, Severity
+from fhirbridge.core.plan import Told
 from fhirbridge.core.quantity import Amount, mg
+from tests.core.test_plan import said
 
 ORDER = Order(ref=Ref("ehr", "MedicationRequest", "o"), kind="medication", per_visit=Amount())
 SUPPLY = Supply(ref=Ref("pharmacy", "MedicationDispense", "d"), amount=Amount(), stage="delivered")
@@ -70,13 +72,55 @@ def read(fact: Fact, rule: str, choice: str, **say: object) -> Fact:
             replace(APPROVED, per_visit=MG),
         ),
         (replace(APPROVED, total=Amount()), replace(APPROVED, total=MG)),
-        # Two amounts in one record: the answer does not say which of them it means.
-        (replace(APPROVED, total=Amount(), per_visit=Amount()),) * 2,
+        # Both are said, and alike: that is one visit.
+        (
+            replace(APPROVED, total=Amount(), per_visit=Amount()),
+            replace(APPROVED, total=MG, per_visit=MG),
+        ),
         (COVERAGE, COVERAGE),
     ],
 )
 def test_an_amount_is_read_as_it_was_said(said: Fact, meant: Fact) -> None:
     assert read(said, "unit-ambiguous", "600 mg") == meant
+
+
+TWO, FOUR = Amount(Decimal(2), "units"), Amount(Decimal(4), "units")
+IN_MG = Amount(Decimal(1200), "mg", "http://unitsofmeasure.org", "mg")
+
+
+@pytest.mark.parametrize(
+    ("per_visit", "total", "visits", "fits"),
+    [
+        (TWO, FOUR, 2, True),
+        (TWO, FOUR, None, True),
+        (TWO, IN_MG, 2, True),
+        (TWO, FOUR, 3, False),
+        (TWO, IN_MG, 3, False),
+        (TWO, replace(IN_MG, value=Decimal(1000)), None, False),
+    ],
+)
+def test_per_visit_and_total_have_to_fit_each_other(
+    per_visit: Amount, total: Amount, visits: int | None, fits: bool
+) -> None:
+    fact = replace(APPROVED, per_visit=per_visit, total=total, visits=visits)
+    finding = question(say={"said": "2 units"}, focus=fact.ref)
+    answer = Answer(ref=Ref("ehr", "Task", "t"), key="k", choice="600 mg", digest="d")
+    (made,) = honored([fact], [(answer, finding)])
+    assert contradicted([fact], [(answer, finding)]) == (frozenset() if fits else {"k"})
+    assert made == (replace(fact, per_visit=MG, total=IN_MG) if fits else fact)
+
+
+def test_only_the_amount_that_was_asked_about_is_read() -> None:
+    other = Amount(Decimal(40), "mL", "http://unitsofmeasure.org", "mL")
+    fact = replace(APPROVED, per_visit=TWO, total=other)
+    assert read(fact, "unit-ambiguous", "600 mg", said="2 units") == replace(fact, per_visit=MG)
+    # Another item of the same document is another fact with the same reference.
+    assert read(fact, "unit-ambiguous", "600 mg", said="7 units") == fact
+
+
+def test_a_completed_answer_that_does_not_fit_is_the_coordinators() -> None:
+    assert unanswered(said(Told.COMPLETED)).told is Told.REFUSED
+    assert unanswered(said(Told.OPEN)).told is Told.OPEN
 
 
 def test_one_infusion_or_two_is_a_matter_of_the_order() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fhirbridge.fhir import ours
-from fhirbridge.fhir.replies import reply
+from fhirbridge.fhir.replies import refusal, reply
 
 CHOICES = {"single": "one infusion", "split": "two infusions"}
 
@@ -71,3 +71,15 @@ def test_nobody_stands_by_a_task_that_was_refused(status: str) -> None:
 
 def test_another_installations_question_is_not_answered_here() -> None:
     assert reply(question({"valueCoding": SPLIT}), "ehr", "production") is None
+
+
+@pytest.mark.parametrize(
+    ("task", "how"),
+    [
+        (question(status="rejected"), "refused"),
+        (question({"valueString": "see my note"}), "unread"),
+        (question({"valueCoding": SPLIT}), "contradicted"),
+    ],
+)
+def test_why_it_goes_to_the_coordinator(task: dict[str, Any], how: str) -> None:
+    assert refusal(task) == how

@@ -12,6 +12,7 @@ import pytest
 from fhirbridge import wiring
 from fhirbridge.bridge.story import Decided
 from fhirbridge.sandbox import Sandbox
+from tests.bridge.estate import Json
 from tests.journeys.hospital import Hospital, hospital, until
 
 
@@ -57,6 +58,35 @@ def test_a_person_who_closes_a_task_is_believed(estate: Hospital) -> None:
     assert [each["status"] for each in same] == ["completed"]
 
 
+def test_a_question_is_answered_in_its_task_and_asked_again_when_the_facts_change(
+    estate: Hospital,
+) -> None:
+    rule = "single-vs-split-unclear"
+    estate.put("ehr", estate.order(dosageInstruction=[{"text": "300 mg x 2"}]))
+    estate.settle()
+    task = asked(estate, rule)
+    choices = [each["valueCoding"] for each in task["input"] if "valueCoding" in each]
+    answer = {"type": {"text": "answer"}, "valueCoding": choices[1]}
+    estate.put("ehr", {**task, "status": "completed", "output": [answer]})
+    estate.settle()
+    assert rule not in estate.rules()
+    outcome = estate.bridge.reconcile(f"ehr:Patient/p-{estate.u}", dry_run=True)
+    assert outcome.decision is not None
+    doses = outcome.decision.ledger.occasions
+    assert [str(each.ordered.per_visit) for each in doses] == ["300 mg", "300 mg"]
+    same = next(each for each in estate.tasks() if each["id"] == task["id"])
+    assert (same["status"], same["output"][0]["valueCoding"]["code"]) == ("completed", "split")
+
+    # The same words in another version of the order: the answer holds.
+    note = [{"text": "the patient called"}]
+    estate.put("ehr", estate.order(dosageInstruction=[{"text": "300 mg x 2"}], note=note))
+    estate.settle()
+    assert rule not in estate.rules()
+    estate.put("ehr", estate.order(dosageInstruction=[{"text": "460 mg x 2"}]))
+    estate.settle()
+    assert asked(estate, rule)["id"] != task["id"]
+
+
 def test_a_payer_that_was_deaf_is_heard_when_it_is_back(estate: Hospital) -> None:
     payer = estate.servers["payer"]
     assert isinstance(payer, Sandbox)
@@ -87,6 +117,16 @@ def test_the_pages_answer(estate: Hospital) -> None:
         for path in ("/", "/metrics", "/healthz")
     }
     assert answers == {"/": 403, "/metrics": 403, "/healthz": 200}
+
+
+def asked(estate: Hospital, rule: str) -> Json:
+    """The open Task of a rule."""
+    (task,) = [
+        each
+        for each in estate.tasks(status="requested")
+        if each["reasonCode"]["coding"][0]["code"] == rule
+    ]
+    return task
 
 
 def heard(estate: Hospital, type_: str, id_: str) -> bool:

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from functools import cached_property, partial
 
-from fhirbridge.core.answering import Accepted, accepted, honored, settled
+from fhirbridge.core.answering import (
+    Accepted,
+    accepted,
+    contradicted,
+    honored,
+    once,
+    settled,
+    unanswered,
+)
 from fhirbridge.core.booking import book
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.facts import Party, Ref
@@ -142,7 +150,10 @@ class Decider:
             silent=silent,
         )
         judgement = judge(ledger, context)
-        answers = self._answers(gathered, person, judgement)
+        given = self._answers(gathered, person, judgement)
+        refused = contradicted(gathered.facts, given)
+        answers = [each for each in given if each[1].key not in refused]
+        told = tuple(unanswered(each) if each.key in refused else each for each in told)
         if answers:
             # The questions are asked of the records as they stand; what they answer for is read
             # anew, and what is wrong with it is found like everything else.
@@ -150,6 +161,7 @@ class Decider:
             ledger = book(facts, self.formulary, self.calendar)
             judgement = judge(ledger, context)
             judgement = replace(judgement, findings=settled(judgement.findings, answers))
+        judgement = replace(judgement, findings=once(judgement.findings))
         return Case(person, ledger, judgement, answers, told)
 
     def decide(

@@ -2,7 +2,9 @@
 
     accepted(answers, findings) -> [(answer, finding)]     of the facts as they stand
     honored(facts, accepted) -> facts                      the records, read as the person said
+    contradicted(facts, accepted) -> keys                  answers that the record itself refuses
     settled(findings, accepted) -> findings                without those that were answered
+    once(findings) -> findings                             a question about one record is one
 
 A finding with `choices` is a question, and `asked` the digest of the facts that it asks about. An
 answer holds for these facts alone: another digest, and it is asked again. It is never stored: it
@@ -15,13 +17,15 @@ author's to change.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
+from . import units
 from .facts import Administration, Answer, Authorization, Fact, Order, Supply
 from .findings import Finding
 from .grammar import admits_both
+from .plan import Said, Told
 from .quantity import Amount, Quantity
 
 #: The choices of "one infusion or two?".
@@ -69,15 +73,46 @@ def settled(findings: Iterable[Finding], answers: Accepted) -> tuple[Finding, ..
     )
 
 
+def once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """A question that an order raises at each of its doses is asked at the first, and the others
+    are folded into it: one answer settles them all."""
+    asked: set[object] = set()
+    made = []
+    for each in findings:
+        name = (each.rule, each.focus, each.asked)
+        again = bool(each.choices) and name in asked
+        made.append(replace(each, folded_into=each.rule) if again else each)
+        if each.choices and not each.folded_into:
+            asked.add(name)
+    return tuple(made)
+
+
+def unanswered(said: Said) -> Said:
+    """A question whose answer does not fit the record counts as refused once it is completed:
+    whoever completed it believes that it is decided."""
+    return replace(said, told=Told.REFUSED) if said.told is Told.COMPLETED else said
+
+
 def honored(facts: Iterable[Fact], answers: Accepted) -> tuple[Fact, ...]:
     """The facts as they are read with these answers."""
+    return tuple(read or fact for fact, read, _ in _read(facts, answers))
+
+
+def contradicted(facts: Iterable[Fact], answers: Accepted) -> frozenset[str]:
+    """The keys of the questions whose answer does not fit what the record says besides."""
+    return frozenset(key for _, read, key in _read(facts, answers) if read is None)
+
+
+def _read(facts: Iterable[Fact], answers: Accepted) -> Iterator[tuple[Fact, Fact | None, str]]:
+    """Each fact, as it is read (None: the answer does not fit it), and the key of the question."""
     by_record = {finding.focus: (answer.choice, finding) for answer, finding in answers}
-    made = []
     for fact in facts:
         choice, finding = by_record.get(fact.ref, ("", None))
         read = _READ.get(finding.rule) if finding else None
-        made.append(read(fact, choice, finding) if read and finding else fact)
-    return tuple(made)
+        if read and finding:
+            yield fact, read(fact, choice, finding), finding.key
+        else:
+            yield fact, fact, ""
 
 
 def _course(fact: Fact, choice: str, finding: Finding) -> Fact:
@@ -93,20 +128,57 @@ def _course(fact: Fact, choice: str, finding: Finding) -> Fact:
     return replace(fact, visits=visits, per_visit=_milligrams(total.value / visits))
 
 
-def _amount(fact: Fact, choice: str, _: Finding) -> Fact:
-    """An amount in milligrams, where a record has only one that could be meant."""
-    amount = _milligrams(Decimal(choice.removesuffix(" mg")))
+def _amount(fact: Fact, choice: str, finding: Finding) -> Fact | None:
+    """The amount that was asked about, in milligrams."""
+    mass = Decimal(choice.removesuffix(" mg"))
     if isinstance(fact, Supply | Administration):
-        return replace(fact, amount=amount)
+        return replace(fact, amount=_milligrams(mass))
     if isinstance(fact, Order):
-        return replace(fact, per_visit=amount)
+        return replace(fact, per_visit=_milligrams(mass))
     if isinstance(fact, Authorization):
-        said = [name for name in ("per_visit", "total") if getattr(fact, name) is not None]
-        if said == ["per_visit"]:
-            return replace(fact, per_visit=amount)
-        if said == ["total"]:
-            return replace(fact, total=amount)
+        return _authorized(fact, mass, finding.say.get("said"))
     return fact
+
+
+def _authorized(fact: Authorization, mass: Decimal, said: object) -> Authorization | None:
+    """Per visit or in total: whichever says what was asked about. Where both are there, the other
+    one has to fit, or the answer means something that the record does not say."""
+    shown = {"per_visit": fact.per_visit, "total": fact.total}
+    amounts = {name: amount for name, amount in shown.items() if amount is not None}
+    meant = [
+        name for name, amount in amounts.items() if said in (None, amount.as_said, amount.text)
+    ]
+    read = dict.fromkeys(meant, mass)
+    if len(meant) == 1 and len(amounts) == 2:
+        (other,) = amounts.keys() - read.keys()
+        if known := _likewise(amounts[other], amounts[meant[0]], mass):
+            read[other] = known
+    if len(read) == 2 and not _fit(read["per_visit"], read["total"], fact.visits):
+        return None
+    mine = {name: _milligrams(value) for name, value in read.items()}
+    return replace(
+        fact,
+        per_visit=mine.get("per_visit", fact.per_visit),
+        total=mine.get("total", fact.total),
+    )
+
+
+def _likewise(other: Amount, asked: Amount, mass: Decimal) -> Decimal | None:
+    """What another amount of the record is, if it is a mass or said in the same way."""
+    if other.value is None:
+        return None
+    unit = units.read(other)
+    if unit is not None and unit.kind == "mass":
+        return other.value * unit.factor
+    alike = (other.unit, other.code) == (asked.unit, asked.code)
+    return other.value * mass / asked.value if alike and asked.value else None
+
+
+def _fit(per_visit: Decimal, total: Decimal, visits: int | None) -> bool:
+    """Is the total so many times what is given at a visit?"""
+    if visits is not None:
+        return per_visit * visits == total
+    return bool(per_visit) and total % per_visit == 0
 
 
 def _milligrams(value: Decimal) -> Amount:
@@ -114,7 +186,8 @@ def _milligrams(value: Decimal) -> Amount:
 
 
 #: How a record is read with the answer to a rule's question. Other answers only end the question.
-_READ: Mapping[str, Callable[[Fact, str, Finding], Fact]] = {
+#: None: the answer does not fit the record.
+_READ: Mapping[str, Callable[[Fact, str, Finding], Fact | None]] = {
     "single-vs-split-unclear": _course,
     "unit-ambiguous": _amount,
 }

@@ -98,6 +98,12 @@ class Amount:
             return f"“{self.text}”" if self.text else "no amount"
         return " ".join(part for part in (plain(self.value), self.unit or self.code) if part)
 
+    @property
+    def as_said(self) -> str:
+        """With both of its units where they are not the same."""
+        both = self.unit and self.code and self.unit != self.code
+        return f"{self} (code {self.code})" if both else str(self)
+
 
 @value(frozen=True, slots=True)
 class Measured:

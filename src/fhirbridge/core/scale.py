@@ -94,9 +94,9 @@ class Scale:
             return measured
         if unit is not None and unit.kind == "by-weight":
             each = f"{plain(value * unit.factor)} {unit.word or 'mg'} for each kg of body weight"
-            return Problem(ref, "unit-ambiguous", at, _as_said(amount), (each,))
+            return Problem(ref, "unit-ambiguous", at, amount.as_said, (each,))
         reason = "implausible" if measured else "unit-ambiguous"
-        return Problem(ref, reason, at, _as_said(amount), self._readings(value, found, on, context))
+        return Problem(ref, reason, at, amount.as_said, self._readings(value, found, on, context))
 
     def agrees(
         self, said: grammar.Spoken, codes: Sequence[Code] = (), on: date | None = None
@@ -260,12 +260,6 @@ _NAMES = {
 def _bare(key: Key) -> Key:
     """The product of an NDC without its package; other codes as they are."""
     return (key[0], key[1][:9]) if key[0] == "ndc" else key
-
-
-def _as_said(amount: Amount) -> str:
-    """An amount with both of its units where they are not the same."""
-    both = amount.unit and amount.code and amount.unit != amount.code
-    return f"{amount} (code {amount.code})" if both else str(amount)
 
 
 def _counts(spoken: grammar.Spoken | None) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from fhirbridge.core.plan import Intent, Over
 from . import ours, tasks
 from .desk import Desk
 from .ours import Json
-from .replies import is_unread
+from .replies import refusal
 
 Message = dict[str, Any]
 _CATEGORY = "http://terminology.hl7.org/CodeSystem/communication-category"
@@ -68,7 +68,7 @@ def escalation(intent: Intent, finding: Finding, before: Json, desk: Desk, task:
         recipient=desk.recipient(Role.COORDINATOR),
         task=task,
         title=desk.texts.tell(finding, Role.COORDINATOR).title,
-        text=desk.texts.refused(finding, answered=is_unread(before)),
+        text=desk.texts.refused(finding, refusal(before)),
         answers=_first(before, Role.COORDINATOR, desk),
     )
 

@@ -48,6 +48,14 @@ def is_unread(task: Json) -> bool:
     return asks and bool(said) and task.get("status") == "completed" and reply(task, "") is None
 
 
+def refusal(task: Json) -> str:
+    """Why a Task goes to the coordinator, as the name of the phrase that says so: its owner
+    `refused` it, answered what cannot be read (`unread`), or what does not fit (`contradicted`)."""
+    if is_unread(task):
+        return "unread"
+    return "contradicted" if task.get("status") == "completed" else "refused"
+
+
 def _choices(task: Json) -> Iterator[tuple[str, str]]:
     """The choices that a Task offers: code, words."""
     for code, each in ours.inputs(task):

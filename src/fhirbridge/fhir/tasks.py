@@ -20,7 +20,7 @@ from fhirbridge.core.roots import GONE
 from . import ours
 from .desk import Desk
 from .ours import Json
-from .replies import is_unread
+from .replies import refusal
 
 Task = dict[str, Any]
 
@@ -93,7 +93,7 @@ def annotated(task: Json, finding: Finding | None, desk: Desk) -> Task:
 def escalated(task: Json, finding: Finding, desk: Desk) -> Task:
     """A refused Task stays refused; it says that the coordinator was told."""
     after = _copy(task)
-    _note(after, desk.texts.refused(finding, answered=is_unread(task)), desk)
+    _note(after, desk.texts.refused(finding, refusal(task)), desk)
     _remember(after, ours.NOTED, finding.digest)
     _status(after, "escalated", desk)
     return after
