@@ -123,7 +123,7 @@ def test_every_rule_and_the_root_have_a_template() -> None:
 
 
 def test_these_examples_know_every_name() -> None:
-    assert set(KNOWN) == NAMES - {"troubles", "parts", "hidden"}
+    assert set(KNOWN) == NAMES - {"owner", "troubles", "parts", "hidden"}
 
 
 @given(st.sampled_from(every_text()), st.frozensets(st.sampled_from(sorted(NAMES - ALWAYS))))
@@ -159,6 +159,15 @@ def test_a_short_dispense_in_full() -> None:
         " Send the missing 300 mg (1 vial) of Ocrelizumab so that it is at the infusion site by"
         " 5:00 PM on Friday 4 December. The records of the pharmacy add up to 300 mg for this dose."
         " Calculation: 10 mL × 30 mg/mL = 300 mg."
+    )
+
+
+def test_whoever_is_only_told_reads_who_is_asked() -> None:
+    late = finding("auth-expires-before-appt", **KNOWN)
+    assert "Ask the payer to extend it" in TEXTS.tell(late, late.owner).action
+    other = Role.INFUSION_CENTER if late.owner is not Role.INFUSION_CENTER else Role.PAYER
+    assert TEXTS.tell(late, other).action.startswith(
+        f"{TEXTS.name(late.owner).capitalize()} is asked to have it extended by"
     )
 
 

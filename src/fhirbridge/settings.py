@@ -284,6 +284,7 @@ class Settings(yamlfile.Strict):
     most_writes: int | None = Field(default=60, gt=0)
     # On which business days before a Task is due its owner is reminded, if nobody accepted it.
     reminders: Days = (3, 1)
+    tell_patients: Words = ()  # the rules of which patients are told too, in plain words
     keep_days: int = Field(default=30, gt=0)  # how long the journal of deliveries is kept
     lease_seconds: int = Field(default=180, gt=0)  # how long a worker may take for one person
 

@@ -30,10 +30,11 @@ from .core.findings import Finding, Role
 from .core.quantity import Quantity
 from .yamlfile import Invalid, Strict, Where
 
-#: What a rule may say (`Finding.say`). Only the first can be relied upon.
+#: What a rule may say (`Finding.say`). Only drug and owner can be relied upon.
 NAMES = frozenset(
-    # every rule (`core.rules.base.common_words`)
-    {"drug", "day", "due", "ordered", "ordered_visits", "ordered_total"}
+    # every rule (`core.rules.base.common_words`), and whom the Task is for
+    {"owner"}
+    | {"drug", "day", "due", "ordered", "ordered_visits", "ordered_total"}
     | {"authorized", "authorized_visits", "authorized_total", "admin_visits"}
     | {"dispensed", "given", "decision", "numbers", "steps"}
     # some rules
@@ -49,7 +50,7 @@ NAMES = frozenset(
     # the root
     | {"troubles", "parts", "hidden"}
 )
-ALWAYS = frozenset({"drug"})
+ALWAYS = frozenset({"drug", "owner"})
 
 Sentence = str | list[str]
 _WORDS = "words.yaml"
@@ -81,18 +82,22 @@ class Parts(Strict):
 
 
 class Template(Strict):
-    """One file: what a rule says. `variants` and then `audiences` replace parts of it."""
+    """One file: what a rule says. `variants` replace parts of it; for those who are told, and not
+    asked to put it right, `others` do so, and before them `audiences`."""
 
     title: list[Sentence]
     summary: list[Sentence]
     action: list[Sentence]
     known: list[Sentence] = Field(default=[])
     variants: dict[str, Parts] = Field(default={})
+    others: Parts | None = None
     audiences: dict[Annotated[Role, Field(strict=False)], Parts] = Field(default={})
 
-    def sentences(self, part: str, variant: str, audience: Role) -> list[Sentence]:
-        """The sentences of a part for a variant, as this audience shall read them."""
-        for special in (self.audiences.get(audience), self.variants.get(variant)):
+    def sentences(self, part: str, finding: Finding, audience: Role) -> list[Sentence]:
+        """The sentences of a part for a finding, as this audience shall read them."""
+        told = audience is not finding.owner
+        ways = (self.audiences.get(audience), self.others) if told else ()
+        for special in (*ways, self.variants.get(finding.variant)):
             found: list[Sentence] | None = getattr(special, part) if special else None
             if found is not None:
                 return found
@@ -142,10 +147,11 @@ class Texts:
     def tell(self, finding: Finding, audience: Role) -> Text:
         """What `finding` says to `audience`. KeyError when its rule has no template."""
         template = self.templates[finding.rule]
+        say = {**finding.say, "owner": finding.owner.value}
 
         def said(part: str) -> str:
-            sentences = template.sentences(part, finding.variant, audience)
-            ways = (self._first_known(sentence, finding.say) for sentence in sentences)
+            sentences = template.sentences(part, finding, audience)
+            ways = (self._first_known(sentence, say) for sentence in sentences)
             return " ".join(_capital(way) for way in ways if way)
 
         return Text(*map(said, _PARTS))
@@ -274,6 +280,7 @@ def _problems(template: Template) -> Iterator[tuple[Where, str]]:
     """What could make a text wrong or empty: where in the file, and what to do about it."""
     places: list[tuple[Where, Template | Parts]] = [((), template)]
     places += [(("variants", name), parts) for name, parts in template.variants.items()]
+    places += [(("others",), template.others)] if template.others else []
     places += [(("audiences", role.value), parts) for role, parts in template.audiences.items()]
     for place, parts in places:
         for part in _PARTS:

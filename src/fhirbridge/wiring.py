@@ -190,7 +190,24 @@ def decider(
         rule_modes=settings.write.rules,
         patience=patience(settings),
         reminders=settings.reminders,
+        patients=told_to_patients(settings),
     )
+
+
+def told_to_patients(settings: Settings) -> frozenset[str]:
+    """The rules of which patients are told. Raises `Misconfigured` for one that has no words for
+    them: a clinician's would frighten, and may speak of doses."""
+    if not settings.tell_patients:
+        return frozenset()
+    spoken = words(settings).templates
+    known = {rule for rule, each in spoken.items() if Role.PATIENT in each.audiences}
+    for rule in settings.tell_patients:
+        if rule not in known:
+            raise Misconfigured(
+                f"tell_patients: there are no words for patients about “{rule}”"
+                f"{nearest(rule, known)}; there are for {', '.join(sorted(known))}"
+            )
+    return frozenset(settings.tell_patients)
 
 
 def patience(settings: Settings) -> Patience:

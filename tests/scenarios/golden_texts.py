@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fhirbridge import mappings, texts
-from fhirbridge.core.findings import Finding
+from fhirbridge.core.findings import Finding, Role
 from fhirbridge.texts import Text
 
 from . import scenario as s
@@ -37,8 +37,11 @@ def findings() -> dict[str, list[Finding]]:
 
 
 def said(finding: Finding, spoken: texts.Texts) -> Iterator[tuple[str, Text]]:
-    """What a finding says, to whom."""
-    for role in dict.fromkeys((finding.owner, *finding.audience)):
+    """What a finding says, to whom: to patients too, where there are words for them."""
+    roles = [finding.owner, *finding.audience]
+    if Role.PATIENT in spoken.templates[finding.rule].audiences:
+        roles.append(Role.PATIENT)
+    for role in dict.fromkeys(roles):
         yield role.value, spoken.tell(finding, role)
 
 

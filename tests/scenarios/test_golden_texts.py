@@ -51,3 +51,20 @@ def test_reading_level() -> None:
     hard = {place: round(each, 1) for place, each in grades.items() if each > LONGEST}
     assert not hard
     assert sum(grades.values()) / len(grades) < GRADE
+
+
+def test_patients_read_plain_words_and_nothing_about_doses() -> None:
+    spoken = golden.english()
+    found = {
+        rule: text
+        for rule, of_rule in golden.findings().items()
+        for finding in of_rule
+        for role, text in golden.said(finding, spoken)
+        if role == "patient"
+    }
+    assert len(found) >= 5
+    for rule, text in found.items():
+        whole = f"{text.title}. {text.text}".lower()
+        for word in ("dose", " mg", "vial", " ml", "authoriz", "prescriber", "payer", "stop "):
+            assert word not in whole, (rule, word)
+        assert grade(text.text.replace("Ocrelizumab IV (Ocrevus)", "drug")) < 8, rule

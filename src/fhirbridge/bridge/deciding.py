@@ -25,7 +25,7 @@ from fhirbridge.core.answering import (
 from fhirbridge.core.booking import book
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.facts import Party, Ref
-from fhirbridge.core.findings import Role
+from fhirbridge.core.findings import Finding, Role
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.holding import Held, Opened, Patience, Wait, hold
 from fhirbridge.core.ledger import Ledger
@@ -110,6 +110,7 @@ class Decider:
     rule_modes: Mapping[str, str] = field(default_factory=dict)
     patience: Patience = PATIENCE
     reminders: tuple[int, ...] = ()  # business days before a Task is due
+    patients: frozenset[str] = frozenset()  # the rules of which patients are told too
 
     @cached_property
     def shadowed(self) -> frozenset[str]:
@@ -161,7 +162,7 @@ class Decider:
             ledger = book(facts, self.formulary, self.calendar)
             judgement = judge(ledger, context)
             judgement = replace(judgement, findings=settled(judgement.findings, answers))
-        judgement = replace(judgement, findings=once(judgement.findings))
+        judgement = replace(judgement, findings=self._heard(once(judgement.findings), person))
         return Case(person, ledger, judgement, answers, told)
 
     def decide(
@@ -213,6 +214,22 @@ class Decider:
         if held.late:
             looks.append(self.calendar.begins(self.calendar.day(as_of) + timedelta(days=1)))
         return min((at for at in looks if at is not None), default=None)
+
+    def _heard(self, findings: Sequence[Finding], person: Ref) -> tuple[Finding, ...]:
+        """The findings, with the patient in the audience of those that patients are told of."""
+        if not self.patients or person.source != self.home:
+            return tuple(findings)
+        party = {Role.PATIENT: Party(person.source, f"Patient/{person.id}")}
+        return tuple(
+            replace(
+                each,
+                audience=(*each.audience, Role.PATIENT),
+                parties={**each.parties, **party},
+            )
+            if each.rule in self.patients
+            else each
+            for each in findings
+        )
 
     def _answers(self, gathered: Gathered, person: Ref, judgement: Judgement) -> Accepted:
         """What people answered in our Tasks, of the facts as they stand."""

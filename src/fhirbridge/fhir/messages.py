@@ -29,7 +29,7 @@ def announced(intent: Intent, finding: Finding, desk: Desk, task: str) -> Iterat
     """To each audience of a new Task; `task` is its reference."""
     for role in finding.audience:
         text = desk.texts.tell(finding, role)
-        alert = finding.severity in (Severity.S1, Severity.S2)
+        alert = finding.severity in (Severity.S1, Severity.S2) and role is not Role.PATIENT
         yield _about(finding, desk) | _message(
             desk,
             name=f"{_name(intent)}.{role.value}",
