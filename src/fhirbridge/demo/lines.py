@@ -9,7 +9,7 @@ patients.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from fhirbridge.bridge.story import Arrived, Decided, Failed, NotWatched, Read, Story, Wrote
 from fhirbridge.core.ledger import Column, Occasion
 from fhirbridge.core.roots import ROOT_RULE
+from fhirbridge.core.rules import RULES
 from fhirbridge.fhir import ours
 from fhirbridge.journeys import compare
 from fhirbridge.journeys.play import Compared, Stepped, Told
@@ -159,8 +160,10 @@ def _decided(event: Decided) -> Line:
     else:
         text = f"{rules}: said already" if findings else "nothing to write"
     asked = decision.gathered.requests
-    if judgement.blind:
-        text += f"; {len(judgement.blind)} rules cannot tell"
+    # What no server holds is said once, at the start.
+    blind = judgement.blind - unheld({kind for _, kind in decision.gathered.sight})
+    if blind:
+        text += f"; {len(blind)} rules cannot tell"
     text += f" [reads: {', '.join(f'{name} {count}' for name, count in asked.items())}]"
     data = {
         "subject": event.subject,
@@ -173,6 +176,11 @@ def _decided(event: Decided) -> Line:
         "requests": dict(asked),
     }
     return Line("decided", text, data=data)
+
+
+def unheld(kinds: Collection[str]) -> frozenset[str]:
+    """The rules that need a kind of records of which no server is a source."""
+    return frozenset(rule.code for rule in RULES if not rule.needs <= set(kinds))
 
 
 def _rule(intent: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from textwrap import wrap
 from typing import Any, Protocol, TextIO
@@ -81,7 +81,13 @@ class Ending:
 class Output(Protocol):
     """Where lines go."""
 
-    def began(self, servers: Mapping[str, str], console: str, subscriptions: int) -> None: ...
+    def began(
+        self,
+        servers: Mapping[str, str],
+        console: str,
+        subscriptions: int,
+        unheld: Collection[str] = (),
+    ) -> None: ...
     def opened(self, journey: Journey, number: int, of: int) -> None: ...
     def stepped(self, step: Stepped) -> None: ...
     def line(self, line: Line) -> None: ...
@@ -175,12 +181,23 @@ class Printer:
         width = None if stream.isatty() else _WIDTH
         self._console = Console(file=stream, width=width, highlight=False, emoji=False)
 
-    def began(self, servers: Mapping[str, str], console: str, subscriptions: int) -> None:
+    def began(
+        self,
+        servers: Mapping[str, str],
+        console: str,
+        subscriptions: int,
+        unheld: Collection[str] = (),
+    ) -> None:
         rows = [(name, url, "an embedded FHIR R4 server") for name, url in servers.items()]
         rows.append(("bridge", console, "the console, also /metrics and /readyz"))
         for line in aligned(rows):
             self._console.print(line)
         self._console.print(f"{subscriptions} Subscriptions are active. All patients are made up.")
+        if unheld:
+            names = ", ".join(sorted(unheld))
+            self._console.print(
+                f"Not judged, because no server here holds what they need: {names}."
+            )
 
     def opened(self, journey: Journey, number: int, of: int) -> None:
         self._console.print()
@@ -239,10 +256,15 @@ class Recorder:
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._journey = stream, ""
 
-    def began(self, servers: Mapping[str, str], console: str, subscriptions: int) -> None:
-        self._write(
-            "began", {"servers": servers, "bridge": console, "subscriptions": subscriptions}
-        )
+    def began(
+        self,
+        servers: Mapping[str, str],
+        console: str,
+        subscriptions: int,
+        unheld: Collection[str] = (),
+    ) -> None:
+        data = {"servers": servers, "bridge": console, "subscriptions": subscriptions}
+        self._write("began", data | {"not_judged": sorted(unheld)})
 
     def opened(self, journey: Journey, number: int, of: int) -> None:
         self._journey = journey.name

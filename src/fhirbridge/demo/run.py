@@ -12,6 +12,7 @@ from fhirbridge.journeys.play import play, prepare
 from fhirbridge.journeys.script import fixtures, journeys
 
 from .estate import HOLDS, embedded
+from .lines import unheld
 from .narrator import Ending, Narrator, Printer, Recorder
 
 
@@ -37,7 +38,8 @@ def run(
         embedded(Path(here), clock=clock, watcher=narrator.watch) as running,
     ):
         urls = {name: running.estate.hosts[name].base_url for name in HOLDS}
-        output.began(urls, running.service.url, running.subscriptions)
+        kinds = {kind for held in HOLDS.values() for kind in held}
+        output.began(urls, running.service.url, running.subscriptions, unheld(kinds))
         prepare(folder, running.estate)
         running.estate.rest()
         results = [play(each, running.estate, narrator.tell) for each in found]
