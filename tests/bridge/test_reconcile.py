@@ -8,7 +8,7 @@ import pytest
 
 from fhirbridge.bridge.story import Decided, Failed, Read, Wrote
 from fhirbridge.fhir.errors import Unavailable
-from tests.bridge.estate import MRN, Estate, dispense, order, patient, people, visit
+from tests.bridge.estate import MRN, Estate, dispense, milligrams, order, patient, people, visit
 
 
 def opened(estate: Estate) -> None:
@@ -247,3 +247,40 @@ def test_a_patient_record_that_is_gone_ends_it(estate: Estate) -> None:
     estate.work()
     assert not estate.tasks()
     assert not estate.bridge.store.watched("ehr:Patient/p-1")
+
+
+def test_what_is_put_right_after_the_dose_is_solved_with_evidence(estate: Estate) -> None:
+    estate.put("ehr", order())
+    estate.put("ehr", visit())
+    estate.put("pharmacy", dispense(mg=600))
+    estate.work()
+    for _ in range(11):
+        estate.later(days=1)
+    estate.put("ehr", visit(status="fulfilled"))
+    estate.work()
+    estate.later(days=3)
+    assert "admin-not-recorded" in estate.rules()
+    record = {
+        "resourceType": "MedicationAdministration",
+        "id": "a-1",
+        "status": "completed",
+        "medicationCodeableConcept": order()["medicationCodeableConcept"],
+        "subject": {"reference": "Patient/p-1"},
+        "request": {"reference": "MedicationRequest/o-1"},
+        "effectiveDateTime": "2026-12-08T10:00:00-05:00",
+        "dosage": {"dose": milligrams(600)},
+    }
+    estate.put("ehr", record)
+    estate.work()
+    (task,) = [
+        each
+        for each in estate.tasks()
+        if each["reasonCode"]["coding"][0]["code"] == "admin-not-recorded"
+    ]
+    assert task["status"] == "completed"
+    proofs = [
+        each["valueReference"]["identifier"]["value"]
+        for each in task["output"]
+        if "valueReference" in each
+    ]
+    assert "ehr:MedicationAdministration/a-1/_history/1" in proofs

@@ -342,3 +342,18 @@ def test_after_writing_nothing_is_left_to_write(data: st.DataObject) -> None:
         assert not decide(reversed(findings), reversed(world), cannot_tell=blind_to(unsure))
         # A person does something to each Task, or nothing.
         world = [replace(each, told=data.draw(a_hand)) if each.alive else each for each in world]
+
+
+def test_what_concerned_a_dose_that_was_given_is_solved_by_its_records() -> None:
+    record = Ref("ehr", "MedicationAdministration", "a-1", "1")
+
+    def closed(rule: str) -> tuple[str, tuple[Ref, ...]]:
+        before = [said(Told.OPEN, rule=rule)]
+        plan = decide(
+            [], before, standing={}, given=lambda _o, r: (record,) if r == "late" else None
+        )
+        (intent,) = plan.intents
+        return intent.why, intent.evidence
+
+    assert closed("late") == (Why.SOLVED, (record,))
+    assert closed("dispense-short") == (Why.WITHDRAWN, ())

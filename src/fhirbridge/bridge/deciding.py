@@ -32,7 +32,14 @@ from fhirbridge.core.ledger import Ledger
 from fhirbridge.core.plan import Plan, Said, decide
 from fhirbridge.core.reminding import Reminders, Schedule, afterwards, moments
 from fhirbridge.core.roots import ROOT_RULE
-from fhirbridge.core.rules import ALL_RULES, Context, Judgement, judge, next_look
+from fhirbridge.core.rules import (
+    ALL_RULES,
+    LOOKING_BACK,
+    Context,
+    Judgement,
+    judge,
+    next_look,
+)
 from fhirbridge.fhir.replies import reply
 from fhirbridge.fhir.said import said
 from fhirbridge.store.records import Written
@@ -264,6 +271,9 @@ class Decider:
                 rule in silent or judgement.cannot_tell(occasion, rule)
             ),
             standing=judgement.standing,
+            given=lambda occasion, rule: (
+                judgement.given.get(occasion) if rule in LOOKING_BACK else None
+            ),
             held=held,
             reminders=Reminders(self.schedule, tuple(told), as_of),
         )

@@ -18,7 +18,7 @@ from statistics import median
 
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.findings import Finding, digest_of
-from fhirbridge.core.rules import ALL_RULES
+from fhirbridge.core.rules import LOOKING_BACK
 from fhirbridge.store.records import Shadow
 
 from .deciding import Decision
@@ -26,7 +26,6 @@ from .deciding import Decision
 #: How a trouble went away: the records of the dose changed, or did not, or the dose is given or
 #: called off, or another trouble stands for it now, or it may be written now.
 RECORDS, TIME, DOSE, FOLDED, WRITTEN = "records", "time", "dose", "folded", "written"
-_LOOKING_BACK = frozenset(rule.code for rule in ALL_RULES if rule.past)
 
 
 def seen(subject: str, before: Sequence[Shadow], decision: Decision) -> list[Shadow]:
@@ -74,7 +73,7 @@ def _gone(row: Shadow, decision: Decision) -> Shadow:
     standing = {each.key: each for each in decision.judgement.findings}
     if row.key in standing:
         how = FOLDED if standing[row.key].folded_into else WRITTEN
-    elif row.rule in _LOOKING_BACK:
+    elif row.rule in LOOKING_BACK:
         how = RECORDS  # the dose was given before; nothing but a record puts it right
     elif occasion not in decision.judgement.standing:
         how = DOSE

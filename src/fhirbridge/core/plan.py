@@ -102,6 +102,9 @@ NEXT: Mapping[tuple[Trouble, Told], Do] = {
 #: (occasion, rule) -> the rule could not be judged there, so that silence proves nothing.
 CannotTell = Callable[[str, str], bool]
 
+#: (occasion, rule) -> the records of a dose that was given, if the rule looks at such doses.
+Given = Callable[[str, str], tuple[Ref, ...] | None]
+
 #: What is said to a person only once for each digest.
 _ONCE = (Do.ANNOTATE, Do.ESCALATE)
 
@@ -191,6 +194,7 @@ def decide(
     *,
     cannot_tell: CannotTell = lambda _occasion, _rule: False,
     standing: Mapping[str, tuple[Ref, ...]] | None = None,
+    given: Given = lambda _occasion, _rule: None,
     held: Container[str] = (),
     reminders: Callable[[Said], date | None] = lambda _said: None,
 ) -> Plan:
@@ -202,6 +206,7 @@ def decide(
     there is not gone.
     `standing`: the occasions that still have to happen, each with the records it rests on. A
     Task of another occasion is closed as withdrawn instead of solved. None: all still stand.
+    `given`: what is written about a dose that was given is solved by its records, too.
     `held`: keys of troubles about which nothing is written now (`core.holding`).
     `reminders`: the day of the reminder that the owner of a Task is to get now (`core.reminding`).
 
@@ -228,6 +233,7 @@ def decide(
         if do is Do.NOTHING or (do in _ONCE and noted):
             continue
         parent = latest.get(root_key(finding.occasion)) if finding else None
+        rests = _rests(before, standing or {}, given) if before else None
         intents.append(
             Intent(
                 do=do,
@@ -235,9 +241,9 @@ def decide(
                 episode=(before.episode if before else 0) + (do is Do.OPEN),
                 finding=finding,
                 said=before,
-                why=_why(before, folded=key in found, standing=standing) if not finding else "",
+                why=_why(key in found, standing, rests) if not finding else "",
                 parent=parent if parent and parent.told is not Told.DELETED else None,
-                evidence=(standing or {}).get(before.occasion, ()) if before else (),
+                evidence=rests or (),
                 remind=remind,
             )
         )
@@ -276,14 +282,22 @@ def _compare(finding: Finding | None, before: Said | None, *, unseen: bool) -> T
     return Trouble.SAME if finding.digest == last else Trouble.CHANGED
 
 
+def _rests(
+    before: Said, standing: Mapping[str, tuple[Ref, ...]], given: Given
+) -> tuple[Ref, ...] | None:
+    """The records of the dose; None where nothing of it is left to be put right."""
+    past = given(before.occasion, before.rule)
+    return standing.get(before.occasion) if past is None else past
+
+
 def _why(
-    before: Said | None, *, folded: bool, standing: Mapping[str, tuple[Ref, ...]] | None
+    folded: bool,
+    standing: Mapping[str, tuple[Ref, ...]] | None,
+    rests: tuple[Ref, ...] | None,
 ) -> Why:
     if folded:
         return Why.FOLDED
-    if before and standing is not None and before.occasion not in standing:
-        return Why.WITHDRAWN
-    return Why.SOLVED
+    return Why.WITHDRAWN if standing is not None and rests is None else Why.SOLVED
 
 
 def _hidden(

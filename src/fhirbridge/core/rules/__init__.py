@@ -69,6 +69,8 @@ RESTING = frozenset({quality.NO_OWNER.code, process.UNRESPONSIVE.code})
 ALL_RULES: tuple[Rule, ...] = (*RULES, *(rule for rule, _ in LAST))
 
 CODES = tuple(rule.code for rule in RULES)
+#: The rules that look at doses that were given.
+LOOKING_BACK = frozenset(rule.code for rule in RULES if rule.past)
 
 #: No answer of a payer lets the dose be given.
 _UNAUTHORIZED = (
@@ -132,12 +134,16 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     answers: dict[str, dict[str, Outcome]] = {}
     unsure: set[tuple[str, str]] = set()
     standing: dict[str, tuple[Ref, ...]] = {}
+    given: dict[str, tuple[Ref, ...]] = {}
+    spoken_of = {each.occasion for each in context.said}
     looked = []
     for occasion, past in _to_look_at(ledger, today):
         scene = Scene(occasion, ledger, context, today)
         if not past:
             looked.append(occasion.key)
             standing[scene.name] = records_of(occasion)
+        elif scene.name in spoken_of:
+            given[scene.name] = records_of(occasion)
         outcomes = answers.setdefault(occasion.key, {})
         outcomes.update(sights[past].blind)
         here: list[Finding] = []
@@ -163,6 +169,7 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
         unsure=frozenset(unsure),
         blind=blind,
         standing=standing,
+        given=given,
         answers=answers,
         looked=tuple(looked),
         rules=CODES,
