@@ -13,6 +13,8 @@ from pathlib import Path
 
 from fhirbridge import mappings, texts
 from fhirbridge.core.findings import Finding, Role
+from fhirbridge.core.plan import Why
+from fhirbridge.core.roots import ROOT_RULE, roots
 from fhirbridge.texts import Text
 
 from . import scenario as s
@@ -61,9 +63,36 @@ def page(of_rule: list[Finding], spoken: texts.Texts) -> str:
 
 
 def pages() -> dict[str, str]:
-    """The page of every rule that a scenario makes speak."""
+    """The page of every rule that a scenario makes speak, of the root Task, and of what is said
+    about Tasks."""
     spoken = english()
-    return {rule: page(of_rule, spoken) for rule, of_rule in findings().items()}
+    made = {rule: page(of_rule, spoken) for rule, of_rule in findings().items()}
+    return made | {ROOT_RULE: page([fullest_root()], spoken), "phrases": phrases(spoken)}
+
+
+def fullest_root() -> Finding:
+    """The root with the most parts of all scenarios."""
+    found = [
+        root
+        for scenario in s.every()
+        for root in roots([f for f in scenario.judged().findings if not f.folded_into], ()).values()
+    ]
+    return max(found, key=lambda root: (root.say["troubles"], root.key))
+
+
+def phrases(spoken: texts.Texts) -> str:
+    """What is said about a Task, around the words of one rule."""
+    example = findings()["dispense-short"][0]
+    title = spoken.tell(example, example.owner).title
+    lines = [f"# closed: {why}\n\n  {spoken.solved(why, title)}\n" for why in Why]
+    lines += ["# noted\n", f"  {spoken.gone_note()}\n", f"  {spoken.changed_note(example)}\n"]
+    lines += ["# reminder\n", f"  {spoken.reminder(example)}\n"]
+    for how in ("refused", "unread", "contradicted"):
+        lines += [f"# to the coordinator: {how}\n", f"  {spoken.refused(example, how)}\n"]
+    too_many = spoken.too_many(example.owner, 50)
+    return "\n".join(
+        [*lines, "# to the coordinator: too many\n", *(f"  {t}" for t in too_many), ""]
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ GRADE, LONGEST = 10.0, 14.0
 
 
 def test_every_rule_has_its_page() -> None:
-    assert set(PAGES) == {rule.code for rule in ALL_RULES}
+    assert set(PAGES) == {rule.code for rule in ALL_RULES} | {"occasion", "phrases"}
     assert {path.stem for path in golden.FOLDER.iterdir()} == set(PAGES)
 
 

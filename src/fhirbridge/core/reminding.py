@@ -9,8 +9,8 @@ one reminder, not several.
 
 Few, because a reminder too many teaches people not to read: none to somebody who has accepted,
 none within a whole business day of being asked, none when the time is over or while somebody is
-calling already (rule 48, `owner-unresponsive`), and none to the coordinator, who reads the worklist
-anyway.
+calling already (`owner-unresponsive`, docs/domain.md 3.2, 48), and none to the coordinator, who
+reads the worklist anyway.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ from .facts import Ref
 from .findings import Role
 from .plan import Do, Plan, Said, Told
 from .roots import ROOT_RULE
+from .rules.process import UNRESPONSIVE
 
 #: The hour at the site at which reminders go out.
 HOUR = time(8)
 #: Business days that somebody has for answering before the first reminder.
 PATIENCE = 2
-#: The rule by which the coordinator learns of a silent owner.
-UNRESPONSIVE = "owner-unresponsive"
 _NOBODY = ("", Role.COORDINATOR, Role.PATIENT)
 
 
@@ -60,7 +59,9 @@ class Reminders:
     def _is_called(self, occasion: str) -> bool:
         """Does a person look already why nobody answers there?"""
         return any(
-            each.told is Told.STARTED and each.rule == UNRESPONSIVE and each.occasion == occasion
+            each.told is Told.STARTED
+            and each.rule == UNRESPONSIVE.code
+            and each.occasion == occasion
             for each in self.said
         )
 
