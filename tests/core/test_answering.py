@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from fhirbridge.core.answering import accepted, contradicted, honored, unanswered
+from fhirbridge.core.answering import accepted, contradicted, honored, once, unanswered
 from fhirbridge.core.facts import (
     Administration,
     Answer,
@@ -116,6 +116,18 @@ def test_only_the_amount_that_was_asked_about_is_read() -> None:
     assert read(fact, "unit-ambiguous", "600 mg", said="2 units") == replace(fact, per_visit=MG)
     # Another item of the same document is another fact with the same reference.
     assert read(fact, "unit-ambiguous", "600 mg", said="7 units") == fact
+
+
+def test_words_beside_the_amount_say_nothing_about_it() -> None:
+    fact = replace(APPROVED, per_visit=TWO, total=Amount(text="as needed"))
+    assert read(fact, "unit-ambiguous", "600 mg", said="2 units") == replace(fact, per_visit=MG)
+
+
+def test_a_question_about_one_record_is_asked_once() -> None:
+    first, second = question(key="k1"), question(key="k2", occasion="o2")
+    other, plain = question(key="k3", asked="e"), question(key="k4", choices={})
+    made = once([first, second, other, plain])
+    assert made == (first, replace(second, folded_into="unit-ambiguous"), other, plain)
 
 
 def test_a_completed_answer_that_does_not_fit_is_the_coordinators() -> None:

@@ -142,6 +142,8 @@ def test_what_a_plan_opens_or_revises_counts_for_the_next_look() -> None:
     later = DUE + timedelta(days=7)
     revised = decide([finding("d1", due=later)], [said()])
     assert [each.due for each in afterwards([said()], revised, LAST) if not each.root] == [later]
+    again = plan_of(said(), LAST)
+    assert [each.due for each in afterwards([said()], again, LAST) if not each.root] == [DUE]
     closed = decide([], [said()])
     assert not [each for each in afterwards([said()], closed, LAST) if not each.root]
 

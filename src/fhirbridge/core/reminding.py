@@ -94,8 +94,8 @@ def afterwards(said: Iterable[Said], plan: Plan, as_of: datetime) -> list[Said]:
                 owner=finding.owner,
                 due=finding.due,
             )
-        elif intent.do is Do.REVISE and (before := after.get(name)):
-            after[name] = replace(before, due=finding.due)
+        elif intent.do is Do.REVISE:
+            after[name] = replace(after[name], due=finding.due)
     return list(after.values())
 
 
