@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from fhirbridge.bridge.story import Failed
 from tests.bridge.estate import Estate, Json, dispense, order, people, visit
+from tests.bridge.makes import behave
+from tests.bridge.test_makes import MAKES, standing
 
 FAR = date(2026, 12, 22)  # a Tuesday, three weeks after the clock begins
 SHORT = "dispense-short"
@@ -147,3 +150,32 @@ def test_a_bridge_that_lost_its_store_does_not_remind_again(asked: Estate, tmp_p
     asked.restart(store=f"sqlite:///{tmp_path}/empty.db")
     asked.bridge.reconcile("ehr:Patient/p-1")
     assert len(letters(asked, "reminder")) == before
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_each_is_sent_once_and_only_where_people_can_say_that_they_have_begun(
+    tmp_path: Path, name: str
+) -> None:
+    estate = Estate(tmp_path)
+    behave(estate.servers["ehr"], MAKES[name])
+    people(estate)
+    estate.put("ehr", order(on=FAR))
+    estate.put("ehr", visit(start=f"{FAR.isoformat()}T09:00:00-05:00"))
+    estate.put("pharmacy", dispense(mg=300))
+    estate.work()
+    days(estate, 16)
+    for _ in range(3):  # news that change nothing
+        estate.put("ehr", visit(start=f"{FAR.isoformat()}T09:00:00-05:00", comment="room 2"))
+        estate.work()
+    found = [
+        each["identifier"][0]["value"]
+        for each in standing(estate, "Communication")
+        if each["category"][0]["coding"][0]["code"] == "reminder"
+    ]
+    assert len(found) == len(set(found))
+    assert bool(found) is (name in ("hapi", "medplum", "openmrs"))
+    outcome = estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
+    assert outcome.decision is not None
+    assert not outcome.decision.plan
+    assert not estate.told(Failed)
+    estate.close()

@@ -129,8 +129,10 @@ class Reconciler:
             return None
         if self._home and not self._home.has_tasks:
             gathered = replace(gathered, ours=self._own.tasks(gathered.record_names))
-        now = self._clock()
-        return self._decider.decide(gathered, now, self._recall, recent, self._silence(now))
+        now, decider = self._clock(), self._decider
+        if self._home and not self._home.shows_acceptance:
+            decider = replace(decider, reminders=())  # they would go to those who are at work
+        return decider.decide(gathered, now, self._recall, recent, self._silence(now))
 
     def _recent(self, lease: Lease) -> Recent | None:
         """What waits. A person who asks for a decision now does not mean: in a quarter hour."""

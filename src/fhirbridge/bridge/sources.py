@@ -82,3 +82,8 @@ class Source:
     def has_tasks(self) -> bool:
         """Whether Tasks can stand on this server; else its worklist is our own."""
         return "Task" in self.fit.takes
+
+    @property
+    def shows_acceptance(self) -> bool:
+        """Whether people can say in a Task that they have begun, so that we see it."""
+        return self.has_tasks and self.fit.statuses.get("accepted", "accepted") == "accepted"
