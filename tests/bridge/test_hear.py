@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from typing import NoReturn
+
 import pytest
 
 from fhirbridge.bridge.intake import Refused
 from fhirbridge.bridge.story import Arrived, NotWatched
+from fhirbridge.store.records import Unwritable
 from tests.bridge.estate import Estate, Json, dispense, order, patient, visit
 
 ASPIRIN = {"text": "aspirin 81 mg tablet"}
@@ -115,6 +119,25 @@ def test_a_stranger_is_refused_and_nothing_is_kept(
     with pytest.raises(Refused):
         estate.bridge.hear(server, key, "POST", "", {"x-fhirbridge-secret": secret}, b"{}")
     assert estate.bridge.store.recent(1) == before
+
+
+def test_nobody_is_a_stranger_while_the_store_cannot_be_read(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A door that has just started knows no keys yet: 401 would tell the sender to give up."""
+
+    def down() -> NoReturn:
+        raise Unwritable("store: down")
+
+    monkeypatch.setattr(estate.bridge.store, "subscriptions", down)
+    estate.bridge.intake.renew()
+    estate.bridge.intake._links = {}
+    for _ in range(3):  # at once, and within the second in which nobody looks again
+        with pytest.raises(Unwritable):
+            estate.notify("ehr", "POST", "")
+    monkeypatch.undo()
+    estate.clock.now += timedelta(seconds=2)
+    assert estate.notify("ehr", "POST", "").answer.status == 200
 
 
 def test_what_is_not_understood_is_kept_and_answered_well(estate: Estate) -> None:
