@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import auditing, intake, journey, ledgers
+from benchmarks import auditing, catchup, intake, journey, ledgers
 from benchmarks.report import show
 
 ALL = {
@@ -16,6 +16,7 @@ ALL = {
     "audit": ("Audit, one core and two", auditing.run),
     "journey": ("From a notification to the Task, embedded servers", journey.run),
     "intake": ("Intake, one process", intake.run),
+    "catchup": ("Catching up with one server, one process", catchup.run),
 }
 
 

@@ -27,7 +27,7 @@ from fhirbridge.yamlfile import Node, validate
 from tests.bridge.estate import MRN
 from tests.chaos import processes
 from tests.chaos.hospital import Hospital, Verdict
-from tests.chaos.mischief import Mischief
+from tests.chaos.mischief import Mischief, longest_outage
 from tests.chaos.network import Network
 from tests.chaos.processes import Disk, Program
 from tests.servers import free_port
@@ -58,16 +58,28 @@ def main() -> int:
     wanted = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     wanted.add_argument("--seconds", type=float, default=90)
     wanted.add_argument("--seed", type=int, default=1)
+    wanted.add_argument(
+        "--down",
+        type=float,
+        help="seconds that each server is down; by default"
+        " two minutes, or three tenths of the time if that is less",
+    )
     wanted.add_argument("--people", type=int, default=150)
     wanted.add_argument("--rate", type=float, default=30, help="changes a second")
     wanted.add_argument("--logs", type=Path, help="keep what the programs say in this folder")
     asked = wanted.parse_args()
+    longest = longest_outage(asked.seconds)
+    down = longest if asked.down is None else asked.down
+    if down > longest:
+        wanted.error(
+            f"--down {down:.0f} does not fit: at most {longest:.0f} of {asked.seconds:.0f} s"
+        )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to end"))  # and nothing is left running
     with tempfile.TemporaryDirectory(prefix="fhirbridge-chaos-") as scratch:
         folder = asked.logs or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         with estate(folder, asked.people, Random(asked.seed)) as made:
-            return play(made, asked.seconds, asked.rate, Random(asked.seed))
+            return play(made, asked.seconds, down, asked.rate, Random(asked.seed))
 
 
 @contextmanager
@@ -128,7 +140,7 @@ def estate(folder: Path, people: int, rng: Random) -> Iterator[Estate]:
         yield Estate(settings, folder, disk, servers, victims, network, hospital)
 
 
-def play(made: Estate, seconds: float, rate: float, rng: Random) -> int:
+def play(made: Estate, seconds: float, down: float, rate: float, rng: Random) -> int:
     """The story from admission to verdict; answers the exit code."""
     _subscribed(made)
     made.hospital.admit()
@@ -138,6 +150,7 @@ def play(made: Estate, seconds: float, rate: float, rng: Random) -> int:
         made.victims["worker-1"],
         made.disk,
         seconds=seconds,
+        down=down,
         hang=LEASE * 1.5,
         rng=rng,
     )
@@ -147,13 +160,18 @@ def play(made: Estate, seconds: float, rate: float, rng: Random) -> int:
     trouble.join()
     made.hospital.discharge()
     made.network.cut = True  # what the network still holds back will never come
+    _at_rest(made)
+    before = made.hospital.verdict(made.network.acknowledged, datetime.now(UTC)).lost
     began = time.monotonic()
     _swept(made)
     took = time.monotonic() - began
     verdict = made.hospital.verdict(made.network.acknowledged, datetime.now(UTC))
     left = _left_to_write(made)
-    _report(made, mischief, verdict, left, took)
-    return 0 if verdict.well and not left else 1
+    refused = made.network.answers["401"]
+    _report(made, mischief, verdict, before, left, took)
+    well = verdict.well and not (before or left or refused)
+    print("all is well" if well else "SOMETHING WAS LOST OR IS WRONG")
+    return 0 if well else 1
 
 
 def _subscribed(made: Estate) -> None:
@@ -170,17 +188,23 @@ def _subscribed(made: Estate) -> None:
 
 def _swept(made: Estate) -> None:
     """One sweep, by the command, and what comes of it, by the workers."""
-    for each in made.victims.values():
-        each.start(wait=True)
     line = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "sweep"]
     done = subprocess.run(
         line, cwd=made.folder, capture_output=True, text=True, check=False, timeout=_AT_REST
     )
     if done.returncode:
         raise RuntimeError(f"the sweep failed: {done.stdout}{done.stderr}")
+    _at_rest(made)
+
+
+def _at_rest(made: Estate) -> None:
+    """Everything runs, what waits for a later try is tried now, and nothing is owed any more."""
+    for each in made.victims.values():
+        each.start(wait=True)
     store = Store(made.settings.store, ids=wiring.names)
     deadline = time.monotonic() + _AT_REST
     try:
+        store.hurry(datetime.now(UTC))
         while time.monotonic() < deadline:
             counts = store.counts(datetime.now(UTC))
             if not (counts.due or counts.leased or counts.waiting):
@@ -202,7 +226,9 @@ def _left_to_write(made: Estate) -> int:
         bridge.close()
 
 
-def _report(made: Estate, mischief: Mischief, verdict: Verdict, left: int, took: float) -> None:
+def _report(
+    made: Estate, mischief: Mischief, verdict: Verdict, before: int, left: int, took: float
+) -> None:
     network = made.network
     deeds = ", ".join(f"{what} ×{n}" for what, n in sorted(mischief.done.items()))
     if not made.disk.small:
@@ -217,6 +243,8 @@ def _report(made: Estate, mischief: Mischief, verdict: Verdict, left: int, took:
         ("acknowledged to the senders", verdict.acknowledged),
         ("processed, as the Tasks show", verdict.processed),
         ("lost", verdict.lost),
+        ("… as it stood before the sweep", before),
+        ("known senders refused (401)", network.answers["401"]),
         ("changes that no Task shows", verdict.unseen),
         ("Tasks expected", verdict.expected),
         ("Tasks found", verdict.found),
@@ -228,7 +256,6 @@ def _report(made: Estate, mischief: Mischief, verdict: Verdict, left: int, took:
     ]  # fmt: skip
     for name, value in rows:
         print(f"{name:<38} {value}")
-    print("all is well" if verdict.well and not left else "SOMETHING WAS LOST OR IS WRONG")
 
 
 if __name__ == "__main__":

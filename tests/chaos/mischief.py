@@ -16,6 +16,7 @@ from .processes import Disk, Program
 _BETWEEN = (1.5, 5.0)  # seconds from one deed to the next
 _GUARD = 1.0  # seconds between looks for what ended by itself
 _GONE = (0.0, 3.0)  # seconds that what was killed stays away
+_APART = 0.3  # of the whole time, from one server's outage to the next one's
 
 
 class Deed(NamedTuple):
@@ -35,18 +36,19 @@ class Mischief:
         disk: Disk,
         *,
         seconds: float,
+        down: float,
         hang: float,
         rng: Random,
     ) -> None:
         self.done: Counter[str] = Counter()
         self._victims, self._disk = victims, disk
         self._stop = threading.Event()
-        plan = [*self._kills(seconds, rng), *_outages(servers, seconds)]
+        plan = [*self._kills(seconds, rng), *_outages(servers, seconds, down)]
         plan += _hang(worker, seconds * 0.30, hang)
         if disk.small:
             full = max(4.0, seconds * 0.08)
-            plan.append(Deed(seconds * 0.70, "the disk is full", disk.fill))
-            plan.append(Deed(seconds * 0.70 + full, "", disk.clear))
+            plan.append(Deed(seconds * 0.80, "the disk is full", disk.fill))
+            plan.append(Deed(seconds * 0.80 + full, "", disk.clear))
         self._plan = sorted(plan, key=lambda deed: deed.at)
 
     def _kills(self, seconds: float, rng: Random) -> list[Deed]:
@@ -80,13 +82,21 @@ class Mischief:
                 victim.start()
 
 
-def _outages(servers: Sequence[Program], seconds: float) -> list[Deed]:
-    """Each server is down for a while (two minutes of ten), one after the other."""
+def longest_outage(seconds: float) -> float:
+    """How long each server can be down in a play of so many seconds: two minutes, if they fit."""
+    return min(120.0, seconds * _APART)
+
+
+def _outages(servers: Sequence[Program], seconds: float, down: float) -> list[Deed]:
+    """Each server is down for so long, one after the other."""
     deeds = []
-    for server, begins in zip(servers, (0.15, 0.45), strict=True):
-        down, back = partial(server.signal, signal.SIGUSR1), partial(server.signal, signal.SIGUSR2)
-        deeds.append(Deed(seconds * begins, f"{server.name} is down", down))
-        deeds.append(Deed(seconds * (begins + 0.2), "", back))
+    for server, begins in zip(servers, (0.15, 0.15 + _APART), strict=True):
+        break_, heal = (
+            partial(server.signal, signal.SIGUSR1),
+            partial(server.signal, signal.SIGUSR2),
+        )
+        deeds.append(Deed(seconds * begins, f"{server.name} is down {down:.0f} s", break_))
+        deeds.append(Deed(seconds * begins + down, "", heal))
     return deeds
 
 
