@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -48,7 +48,7 @@ class Reading(NamedTuple):
 
 
 def run(changes: int = CHANGES) -> list[Row]:
-    """Rows of the report. The bare reader reads before and after, for other work may come between."""
+    """Rows of the report. The bare reader reads before and after: other work may come between."""
     with _server(changes) as url, tempfile.TemporaryDirectory() as folder:
         first = _read("bare", url, folder)
         ours = _read("sweep", url, folder)
@@ -101,11 +101,13 @@ def _serve(told: Connection, changes: int) -> None:
     from fhirbridge.sandbox import Sandbox
 
     logs.set_up("ERROR")
-    with Sandbox("ehr", resthook=False) as box:
+    ago = timedelta(hours=1)
+    with Sandbox("ehr", resthook=False, clock=lambda: datetime.now(UTC) - ago) as box:
         records = (each for n in itertools.count() for each in person(n, n % ONE_IN == 0)["ehr"])
         for record in itertools.islice(records, changes):
             with box.store.unit(checked=False):
                 box.store.update(record["resourceType"], record["id"], record)
+        ago = timedelta(0)
         told.send(box.base_url)
         told.recv()
 
@@ -159,6 +161,7 @@ def _sweep(url: str, folder: str) -> None:
     """A real sweep by a real bridge, into a store on disk; prints a `Reading`."""
     from fhirbridge import logs, wiring
     from fhirbridge.settings import Settings
+    from fhirbridge.store.records import SubscriptionRow
     from fhirbridge.yamlfile import Node, validate
 
     logs.set_up("ERROR")
@@ -175,6 +178,10 @@ def _sweep(url: str, folder: str) -> None:
     )
     load = _Load()
     bridge = wiring.wire(site, transports={"ehr": load})
+    since = datetime.now(UTC) - timedelta(days=1)  # there is a Subscription, and it did not tell
+    for type_ in ("Patient", *bridge.sources["ehr"].types):
+        row = SubscriptionRow("ehr", type_, f"key-{type_}", "s", None, "1", "active", since)
+        bridge.store.save_subscription(row)
     before, began = _memory(), time.monotonic()
     swept = bridge.sweep()
     took = time.monotonic() - began

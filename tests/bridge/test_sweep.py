@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from fhirbridge.bridge import sweeping
 from fhirbridge.bridge.story import Decided
-from tests.bridge.estate import Estate, dispense, order, visit
+from tests.bridge.estate import Answer, Estate, dispense, order, visit
 
 
 def test_the_start_sweeps_every_source_from_the_beginning(estate: Estate) -> None:
@@ -98,3 +104,50 @@ def test_who_waited_for_a_server_is_seen_as_soon_as_it_answers_again(estate: Est
     estate.bridge.sweep()
     estate.work()
     assert len(estate.told(Decided)) > decided
+
+
+def test_a_catch_up_that_takes_longer_than_a_lease_is_made_once(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every worker would join in, and the server would be read by all of them at once."""
+    monkeypatch.setattr(sweeping, "CHUNK", 1)
+    estate.put("ehr", order(), tell=False)
+    estate.put("ehr", visit(), tell=False)
+    store, lease = estate.bridge.store, estate.bridge.pace.lease
+    taken: list[str] = []
+
+    def slow(ask: httpx.Request, go: Answer) -> httpx.Response:
+        estate.clock.now += lease * 0.4
+        found = store.lease("another worker", estate.clock(), timedelta(seconds=1))
+        taken.extend(each.subject for each in found if each.subject.endswith("*"))
+        return go(ask)
+
+    estate.servers["ehr"].around = slow
+    store.raise_("ehr:*", estate.clock(), why="test")
+    assert estate.bridge.work("test") == 1
+    histories = [target for _, target in estate.servers["ehr"].requests if "_history" in target]
+    assert len(histories) > 3  # so all of it took much longer than one lease
+    assert taken == []
+    assert len(histories) == len(set(histories))
+    mark = store.mark("ehr:*")
+    assert mark is not None
+    assert (mark.due_at, mark.attempts) == (None, 0)
+
+
+def test_what_was_told_late_is_parted_from_what_may_still_be_told(estate: Estate) -> None:
+    """And the Subscription that should have told it is silent; of the newest, nobody knows yet."""
+    estate.put("ehr", order("o-1"))
+    estate.bridge.sweep()
+    estate.clock.now += timedelta(hours=1)
+    estate.put("ehr", order("o-2"), tell=False)
+    estate.clock.now += timedelta(seconds=30)
+    estate.bridge.sweep()
+    link = estate.bridge.store.subscription("ehr", "MedicationRequest")
+    assert link is not None
+    assert link.state == "active"
+    estate.put("ehr", order("o-3"), tell=False)
+    estate.clock.now += timedelta(hours=1)
+    assert estate.bridge.sweep().news == 1
+    link = estate.bridge.store.subscription("ehr", "MedicationRequest")
+    assert link is not None
+    assert link.state == "silent"

@@ -283,15 +283,19 @@ class Bridge:
         if source not in self.sources:  # it is no longer configured
             self.store.finish(lease, self.clock())
             return Outcome(lease.subject)
+
+        def still() -> None:  # a catch-up takes longer than a lease, and nobody shall join in
+            self.store.extend(lease, self.clock(), self.pace.lease)
+
         if what == ANYTHING:
-            self._sweeper.sweep(self.sources[source])
+            self._sweeper.sweep(self.sources[source], heard=still)
             if lease.attempts:  # it answers again: what waited for it need not wait longer
                 self.store.hurry(self.clock(), server=source)
             again = self.clock() + self._until_next_sweep(self.sources[source])
             self.store.finish(lease, self.clock(), look_again=again)
             return Outcome(lease.subject)
         if what.endswith(f"/{ANYTHING}"):
-            self._sweeper.sweep_type(self.sources[source], what.partition("/")[0])
+            self._sweeper.sweep_type(self.sources[source], what.partition("/")[0], heard=still)
             self.store.finish(lease, self.clock())
             return Outcome(lease.subject)
         if not what.startswith("Patient/"):

@@ -31,6 +31,10 @@ CHUNK = 500
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def nothing() -> None:
+    """What is done between two parts of a sweep where nobody waits for it."""
+
+
 class Sweeper:
     """Hears what changed on a source since the last sweep."""
 
@@ -43,16 +47,26 @@ class Sweeper:
     ) -> None:
         self._store, self._concerns, self._clock, self._told = store, concerns, clock, told
 
-    def sweep(self, source: Source, *, full: bool = False) -> int:
+    def sweep(
+        self, source: Source, *, full: bool = False, heard: Callable[[], object] = nothing
+    ) -> int:
         """Hear all changes of one source; answers how many were news.
 
         The first sweep, and a full one, begin at the beginning. Raises what the server raises;
-        the watermarks of the types that were read through have moved then.
+        the watermarks of the types that were read through have moved then. `heard` is called
+        after each part of them: a catch-up may take hours.
         """
         types = ("Patient", *source.types)
-        return sum(self.sweep_type(source, type_, full=full) for type_ in types)
+        return sum(self.sweep_type(source, type_, full=full, heard=heard) for type_ in types)
 
-    def sweep_type(self, source: Source, type_: str, *, full: bool = False) -> int:
+    def sweep_type(
+        self,
+        source: Source,
+        type_: str,
+        *,
+        full: bool = False,
+        heard: Callable[[], object] = nothing,
+    ) -> int:
         """The same for one type."""
         mark = None if full else self._store.watermark(source.name, type_)
         since = BEGINNING if mark is None else mark - OVERLAP
@@ -60,16 +74,20 @@ class Sweeper:
         link = self._store.subscription(source.name, type_)
         from_, to = (link.since + GRACE, began - GRACE) if link else (began, began)
         for events in _chunks(self._events(source, type_, since)):
-            due = self._untold(source, type_, events, from_, to)
-            others = [each for each in events if each not in due]
+            untold_ids = self._untold(source, type_, events, from_, to)
+            due = [each for each in events if each.id in untold_ids]
+            others = [each for each in events if each.id not in untold_ids]
             deliveries = [self._delivery(source, some) for some in (due, others)]
-            late, on_time = self._store.hear(deliveries, self._clock())
-            for delivery, heard in zip(deliveries, (late, on_time), strict=True):
+            results = self._store.hear(deliveries, self._clock())
+            for delivery, result in zip(deliveries, results, strict=True):
                 if delivery.events:
-                    self._told(delivery, heard)
-            news, untold = news + late.new + on_time.new, untold + late.new
+                    self._told(delivery, result)
+            news += sum(result.new for result in results)
+            untold += results[0].new
+            heard()
         if link and link.state == State.ACTIVE and untold:
             self._silent(source, type_, untold)
+        heard()
         # The server's time at which we began: its clock is known once it has answered.
         self._store.advance(source.name, type_, source.server.now() - (self._clock() - began))
         return news
@@ -81,8 +99,8 @@ class Sweeper:
         events: list[StoredEvent],
         from_: datetime,
         to: datetime,
-    ) -> list[StoredEvent]:
-        """Those that a notification should have told by now.
+    ) -> set[str]:
+        """The ids of those that a notification should have told by now.
 
         An id alone and a notification without a body say no version: they count for the changes
         before them. A deletion proves nothing: R4 asks no server to tell of it, and few do.
@@ -93,8 +111,7 @@ class Sweeper:
             if each.verb != Verb.DELETED and each.last_updated and from_ < each.last_updated < to
         }
         said = self._store.last_told(source.name, type_, list(due)) if due else {}
-        silent = {id_ for id_, at in due.items() if id_ not in said or said[id_] < at - OVERLAP}
-        return [each for each in events if each.id in silent]
+        return {id_ for id_, at in due.items() if id_ not in said or said[id_] < at - OVERLAP}
 
     def _delivery(self, source: Source, events: list[StoredEvent]) -> Delivery:
         return Delivery(
