@@ -11,6 +11,8 @@ INTERVAL_MS ?= 500
 RESTHOOK ?= true
 SECONDS ?= 90
 SEED ?= 1
+DOWN ?=
+MINUTES ?= 20
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -77,8 +79,11 @@ journeys: $(READY)  ## fixtures in, Tasks and Communications out: SERVER=sandbox
 services: $(READY)  ## with a real Redis and a real PostgreSQL, started for the tests
 	$(PYTEST) tests/services
 
-chaos: $(READY)  ## everything is killed at random, nothing is lost: SECONDS=90 SEED=1
-	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED)
+chaos: $(READY)  ## everything is killed at random, nothing is lost: SECONDS=90 SEED=1 DOWN=27
+	$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED) $(if $(DOWN),--down $(DOWN))
+
+soak: $(READY)  ## steady load with faults; what grows without bound fails: MINUTES=20. Not part of check
+	$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --seed $(SEED)
 
 operate: $(READY)  ## sign-in, doctor, upgrades: against real servers that are set up badly
 	$(PYTEST) tests/operate
@@ -117,6 +122,12 @@ test-compiled: compiled  ## the compiled core gives what the sources give
 bench: $(READY)  ## ratios, measured in one run
 	@$(MAKE) --no-print-directory compiled || echo "the core cannot be compiled here: its rows are left out" >&2
 	$(BIN)/python -m benchmarks
+
+bench-long: $(READY)  ## what takes minutes: memory and disk after a million events
+	$(BIN)/python -m benchmarks memory
+
+scale: $(READY)  ## 1, 2, 4 workers and two web doors on PostgreSQL and Redis: the curve, and its bound
+	$(BIN)/python -m benchmarks scale
 
 hapi:  ## a real HAPI in the foreground: FHIR=R4|R4B|R5 PORT= DATA=file INTERVAL_MS= RESTHOOK=true|false
 	sandbox/hapi/run --port $(PORT) --fhir $(FHIR) --interval-ms $(INTERVAL_MS) --resthook $(RESTHOOK) $(if $(DATA),--data "$(DATA)")

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [ledgers|audit|intake|journey …]`: all of them without a name.
+"""`python -m benchmarks [NAME …]`: without a name all that take no more than a minute or two.
 
 Goals that are not reached are marked; nothing fails because of them, for a busy machine slows
 the parts differently. Each figure is a ratio, or stands beside its counterpart of the same run.
@@ -7,26 +7,33 @@ the parts differently. Each figure is a ratio, or stands beside its counterpart 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
-from benchmarks import auditing, catchup, intake, journey, ledgers
-from benchmarks.report import show
+from benchmarks import auditing, catchup, intake, journey, ledgers, memory, scaling
+from benchmarks.report import Row, show
 
-ALL = {
+ALL: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "ledgers": ("Ledgers, one core", ledgers.run),
     "audit": ("Audit, one core and two", auditing.run),
     "journey": ("From a notification to the Task, embedded servers", journey.run),
     "intake": ("Intake, one process", intake.run),
     "catchup": ("Catching up with one server, one process", catchup.run),
 }
+#: What takes longer, by name only: `make bench-long`, `make scale`.
+LONG: dict[str, tuple[str, Callable[[], list[Row]]]] = {
+    "memory": ("Memory and disk after a million events", memory.run),
+    "scale": ("Workers and web doors on PostgreSQL and Redis", scaling.run),
+}
 
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks. 2 for a name that there is not."""
-    if unknown := sorted(set(names) - ALL.keys()):
-        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(ALL)}", file=sys.stderr)
+    every = ALL | LONG
+    if unknown := sorted(set(names) - every.keys()):
+        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(every)}", file=sys.stderr)
         return 2
-    for name, (title, run) in ALL.items():
-        if not names or name in names:
+    for name, (title, run) in every.items():
+        if name in (names or ALL):
             show(title, run())
     return 0
 

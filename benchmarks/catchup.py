@@ -8,7 +8,6 @@ its own too, so that its memory is its own.
 from __future__ import annotations
 
 import itertools
-import multiprocessing
 import os
 import resource
 import subprocess
@@ -17,16 +16,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 
 from benchmarks.population import ONE_IN, person
 from benchmarks.report import Row
+from benchmarks.served import resident, served
 from fhirbridge.fhir import jsonio
 
 CHANGES = 100_000
@@ -49,7 +48,9 @@ class Reading(NamedTuple):
 
 def run(changes: int = CHANGES) -> list[Row]:
     """Rows of the report. The bare reader reads before and after: other work may come between."""
-    with _server(changes) as url, tempfile.TemporaryDirectory() as folder:
+    with ExitStack() as stack:
+        url = stack.enter_context(served("ehr", _records(changes), ago=timedelta(hours=1))).url
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
         first = _read("bare", url, folder)
         ours = _read("sweep", url, folder)
         last = _read("bare", url, folder)
@@ -76,40 +77,13 @@ def run(changes: int = CHANGES) -> list[Row]:
 def _read(how: str, url: str, folder: str) -> Reading:
     command = [sys.executable, "-m", "benchmarks.catchup", how, url, folder]
     answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return Reading(*(float(each) if "." in each else int(each) for each in answer.stdout.split()))
+    said: list[Any] = [float(each) if "." in each else int(each) for each in answer.stdout.split()]
+    return Reading(*said)
 
 
-# --- the server
-
-
-@contextmanager
-def _server(changes: int) -> Iterator[str]:
-    """The embedded server with so many records. Yields its base URL."""
-    ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, changes))
-    process.start()
-    try:
-        yield ours.recv()
-    finally:
-        ours.send("enough")
-        process.join(20)
-        process.kill()
-
-
-def _serve(told: Connection, changes: int) -> None:
-    from fhirbridge import logs
-    from fhirbridge.sandbox import Sandbox
-
-    logs.set_up("ERROR")
-    ago = timedelta(hours=1)
-    with Sandbox("ehr", resthook=False, clock=lambda: datetime.now(UTC) - ago) as box:
-        records = (each for n in itertools.count() for each in person(n, n % ONE_IN == 0)["ehr"])
-        for record in itertools.islice(records, changes):
-            with box.store.unit(checked=False):
-                box.store.update(record["resourceType"], record["id"], record)
-        ago = timedelta(0)
-        told.send(box.base_url)
-        told.recv()
+def _records(count: int) -> Iterator[dict[str, Any]]:
+    every = (each for n in itertools.count() for each in person(n, n % ONE_IN == 0)["ehr"])
+    return itertools.islice(every, count)
 
 
 # --- the readers
@@ -182,7 +156,7 @@ def _sweep(url: str, folder: str) -> None:
     for type_ in ("Patient", *bridge.sources["ehr"].types):
         row = SubscriptionRow("ehr", type_, f"key-{type_}", "s", None, "1", "active", since)
         bridge.store.save_subscription(row)
-    before, began = _memory(), time.monotonic()
+    before, began = resident(os.getpid()), time.monotonic()
     swept = bridge.sweep()
     took = time.monotonic() - began
     if swept.failed:
@@ -193,14 +167,8 @@ def _sweep(url: str, folder: str) -> None:
     wiring.unwire(bridge)
 
 
-def _memory() -> float:
-    """Megabytes that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
 def _peak() -> float:
-    """… and held at most."""
+    """Megabytes that this process held at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
@@ -212,7 +180,7 @@ def main(how: str, url: str, folder: str) -> None:
     if how == "sweep":
         _sweep(url, folder)
         return
-    before, began = _memory(), time.monotonic()
+    before, began = resident(os.getpid()), time.monotonic()
     changes, requests = _bare(url)
     took = time.monotonic() - began
     _said(Reading(changes, took, requests, 1, before, _peak(), 0.0, 0))

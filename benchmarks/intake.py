@@ -1,22 +1,20 @@
 """Durable intake: how many notifications a second one process acknowledges.
 
-Three doors, each in a process of its own, get the same notifications over kept-alive
-connections: ours with the store on disk, ours with a store that keeps nothing, and the usual way
-to do it, a FastAPI route that hands the payload to `task.delay()` on a real Redis.
+Four doors, each in a process of its own, get the same notifications over kept-alive
+connections: ours with the store on disk, ours with a store that keeps nothing, the usual way
+to do it, a FastAPI route that hands the payload to `task.delay()` on a real Redis, and ours with
+a PostgreSQL that waits for its disk.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import multiprocessing
-import os
-import socket
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,12 +23,11 @@ from fastapi import FastAPI, Request
 
 from benchmarks.population import FIRST, OCREVUS, order
 from benchmarks.report import Row
+from benchmarks.sending import Served, request, sent, serving
 from fhirbridge.fhir import jsonio
-from fhirbridge.fhir.subscription import SECRET_HEADER
-from tests.servers import redis_server
+from tests.servers import postgres_server, redis_server
 
 KEY, SECRET = "k" * 32, "s" * 32
-CONNECTIONS = 32
 SECONDS = 1.5
 ROUNDS = 6  # the first one warms up
 TO_NOTHING, TO_CELERY = 0.7, 3.0
@@ -42,17 +39,21 @@ def run() -> list[Row]:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         redis = stack.enter_context(redis_server())
+        postgres = stack.enter_context(postgres_server(durable=True))
         doors = [
-            stack.enter_context(_serving(our_door, (f"sqlite:///{folder}/kept.db", True))),
-            stack.enter_context(_serving(our_door, (f"sqlite:///{folder}/other.db", False))),
-            stack.enter_context(_serving(usual_door, (redis,))),
+            stack.enter_context(serving(our_door, (f"sqlite:///{folder}/kept.db", True))),
+            stack.enter_context(serving(our_door, (f"sqlite:///{folder}/other.db", False))),
+            stack.enter_context(serving(usual_door, (redis,))),
+            stack.enter_context(serving(our_door, (postgres, True))),
         ]
         numbers = itertools.count()
         rounds = [[_turn(each, numbers) for each in doors] for _ in range(ROUNDS)][1:]
     speed = [[turn.a_second for turn in each] for each in rounds]
     work = [[turn.a_second_of_work for turn in each] for each in rounds]
-    ours, forgetful, usual = (statistics.median(column) for column in zip(*speed, strict=True))
-    kept, fleeting, queued = (
+    ours, forgetful, usual, other = (
+        statistics.median(column) for column in zip(*speed, strict=True)
+    )
+    kept, fleeting, queued, elsewhere = (
         f"{statistics.median(turn.p99 for turn in column) * 1000:.1f} ms"
         for column in zip(*rounds, strict=True)
     )
@@ -64,10 +65,13 @@ def run() -> list[Row]:
         Row("… p99", fleeting, ""),
         Row("acknowledged/s, FastAPI and task.delay()", f"{usual:,.0f}", ""),
         Row("… p99", queued, ""),
+        Row("acknowledged/s, PostgreSQL has it first", f"{other:,.0f}", ""),
+        Row("… p99", elsewhere, ""),
         Row("on disk / nothing kept", f"{first:.2f}", str(TO_NOTHING), first / TO_NOTHING),
         Row("… by the processor time of the door", f"{_ratio(work, 1):.2f}", ""),
         Row("on disk / task.delay()", f"{second:.2f}", str(TO_CELERY), second / TO_CELERY),
         Row("… by the processor time of the door", f"{_ratio(work, 2):.2f}", ""),
+        Row("PostgreSQL / SQLite", f"{1 / _ratio(speed, 3):.2f}", ""),
     ]
 
 
@@ -85,23 +89,9 @@ class Turn(NamedTuple):
     p99: float
 
 
-class Door(NamedTuple):
-    port: int
-    pid: int
-
-    @property
-    def worked(self) -> float:
-        """Seconds of processor time so far; without /proc, those of the clock."""
-        stat = Path(f"/proc/{self.pid}/stat")
-        if not stat.exists():
-            return time.monotonic()
-        user, system = stat.read_text().rpartition(")")[2].split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def _turn(door: Door, numbers: Iterator[int]) -> Turn:
+def _turn(door: Served, numbers: Iterator[int]) -> Turn:
     began, worked = time.monotonic(), door.worked
-    waits = asyncio.run(_sent(door.port, SECONDS, numbers))
+    waits = asyncio.run(sent([door.port], requests_of(numbers), end=began + SECONDS))
     count, took = len(waits), time.monotonic() - began
     p99 = sorted(waits)[int(count * 0.99)]
     return Turn(count / took, count / max(door.worked - worked, 0.01), p99)
@@ -170,70 +160,11 @@ def usual_door(port: int, redis: str) -> None:
 # --- the sender
 
 
-@contextmanager
-def _serving(serve: Callable[..., None], arguments: tuple[Any, ...]) -> Iterator[Door]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    process = multiprocessing.get_context("spawn").Process(target=serve, args=(port, *arguments))
-    process.start()
-    try:
-        _wait(port, process.is_alive)
-        yield Door(port, process.pid or 0)
-    finally:
-        process.terminate()
-        process.join(10)
-
-
-def _wait(port: int, alive: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end and alive():
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    raise RuntimeError("the door did not open")
-
-
-async def _sent(port: int, seconds: float, numbers: Iterator[int]) -> list[float]:
-    """Send on all connections for so long; answers how long each acknowledgement took."""
-    end = time.monotonic() + seconds
-    each = await asyncio.gather(*(_one(port, end, numbers) for _ in range(CONNECTIONS)))
-    return list(itertools.chain.from_iterable(each))
-
-
-async def _one(port: int, end: float, numbers: Iterator[int]) -> list[float]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    waits = []
-    while (began := time.monotonic()) < end:
-        writer.write(_request(next(numbers)))
-        status = await reader.readline()
-        if b" 200 " not in status:
-            raise RuntimeError(f"the door answered {status.decode().strip()}")
-        await _rest(reader)
-        waits.append(time.monotonic() - began)
-    writer.close()
-    return waits
-
-
-async def _rest(reader: asyncio.StreamReader) -> None:
-    """Headers and body of an answer."""
-    length = 0
-    while (line := await reader.readline()).strip():
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            length = int(value)
-    await reader.readexactly(length)
-
-
 _BODY = jsonio.dumps(order(7_777_777, "order", OCREVUS, 600, FIRST))
 
 
-def _request(number: int) -> bytes:
-    """A rest-hook notification as HAPI sends it: another record each time."""
-    body = _BODY.replace(b"7777777", b"%08d" % number)
-    return (
-        b"PUT /notify/ehr/%s/MedicationRequest/order-%08d HTTP/1.1\r\nHost: x\r\n"
-        b"Content-Type: application/fhir+json\r\n%s: %s\r\nContent-Length: %d\r\n\r\n"
-        % (KEY.encode(), number, SECRET_HEADER.encode(), SECRET.encode(), len(body))
-    ) + body
+def requests_of(numbers: Iterator[int]) -> Iterator[bytes]:
+    """Another record each time."""
+    for number in numbers:
+        body = _BODY.replace(b"7777777", b"%08d" % number)
+        yield request("ehr", KEY, SECRET, f"MedicationRequest/order-{number:08d}", body)

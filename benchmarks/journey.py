@@ -77,7 +77,7 @@ class Timer:
                 self.reads.append(sum(requests.values()))
             case Wrote():
                 sent = next(began for began, _, _ in reversed(self.spans))
-                waited = _covered([s for s in self.spans if s[0] < sent])
+                waited = covered([s for s in self.spans if s[0] < sent])
                 self.own.append(sent - self.arrived - waited)
                 self.writes.append(len(self.spans) - self.reads[-1])
                 self.whole.append(time.perf_counter() - self.arrived)
@@ -160,7 +160,7 @@ def _for_server(record: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in record.items() if key != "meta"}
 
 
-def _covered(spans: list[tuple[float, float, str]]) -> float:
+def covered(spans: list[tuple[float, float, str]]) -> float:
     """Seconds that lie in at least one of the spans."""
     total, until = 0.0, 0.0
     for began, ended, _ in sorted(spans):

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """`reached` ≥ 1 when the goal is reached; None where there is no goal."""
+    """`reached` ≥ 1 when the goal is reached; None where there is no goal, and a note may stand."""
 
     what: str
     figure: str
     goal: str
     reached: float | None = None
+    note: str = ""
 
 
 def show(title: str, rows: Iterable[Row]) -> None:
@@ -21,4 +22,4 @@ def show(title: str, rows: Iterable[Row]) -> None:
     for row in rows:
         mark = "" if row.reached is None else "reached" if row.reached >= 1 else "NOT reached"
         goal = f"goal {row.goal}" if row.goal else ""
-        print(f"  {row.what:46} {row.figure:>12}   {goal:16} {mark}".rstrip())
+        print(f"  {row.what:46} {row.figure:>12}   {row.note or goal:16} {mark}".rstrip())

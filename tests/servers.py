@@ -42,8 +42,11 @@ def redis_server() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def postgres_server() -> Iterator[str]:
-    """A PostgreSQL cluster made for the occasion. Yields the SQLAlchemy URL of its database."""
+def postgres_server(*, durable: bool = False) -> Iterator[str]:
+    """A PostgreSQL cluster made for the occasion. Yields the SQLAlchemy URL of its database.
+
+    `durable`: it waits for the disk, as a real one does (for what is measured).
+    """
     account = POSTGRES_ACCOUNT if os.geteuid() == 0 else None
     port = free_port()
     with _folder(owner=account) as folder:
@@ -55,7 +58,7 @@ def postgres_server() -> Iterator[str]:
             raise CannotStart(f"initdb failed: {made.stderr}")
         serve = [postgres_program("postgres"), "-D", data, "-k", str(folder), "-p", str(port)]
         # A killed server loses nothing without fsync; only a power cut would, and no test cuts it.
-        serve += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
+        serve += ["-c", "listen_addresses=127.0.0.1", "-c", f"fsync={'on' if durable else 'off'}"]
         log = folder / "log"
         with _running(
             serve,

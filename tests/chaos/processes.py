@@ -75,6 +75,13 @@ class Program:
             time.sleep(0.05)
 
     @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} does not run")
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
