@@ -4,54 +4,17 @@ from __future__ import annotations
 
 import argparse
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
-from typing import Any
 
-import httpx
-import yaml
-
-from fhirbridge import wiring
-from fhirbridge.settings import Settings
-from fhirbridge.store import Store
-from fhirbridge.yamlfile import Node, validate
-from tests.bridge.estate import MRN
-from tests.chaos import processes
-from tests.chaos.hospital import Hospital, Verdict
+from tests.chaos.estate import LEASE, Estate, estate
+from tests.chaos.hospital import Verdict
 from tests.chaos.mischief import Mischief, longest_outage
-from tests.chaos.network import Network
-from tests.chaos.processes import Disk, Program
-from tests.servers import free_port
-
-HOLDS = {
-    "ehr": ["orders", "schedule", "administrations", "worklist"],
-    "pharmacy": ["dispenses"],
-}
-#: Seconds: much shorter than in a hospital, so that a killed worker's work is seen to be done.
-LEASE = 15
-_AT_REST = 180.0  # seconds that the sweep and what comes of it may take
-
-
-@dataclass
-class Estate:
-    """What runs."""
-
-    settings: Settings
-    folder: Path
-    disk: Disk
-    servers: dict[str, Program]
-    victims: dict[str, Program]
-    network: Network
-    hospital: Hospital
 
 
 def main() -> int:
@@ -82,67 +45,9 @@ def main() -> int:
             return play(made, asked.seconds, down, asked.rate, Random(asked.seed))
 
 
-@contextmanager
-def estate(folder: Path, people: int, rng: Random) -> Iterator[Estate]:
-    """Two servers, the network, PostgreSQL, Redis, the web door and two workers."""
-    with ExitStack() as stack:
-        disk = Disk()
-        stack.callback(disk.close)
-        postgres, store = processes.postgres(folder, disk)
-        redis, broker = processes.redis(folder)
-        ports = {name: free_port() for name in HOLDS}
-        servers = {
-            name: Program(
-                name, [sys.executable, "-m", "tests.chaos.server", name, str(port)], Path.cwd()
-            )
-            for name, port in ports.items()
-        }
-        for name, server in servers.items():
-            server.log = folder / f"{name}.log"
-        door_port = free_port()
-        network = stack.enter_context(Network(f"http://127.0.0.1:{door_port}", rng))
-        said: dict[str, Any] = {
-            "instance": "chaos",
-            "write": "on",
-            "timezone": "America/New_York",
-            "identity": [MRN],
-            "servers": {
-                name: {
-                    "base_url": f"http://127.0.0.1:{port}/fhir",
-                    "holds": HOLDS[name],
-                    "timeout_seconds": 5,
-                }
-                for name, port in ports.items()
-            },
-            "public_url": network.url,
-            "store": store,
-            "broker": broker,
-            "lease_seconds": LEASE,
-            "most_new_tasks": None,
-        }
-        (folder / "fhirbridge.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
-        serve = ["serve", "--no-worker", "--port", str(door_port)]
-        victims = {
-            "postgres": postgres,
-            "redis": redis,
-            "door": processes.command("door", folder, *serve, port=door_port),
-            "worker-1": processes.command("worker-1", folder, "worker"),
-            "worker-2": processes.command("worker-2", folder, "worker"),
-        }
-        for each in (*servers.values(), *victims.values()):
-            stack.callback(each.stop)
-        for each in (*servers.values(), *victims.values()):
-            each.start(wait=True)
-        urls = {name: f"http://127.0.0.1:{port}/fhir" for name, port in ports.items()}
-        hospital = Hospital(urls, people, rng)
-        stack.callback(hospital.close)
-        settings = validate(Node(Path("chaos"), said), Settings)
-        yield Estate(settings, folder, disk, servers, victims, network, hospital)
-
-
 def play(made: Estate, seconds: float, down: float, rate: float, rng: Random) -> int:
     """The story from admission to verdict; answers the exit code."""
-    _subscribed(made)
+    made.subscribed()
     made.hospital.admit()
     mischief = Mischief(
         made.victims,
@@ -160,70 +65,18 @@ def play(made: Estate, seconds: float, down: float, rate: float, rng: Random) ->
     trouble.join()
     made.hospital.discharge()
     made.network.cut = True  # what the network still holds back will never come
-    _at_rest(made)
+    made.at_rest()
     before = made.hospital.verdict(made.network.acknowledged, datetime.now(UTC)).lost
     began = time.monotonic()
-    _swept(made)
+    made.swept()
     took = time.monotonic() - began
     verdict = made.hospital.verdict(made.network.acknowledged, datetime.now(UTC))
-    left = _left_to_write(made)
+    left = made.left_to_write()
     refused = made.network.answers["401"]
     _report(made, mischief, verdict, before, left, took)
     well = verdict.well and not (before or left or refused)
     print("all is well" if well else "SOMETHING WAS LOST OR IS WRONG")
     return 0 if well else 1
-
-
-def _subscribed(made: Estate) -> None:
-    """Until every server notifies us."""
-    deadline = time.monotonic() + 60
-    ready = f"{made.network.door}/readyz"
-    while time.monotonic() < deadline:
-        states = httpx.get(ready, timeout=10, trust_env=False).json().get("subscriptions", {})
-        if states and set(states.values()) == {"active"}:
-            return
-        time.sleep(0.2)
-    raise RuntimeError("the Subscriptions did not become active")
-
-
-def _swept(made: Estate) -> None:
-    """One sweep, by the command, and what comes of it, by the workers."""
-    line = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "sweep"]
-    done = subprocess.run(
-        line, cwd=made.folder, capture_output=True, text=True, check=False, timeout=_AT_REST
-    )
-    if done.returncode:
-        raise RuntimeError(f"the sweep failed: {done.stdout}{done.stderr}")
-    _at_rest(made)
-
-
-def _at_rest(made: Estate) -> None:
-    """Everything runs, what waits for a later try is tried now, and nothing is owed any more."""
-    for each in made.victims.values():
-        each.start(wait=True)
-    store = Store(made.settings.store, ids=wiring.names)
-    deadline = time.monotonic() + _AT_REST
-    try:
-        store.hurry(datetime.now(UTC))
-        while time.monotonic() < deadline:
-            counts = store.counts(datetime.now(UTC))
-            if not (counts.due or counts.leased or counts.waiting):
-                return
-            time.sleep(0.2)
-        print(f"not at rest after {_AT_REST:.0f} s: {counts}")
-    finally:
-        store.close()
-
-
-def _left_to_write(made: Estate) -> int:
-    """For how many people a bridge that remembers nothing would still write something."""
-    fresh = made.settings.model_copy(update={"store": f"sqlite:///{made.folder}/fresh.db"})
-    bridge = wiring.wire(fresh)
-    try:
-        people = (f"ehr:Patient/p-{n}" for n in range(made.hospital.people))
-        return len([each for each in people if bridge.reconcile(each, dry_run=True).bundle])
-    finally:
-        bridge.close()
 
 
 def _report(

@@ -16,6 +16,7 @@ from .processes import Disk, Program
 _BETWEEN = (1.5, 5.0)  # seconds from one deed to the next
 _GUARD = 1.0  # seconds between looks for what ended by itself
 _GONE = (0.0, 3.0)  # seconds that what was killed stays away
+_FULL = 30.0  # seconds that the disk is full, at most
 _APART = 0.3  # of the whole time, from one server's outage to the next one's
 
 
@@ -39,14 +40,15 @@ class Mischief:
         down: float,
         hang: float,
         rng: Random,
+        between: tuple[float, float] = _BETWEEN,
     ) -> None:
         self.done: Counter[str] = Counter()
         self._victims, self._disk = victims, disk
-        self._stop = threading.Event()
+        self._stop, self._between = threading.Event(), between
         plan = [*self._kills(seconds, rng), *_outages(servers, seconds, down)]
         plan += _hang(worker, seconds * 0.30, hang)
         if disk.small:
-            full = max(4.0, seconds * 0.08)
+            full = min(max(4.0, seconds * 0.08), _FULL)
             plan.append(Deed(seconds * 0.80, "the disk is full", disk.fill))
             plan.append(Deed(seconds * 0.80 + full, "", disk.clear))
         self._plan = sorted(plan, key=lambda deed: deed.at)
@@ -54,7 +56,7 @@ class Mischief:
     def _kills(self, seconds: float, rng: Random) -> list[Deed]:
         """Every victim has its turn before any has its second."""
         deeds, at, names = [], 2.0, list[str]()
-        while (at := at + rng.uniform(*_BETWEEN)) < seconds:
+        while (at := at + rng.uniform(*self._between)) < seconds:
             if not names:
                 names = rng.sample(sorted(self._victims), len(self._victims))
             name = names.pop()

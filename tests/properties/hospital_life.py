@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.fhir import jsonio, ours
 from fhirbridge.sandbox.resources import Refused
+from fhirbridge.store.records import Unwritable
 from tests.bridge.estate import START, Answer, Estate, dispense, order, patient, visit
 from tests.fhir import records as r
 
@@ -162,6 +163,8 @@ FAULTS = (
     "answer to the write lost",
     "refused once",
     "a person is quicker",
+    "disk full while reading",
+    "disk full after the write",
 )
 
 
@@ -195,6 +198,7 @@ class Life:
         self.estate = Estate(folder)
         self.hands = Hands()
         self.fault: str | None = None
+        self.full = False  # the disk of the store, until this work ends
         self.quick: tuple[str, int] = ("note", 0)  # what the quicker person does
         self.late: list[httpx.Request] = []
         self.came_late = False  # has any of them arrived?
@@ -218,6 +222,15 @@ class Life:
 
     def _made(self, bridge: Bridge) -> None:
         bridge._reconciler._gatherer._pool = Inline()
+        database: Any = bridge.store._db  # type: ignore[attr-defined]
+        write = database.write
+
+        def kept(work: Any) -> Any:
+            if self.full:
+                raise Unwritable("store: SQLITE_FULL")
+            return write(work)
+
+        database.write = kept
 
     def integrity(self, kept: bool) -> None:
         """Whether servers check references, when something is written and when it is deleted."""
@@ -319,13 +332,13 @@ class Life:
     # --- work, and what goes wrong in it
 
     def work(self) -> None:
-        """One worker works until nothing is due, or until it is killed."""
+        """One worker works until nothing is due, or until it is killed or can keep nothing."""
         try:
             self.estate.work()
-        except Killed:
+        except (Killed, Unwritable):
             pass
         finally:
-            self.fault = None
+            self.fault, self.full = None, False
 
     def another_works(self) -> None:
         """The lease of whoever hangs runs out; another worker does everything."""
@@ -341,6 +354,7 @@ class Life:
                 found = answer(request)
                 self.another_works()
                 return found
+            self.full |= self._fault("disk full while reading")
             return answer(request)
         self._only_ours(request)
         if self._fault("killed before the write"):
@@ -359,6 +373,7 @@ class Life:
             raise Killed
         if self._fault("answer to the write lost"):
             raise httpx.ReadTimeout("")
+        self.full |= self._fault("disk full after the write")
         return done
 
     def _fault(self, name: str) -> bool:

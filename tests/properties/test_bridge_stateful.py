@@ -1,10 +1,10 @@
 """Any life of a hospital; then one sweep, and the worklist is as if the bridge had seen it all.
 
 Records change on three servers; notifications are lost, doubled, late and out of order; workers
-are killed, hang and are overtaken; a server is down; people work on our Tasks, copy and delete
-them; time goes on. Whatever happened: after one sweep the Tasks are those of a bridge that saw
-everything, each is true of the records as they stand, no trouble has two, nothing is left to
-write, a person's word stands, and nothing of others was ever written.
+are killed, hang and are overtaken; a server is down; the store's disk is full; people work on our
+Tasks, copy and delete them; time goes on. Whatever happened: after one sweep the Tasks are those of
+a bridge that saw everything, each is true of the records as they stand, no trouble has two, nothing
+is left to write, a person's word stands, and nothing of others was ever written.
 
 In the fast suite the same few lives each time; `FHIRBRIDGE_EXAMPLES=2000` makes a night of it,
 with longer lives and others each time. The model of the hospital is `hospital_life`.
