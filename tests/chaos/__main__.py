@@ -91,7 +91,7 @@ def _report(
     rows: list[tuple[str, object]] = [
         ("what went wrong", deeds),
         ("notifications", fates),
-        ("answers of the door", answers),
+        ("answers of the doors", answers),
         ("changes made on the servers", verdict.changes),
         ("acknowledged to the senders", verdict.acknowledged),
         ("processed, as the Tasks show", verdict.processed),

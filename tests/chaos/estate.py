@@ -1,4 +1,4 @@
-"""What runs: two FHIR servers, the network, PostgreSQL, Redis, a web door and two workers."""
+"""What runs: two FHIR servers, the network, PostgreSQL, Redis, two web doors and two workers."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Estate:
     def subscribed(self) -> None:
         """Until every server notifies us."""
         deadline = time.monotonic() + 60
-        ready = f"{self.network.door}/readyz"
+        ready = f"{self.network.doors[0]}/readyz"
         while time.monotonic() < deadline:
             states = httpx.get(ready, timeout=10, trust_env=False).json().get("subscriptions", {})
             if states and set(states.values()) == {"active"}:
@@ -114,8 +114,9 @@ def estate(folder: Path, people: int, rng: Random) -> Iterator[Estate]:
         }
         for name, server in servers.items():
             server.log = folder / f"{name}.log"
-        door_port = free_port()
-        network = stack.enter_context(Network(f"http://127.0.0.1:{door_port}", rng))
+        doors = {"door-1": free_port(), "door-2": free_port()}
+        urls = [f"http://127.0.0.1:{port}" for port in doors.values()]
+        network = stack.enter_context(Network(urls, rng))
         said: dict[str, Any] = {
             "instance": "chaos",
             "write": "on",
@@ -136,11 +137,10 @@ def estate(folder: Path, people: int, rng: Random) -> Iterator[Estate]:
             "most_new_tasks": None,
         }
         (folder / "fhirbridge.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
-        serve = ["serve", "--no-worker", "--port", str(door_port)]
         victims = {
             "postgres": postgres,
             "redis": redis,
-            "door": processes.command("door", folder, *serve, port=door_port),
+            **{name: _door(name, folder, port) for name, port in doors.items()},
             "worker-1": processes.command("worker-1", folder, "worker"),
             "worker-2": processes.command("worker-2", folder, "worker"),
         }
@@ -148,8 +148,12 @@ def estate(folder: Path, people: int, rng: Random) -> Iterator[Estate]:
             stack.callback(each.stop)
         for each in (*servers.values(), *victims.values()):
             each.start(wait=True)
-        urls = {name: f"http://127.0.0.1:{port}/fhir" for name, port in ports.items()}
-        hospital = Hospital(urls, people, rng)
+        bases = {name: f"http://127.0.0.1:{port}/fhir" for name, port in ports.items()}
+        hospital = Hospital(bases, people, rng)
         stack.callback(hospital.close)
         settings = validate(Node(Path("chaos"), said), Settings)
         yield Estate(settings, folder, disk, servers, victims, network, hospital)
+
+
+def _door(name: str, folder: Path, port: int) -> Program:
+    return processes.command(name, folder, "serve", "--no-worker", "--port", str(port), port=port)

@@ -1,15 +1,17 @@
-"""What lies between the FHIR servers and the web door: a network that cannot be trusted.
+"""What lies between the FHIR servers and the web doors: a network that cannot be trusted.
 
 It passes notifications on, or drops, doubles, delays (and so shuffles) them, or loses the answer.
-What the door acknowledged is counted here, on the senders' side, by record and version.
+Doors take turns, as behind a balancer. What they acknowledged is counted here, on the senders'
+side, by record and version.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
@@ -36,16 +38,17 @@ Acknowledged = tuple[str, str, str, int]  # server, type, id, version
 
 
 class Network:
-    """Between `url`, which the servers know, and the door. Use as a context manager."""
+    """Between `url`, which the servers know, and the doors. Use as a context manager."""
 
-    def __init__(self, door: str, rng: Random) -> None:
+    def __init__(self, doors: Sequence[str], rng: Random) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.acknowledged: set[Acknowledged] = set()
         self.fates: Counter[str] = Counter()
         self.answers: Counter[str] = Counter()
         self.cut = False
-        self.door, self._rng = door, rng
+        self.doors, self._rng = doors, rng
+        self._turns = itertools.cycle(doors)
         config = uvicorn.Config(
             self._pass, port=self.port, interface="asgi3", lifespan="off", log_config=None
         )
@@ -90,7 +93,7 @@ class Network:
 
     async def _once(self, request: Request, body: bytes) -> Response:
         headers = {k: v for k, v in request.headers.items() if k not in ("host", "content-length")}
-        url = f"{self.door}{request.url.path}"
+        url = f"{next(self._turns)}{request.url.path}"
         try:
             answer = await self._http.request(request.method, url, content=body, headers=headers)
         except httpx.HTTPError as error:

@@ -1,7 +1,7 @@
 """`python -m tests.chaos.soak --minutes 20` (`make soak MINUTES=20`): what grows?
 
 A steady load, and faults all the while: servers are down, a worker, Redis and PostgreSQL are
-killed, a worker hangs, the disk is full, the network drops and doubles. The web door and one worker
+killed, a worker hangs, the disk is full, the network drops and doubles. One web door and one worker
 live through it, and are looked at: memory, open files, the size of the database (of which what is
 older than KEEP is forgotten, as the service does it) and the lag, at the start and at the end.
 Faults end before the end, so that the lag can be caught up. Ends with 1 when something grew without
@@ -37,7 +37,7 @@ KEEP = timedelta(seconds=200)
 _EACH = 2.0  # seconds from one look to the next
 _CALM = 0.15  # of the time, at the end: no faults
 _BETWEEN = (10.0, 30.0)  # seconds from one kill to the next
-_LIVING = ("door", "worker-1")  # are never killed
+_LIVING = ("door-1", "worker-1")  # are never killed
 _WINDOW = 0.08  # of the time: what is looked at in it counts as one moment
 
 
@@ -63,9 +63,7 @@ class Bound:
 
 
 BOUNDS = (
-    Bound(
-        "memory of the door and a worker", "MB", lambda look: look.memory, lambda x: x * 1.15 + 5
-    ),
+    Bound("memory of a door and a worker", "MB", lambda look: look.memory, lambda x: x * 1.15 + 5),
     Bound("their open files and sockets", "", lambda look: look.files, lambda x: x + 20),
     Bound("size of the database", "MB", lambda look: look.database, lambda x: x * 1.5 + 5),
     Bound("lag", "s", lambda look: look.lag, lambda x: max(x * 2, 30.0)),

@@ -36,7 +36,7 @@ def test_what_swings_does_not_grow() -> None:
 @pytest.mark.parametrize(
     ("leak", "what"),
     [
-        (looks(memory=lambda at: 200 + at / 10), "memory of the door and a worker"),
+        (looks(memory=lambda at: 200 + at / 10), "memory of a door and a worker"),
         (looks(files=lambda at: 60 + at / 20), "their open files and sockets"),
         (looks(database=lambda at: at / 10), "size of the database"),
         (looks(lag=lambda at: at / 5), "lag"),
