@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
@@ -12,9 +12,10 @@ import pytest
 import respx
 
 from fhirbridge.core.events import Verb
-from fhirbridge.fhir import jsonio
+from fhirbridge.fhir import client, jsonio
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.errors import Gone, Rejected, Unavailable
+from fhirbridge.fhir.recent import Recent
 from tests.fhir.wire import BASE, NOW, SECRET, fhir, outcome, page, record
 
 # --- reading
@@ -132,6 +133,45 @@ def test_pages_in_a_circle_end(server: Server, net: respx.MockRouter) -> None:
     with pytest.raises(Rejected, match="circle"):
         list(server.search("Task", {}))
     assert server.requests == 3
+
+
+def numbered(pages: int, bring: Callable[[int], Sequence[dict[str, Any]]]) -> Callable[..., Any]:
+    """A server whose answer has so many pages."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        number = int(parse_qs(request.url.query.decode()).get("_getpages", ["0"])[0])
+        following = f"{BASE}?_getpages={number + 1}" if number + 1 < pages else None
+        return fhir(page(*bring(number), next_=following))
+
+    return answer
+
+
+def test_a_catch_up_has_as_many_pages_as_there_are(
+    server: Server, net: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hospital's first sweep is millions of records: no number of pages is too many."""
+    monkeypatch.setattr(client, "MAX_PAGES", 3)
+    net.get(url__startswith=BASE).mock(
+        side_effect=numbered(20, lambda n: [record("Task", f"t-{n}")])
+    )
+    assert len(list(server.search("Task", {}))) == 20
+
+
+def test_pages_that_never_end_and_bring_nothing_do_end(
+    server: Server, net: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "MAX_PAGES", 3)
+    net.get(url__startswith=BASE).mock(
+        side_effect=numbered(10**9, lambda _: [record("Task", "t-1")])
+    )
+    with pytest.raises(Rejected, match="circle"):
+        list(server.search("Task", {}))
+    assert server.requests == 4
+
+
+def test_what_was_seen_is_remembered_for_a_while_and_no_longer() -> None:
+    seen = Recent(2)
+    assert [seen.is_new(each) for each in "aabcba"] == [True, False, True, True, False, True]
 
 
 @pytest.mark.parametrize("status", [404, 410])

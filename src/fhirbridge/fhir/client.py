@@ -30,13 +30,17 @@ from .auth import NONE, Auth
 from .chart import Chart, Query, chart_query, full_types, ignored_revincludes, type_query
 from .errors import FhirError, Gone, Rejected, Unavailable
 from .http import Http, Transport
+from .recent import Recent
 from .references import ID, TYPE, Place
 from .tagged import EVERYTHING, Only
 from .throttle import Throttle
 from .told import Told, told_entry
 
 _COUNT = ("_count", "200")  # servers have their own maximum (HAPI as built here: 50)
+#: Pages that one answer may have; of a catch-up, pages in a row that bring nothing new.
 MAX_PAGES = 20_000
+#: Entries of a search that are known again. Later the store knows them: a catch-up has millions.
+_KNOWN_AGAIN = 100_000
 
 
 class _Expired(Unavailable):
@@ -168,7 +172,8 @@ class Server:
                 yield resource
 
     def changes(self, type: str, since: datetime) -> Iterator[Told]:
-        """What changed since a moment of the *server's* clock, each record once.
+        """What changed since a moment of the *server's* clock, each record once as far as
+        `_KNOWN_AGAIN` reaches.
 
         By history where the server has it for this type: newest first, deletes included.
         Otherwise by `_lastUpdated`, oldest first, deletes unseen. Only when the iterator has
@@ -189,14 +194,13 @@ class Server:
                     *self._only.query(type).items(),
                 ],
             )
-        seen: set[tuple[str | None, str | None]] = set()
+        seen = Recent(_KNOWN_AGAIN)
         for entry in found:
             told = told_entry(self.name, entry, (self.base_url,))
             if told is None or told.event.type != type:
                 continue
-            if by_history and (told.event.type, told.event.id) in seen:
+            if by_history and not seen.is_new(told.event.id):
                 continue  # an older version of what was told already
-            seen.add((told.event.type, told.event.id))
             yield told
 
     def missed_events(self, subscription: str, first: int, last: int) -> dict[str, Any]:
@@ -262,33 +266,42 @@ class Server:
     # --- pages
 
     def _entries(self, type: str, pairs: Query, *, path: str = "") -> Iterator[Mapping[str, Any]]:
-        seen: set[tuple[object, ...]] = set()
+        seen, idle = Recent(_KNOWN_AGAIN), 0
         for attempt in (1, 2):
             try:
-                for page in self._pages(type, [*pairs, _COUNT], path=path):
+                for page in self._pages(type, [*pairs, _COUNT], path=path, endless=True):
+                    idle += 1
                     for entry in entries(page):
                         key = entry_key(entry)
-                        if key is None or key not in seen:
-                            seen.add(key or ())
+                        if key is None or seen.is_new(key):
+                            idle = 0
                             yield entry
+                    if idle >= MAX_PAGES:
+                        raise self._circle(_operation(type, path))
                 return
             except _Expired:
                 if attempt == 2:
                     raise
 
     def _pages(
-        self, type: str, pairs: Query, *, path: str = "", post: bool = False
+        self,
+        type: str,
+        pairs: Query,
+        *,
+        path: str = "",
+        post: bool = False,
+        endless: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        operation = f"read the history of {type}" if path else f"search {type}"
+        operation = _operation(type, path)
         url = f"{self.base_url}/{type}{path}"
         form = pairs if post else None
         url += "/_search" if post else f"?{urlencode(pairs)}"
-        visited: set[str] = set()
+        visited, count = Recent(MAX_PAGES), 0
         while True:
             try:
                 page = self._http.read(operation, url, form=form)
             except (Gone, Rejected) as error:
-                if visited and error.status in (404, 410):
+                if count and error.status in (404, 410):
                     why = "a page of the answer expired: search again"
                     raise _Expired(self.name, operation, why, status=error.status) from None
                 raise
@@ -298,12 +311,14 @@ class Server:
             following = link(page, "next")
             if following is None:
                 return
-            visited.add(url)
+            count += 1
+            visited.is_new(url)
             form, url = None, self._same_server(operation, following)
-            if url in visited or len(visited) >= MAX_PAGES:
-                raise Rejected(
-                    self.name, operation, "its pages lead in a circle: the server's fault"
-                )
+            if not visited.is_new(url) or (count >= MAX_PAGES and not endless):
+                raise self._circle(operation)
+
+    def _circle(self, operation: str) -> Rejected:
+        return Rejected(self.name, operation, "its pages lead in a circle: the server's fault")
 
     def _same_server(self, operation: str, url: str) -> str:
         """A `next` link is opaque, but it has to be on the server that we meant to ask."""
@@ -330,6 +345,10 @@ class Server:
         if not (TYPE.fullmatch(place.type) and ID.fullmatch(place.id)):
             raise Rejected(self.name, "address a record", "its type or id is none that FHIR allows")
         return f"{self.base_url}/{place.type}/{place.id}"
+
+
+def _operation(type: str, path: str) -> str:
+    return f"read the history of {type}" if path else f"search {type}"
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
