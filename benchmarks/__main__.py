@@ -7,12 +7,12 @@ the parts differently. Each figure is a ratio, or stands beside its counterpart 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from benchmarks import auditing, catchup, intake, journey, ledgers, memory, scaling
 from benchmarks.report import Row, show
 
-ALL: dict[str, tuple[str, Callable[[], list[Row]]]] = {
+ALL: dict[str, tuple[str, Callable[[], Iterable[Row]]]] = {
     "ledgers": ("Ledgers, one core", ledgers.run),
     "audit": ("Audit, one core and two", auditing.run),
     "journey": ("From a notification to the Task, embedded servers", journey.run),
@@ -20,7 +20,7 @@ ALL: dict[str, tuple[str, Callable[[], list[Row]]]] = {
     "catchup": ("Catching up with one server, one process", catchup.run),
 }
 #: What takes longer, by name only: `make bench-long`, `make scale`.
-LONG: dict[str, tuple[str, Callable[[], list[Row]]]] = {
+LONG: dict[str, tuple[str, Callable[[], Iterable[Row]]]] = {
     "memory": ("Memory and disk after a million events", memory.run),
     "scale": ("Workers and web doors on PostgreSQL and Redis", scaling.run),
 }

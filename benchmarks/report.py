@@ -18,8 +18,10 @@ class Row(NamedTuple):
 
 def show(title: str, rows: Iterable[Row]) -> None:
     """One table, aligned."""
-    print(title)
+    print(title, flush=True)
     for row in rows:
         mark = "" if row.reached is None else "reached" if row.reached >= 1 else "NOT reached"
         goal = f"goal {row.goal}" if row.goal else ""
-        print(f"  {row.what:46} {row.figure:>12}   {row.note or goal:16} {mark}".rstrip())
+        print(
+            f"  {row.what:46} {row.figure:>12}   {row.note or goal:16} {mark}".rstrip(), flush=True
+        )

@@ -13,7 +13,7 @@ import itertools
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -60,20 +60,29 @@ class Curve(NamedTuple):
         return f"waiting{' for the FHIR servers' if self.lag else ''}; {self.idle:.1f} cores idle"
 
 
-def run(people: int = PEOPLE, counts: Sequence[int] = WORKERS) -> list[Row]:
-    """Rows of the report."""
-    rows = [Row("cores of this machine", f"{os.cpu_count()}", "")]
+def run(people: int = PEOPLE, counts: Sequence[int] = WORKERS) -> Iterator[Row]:
+    """Rows of the report, each as soon as it is known."""
+    yield Row("cores of this machine", f"{os.cpu_count()}", "")
+    yield from _doors()
     with fleet(people, doors=2) as made:
         for lag in LAGS:
             for server in made.servers.values():
                 server.slow(lag)
-            curves = [_curve(made, count, lag) for count in counts]
-            rows += _told(curves)
+            says = (
+                f"servers that take {lag * 1e3:.0f} ms more"
+                if lag
+                else "servers that answer at once"
+            )
+            yield Row(f"— {says} —", "", "")
+            alone: Curve | None = None
+            for count in counts:
+                curve = _curve(made, count, lag)
+                alone = alone or curve
+                yield from _told(curve, alone)
         for server in made.servers.values():
             server.slow(0.0)
-        rows += [_busy(made, count) for count in counts if count > 1]
-        rows += profiled(made)
-    return [*rows, *_doors()]
+        yield from (_busy(made, count) for count in counts if count > 1)
+        yield from profiled(made)
 
 
 def _curve(made: Fleet, count: int, lag: float) -> Curve:
@@ -91,24 +100,18 @@ def _curve(made: Fleet, count: int, lag: float) -> Curve:
     return Curve(count, lag, done / took, spent, idle / took)
 
 
-def _told(curves: Sequence[Curve]) -> list[Row]:
+def _told(each: Curve, alone: Curve) -> Iterator[Row]:
     """One worker is the measure of the others."""
-    alone, lag = curves[0], curves[0].lag
-    says = f"servers that take {lag * 1e3:.0f} ms more" if lag else "servers that answer at once"
-    rows = [Row(f"— {says} —", "", "")]
-    for each in curves:
-        name = f"{each.workers} × {THREADS} threads"
-        rows.append(Row(f"{name}: people decided/s", f"{each.a_second:.1f}", ""))
-        if each is not alone:
-            times = each.a_second / alone.a_second
-            rows.append(Row("… times those of one worker", f"{times:.2f}", ""))
-        shares = ", ".join(
-            f"{what} {seconds * 1e3:.1f}" for what, seconds in each.work.items() if seconds > 5e-5
-        )
-        rows.append(Row("… cores in use", f"{each.cores:.1f}", "", note=each.bound))
-        rows.append(Row("… ms of processor for one", f"{sum(each.work.values()) * 1e3:.1f}", "",
-                        note=shares))  # fmt: skip
-    return rows
+    name = f"{each.workers} × {THREADS} threads"
+    yield Row(f"{name}: people decided/s", f"{each.a_second:.1f}", "")
+    if each is not alone:
+        yield Row("… times those of one worker", f"{each.a_second / alone.a_second:.2f}", "")
+    yield Row("… cores in use", f"{each.cores:.1f}", "", note=each.bound)
+    shares = ", ".join(
+        f"{what} {seconds * 1e3:.1f}" for what, seconds in each.work.items() if seconds > 5e-5
+    )
+    spent = f"{sum(each.work.values()) * 1e3:.1f}"
+    yield Row("… ms of processor for one", spent, "", note=shares)
 
 
 def _busy(made: Fleet, count: int) -> Row:
