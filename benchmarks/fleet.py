@@ -194,8 +194,8 @@ def _dispense(number: int, mg: float) -> dict[str, Any]:
 def _postmaster(store: str) -> int:
     with psycopg.connect(store.replace("+psycopg", "")) as connection:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
-    assert row is not None
-    return parent(int(row[0]))
+        assert row is not None
+        return parent(int(row[0]))
 
 
 def _stopped(every: Sequence[Program]) -> None:

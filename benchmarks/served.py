@@ -94,7 +94,10 @@ def resident(pid: int) -> float:
 
 def worked(pid: int) -> float:
     """Seconds of processor time that a process and its children, those that ended too, used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:  # a child that ended just now: its parent has its time
+        return 0.0
     own = sum(int(each) for each in fields[11:15]) / os.sysconf("SC_CLK_TCK")
     return own + sum(worked(child) for child in _children(pid))
 
