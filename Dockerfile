@@ -7,8 +7,10 @@ FROM python:3.11 AS build
 ARG APP=/opt/fhirbridge
 ARG BUILD=/build
 WORKDIR $BUILD
-COPY requirements/base.txt requirements/build.txt requirements/compiled.txt requirements/
-RUN python3 -m venv $APP && $APP/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/base.txt
+# otel.txt: the same and OpenTelemetry, for whoever traces (docs/how-to/trace.md).
+ARG REQUIREMENTS=base.txt
+COPY requirements/base.txt requirements/otel.txt requirements/build.txt requirements/compiled.txt requirements/
+RUN python3 -m venv $APP && $APP/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/$REQUIREMENTS
 RUN python3 -m venv $BUILD/venv && $BUILD/venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/build.txt
 RUN python3 -m venv $BUILD/mypyc && $BUILD/mypyc/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements/compiled.txt
 COPY pyproject.toml README.md LICENSE ./

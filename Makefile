@@ -140,9 +140,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--no-annotate --no-header --no-emit-index-url --no-emit-find-links
 lock: $(READY)  ## pin the requirements again (UPGRADE=--upgrade for newer versions)
 	$(LOCK) $(UPGRADE) -o requirements/base.txt pyproject.toml
+	$(LOCK) $(UPGRADE) -c requirements/base.txt --extra otel -o requirements/otel.txt pyproject.toml
 	$(LOCK) $(UPGRADE) -o requirements/build.txt requirements/build.in
 	$(LOCK) $(UPGRADE) -c requirements/build.txt -o requirements/compiled.txt requirements/compiled.in
-	$(LOCK) $(UPGRADE) -c requirements/base.txt -c requirements/build.txt -c requirements/compiled.txt -o requirements/dev.txt pyproject.toml requirements/dev.in
+	$(LOCK) $(UPGRADE) -c requirements/base.txt -c requirements/build.txt -c requirements/compiled.txt -c requirements/otel.txt --extra otel -o requirements/dev.txt pyproject.toml requirements/dev.in
 	$(LOCK) $(UPGRADE) -o requirements/sekmet.txt requirements/sekmet.in
 
 clean:  ## forget the environment and all caches in this folder

@@ -1,7 +1,7 @@
 """Runs the steps of the Dockerfile without Docker, in a scratch folder, and starts what it made.
 
 Understands what this project's Dockerfile uses: ARG and ENV, WORKDIR, COPY from the context and
-RUN as a shell line. Each ARG is an absolute path and is moved into the scratch folder; COPY --from
+RUN as a shell line. An ARG that is an absolute path is moved into the scratch folder; COPY --from
 needs nothing, because both stages share the folder. What only a container can do (FROM, USER,
 EXPOSE, HEALTHCHECK) is left out. Anything else is an error, so that no step goes unrun unnoticed.
 
@@ -40,8 +40,9 @@ def follow(steps: list[tuple[str, str]], scratch: Path) -> dict[str, str]:
     place = scratch
     for word, rest in steps:
         if word == "ARG":
-            name, _, path = rest.partition("=")
-            variables[name] = str(scratch / path.lstrip("/"))
+            name, _, value = rest.partition("=")
+            is_path = value.startswith("/")
+            variables[name] = str(scratch / value.lstrip("/")) if is_path else value
         elif word == "ENV":
             for name, _, value in (pair.partition("=") for pair in rest.split()):
                 variables[name] = fill(value, variables)

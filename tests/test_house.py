@@ -53,7 +53,7 @@ def test_every_slow_folder_has_a_target() -> None:
         assert re.search(rf"make {target}\b", (ROOT / "scripts" / "check").read_text()), target
 
 
-@pytest.mark.parametrize("lock", ["base.txt", "dev.txt"])
+@pytest.mark.parametrize("lock", ["base.txt", "dev.txt", "otel.txt"])
 def test_every_dependency_is_pinned(lock: str) -> None:
     """A dependency added to pyproject.toml wants `make lock`."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

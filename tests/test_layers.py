@@ -39,6 +39,7 @@ LIVES_IN = {
     "json": {"fhir.jsonio", "store.statements"},  # there: a list as one parameter of SQLite
     "kombu": {"worker"},
     "msgspec": {"fhir.jsonio"},
+    "opentelemetry": {"traces"},
     "psycopg": {"store"},
     "redis": {"worker"},
     "requests": set(),

@@ -237,6 +237,14 @@ class ServerSettings(yamlfile.Strict):
         return not (self.auth.smart_backend or self.auth.client_secret)
 
 
+class TraceSettings(yamlfile.Strict):
+    """Where OpenTelemetry traces go: a collector's OTLP/HTTP address, with its path."""
+
+    endpoint: Url
+    headers: dict[str, Secret] = Field(default_factory=dict)
+    ratio: float = Field(default=1.0, ge=0, le=1)  # of the traces that begin here, which are sent
+
+
 class WriteModes(yamlfile.Strict):
     """`write:` in its long form: the mode, and rules that have their own."""
 
@@ -272,6 +280,7 @@ class Settings(yamlfile.Strict):
     management: Literal["closed", "open"] = "closed"  # open: anybody who reaches us may see them
     # Whose X-Forwarded-For is believed when wrong tries are counted: addresses or networks.
     trusted_proxies: Words = ("127.0.0.1", "::1")
+    traces: TraceSettings | None = None  # needs the extra `otel`
     mappings: Words = ()
     keys: str = "fhirbridge-keys.json"  # with which smart_backend signs: `fhirbridge keys new`
     sweep_seconds: int = Field(default=900, gt=0)  # how often a server is polled that pushes

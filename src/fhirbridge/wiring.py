@@ -22,6 +22,7 @@ from fhirbridge.bridge.hearing import Concerns
 from fhirbridge.bridge.makes import Make
 from fhirbridge.bridge.sources import Source
 from fhirbridge.bridge.story import Watcher, nobody
+from fhirbridge.bridge.tracing import UNTRACED, Tracer
 from fhirbridge.bridge.worklist import Worklist
 from fhirbridge.bridge.writing import Writer
 from fhirbridge.core.calendar import Calendar
@@ -228,6 +229,26 @@ def most_writes(settings: Settings) -> int | None:
     return settings.most_writes if said or not near else None
 
 
+def tracer(settings: Settings) -> Tracer:
+    """Where traces go. Raises `Misconfigured` when they are wanted and cannot be made."""
+    if settings.traces is None:
+        return UNTRACED
+    try:
+        from fhirbridge.traces import sent
+    except ModuleNotFoundError:
+        raise Misconfigured(
+            "traces: OpenTelemetry is not installed: install fhirbridge[otel]"
+            " (requirements/otel.txt), or leave traces out"
+        ) from None
+    how = settings.traces
+    return sent(
+        how.endpoint,
+        headers={name: each.get_secret_value() for name, each in how.headers.items()},
+        instance=settings.instance,
+        ratio=how.ratio,
+    )
+
+
 def wire(
     settings: Settings,
     *,
@@ -238,12 +259,13 @@ def wire(
     retries: int = 2,
     transports: Mapping[str, Transport] | None = None,
     around: Callable[[ports.Server], ports.Server] = lambda server: server,
+    traces: Tracer | None = None,
 ) -> Bridge:
     """A bridge of this configuration; its `close` closes everything.
 
     `retries`: of a read, inside the client, before a server counts as unavailable.
-    `transports` replace the network of single servers (tests). `around` may stand between the
-    bridge and each server.
+    `transports` replace the network of single servers (tests), `traces` where traces go. `around`
+    may stand between the bridge and each server.
     Raises `yamlfile.Invalid` for mappings that cannot be used.
     """
     known, store = formulary(settings), Store(settings.store, ids=ids)
@@ -285,6 +307,7 @@ def wire(
             keep=timedelta(days=settings.keep_days),
         ),
         watcher=watcher,
+        tracer=traces or tracer(settings),
     )
 
 
@@ -297,6 +320,7 @@ def unwire(bridge: Bridge) -> None:
             each.server.close()
     if isinstance(bridge.store, Store):
         bridge.store.close()
+    bridge.tracer.close()
 
 
 def supervise(

@@ -22,6 +22,7 @@ from fhirbridge import wiring
 from fhirbridge.bridge.bridge import Bridge, Pace
 from fhirbridge.bridge.intake import Kept
 from fhirbridge.bridge.story import Story
+from fhirbridge.bridge.tracing import Tracer
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.subscription import SECRET_HEADER
 from fhirbridge.sandbox.door import Door
@@ -106,6 +107,7 @@ class Estate:
         }
         self.settings = validate(Node(Path("test"), data), Settings)
         self.story: list[Story] = []
+        self.traces: Tracer | None = None  # for bridges that are made from now on
         self.ids = (f"id-{n}" for n in itertools.count(1))
         self.bridge = self.another()
         for name in self.servers:
@@ -122,6 +124,7 @@ class Estate:
             pace=Pace(retry=timedelta(seconds=5)),
             retries=0,
             transports=self.servers,
+            traces=self.traces,
         )
 
     def restart(self, **settings: Any) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -35,6 +36,7 @@ from .silence import Silence
 from .sources import Source
 from .story import Arrived, Failed, Watcher, nobody
 from .sweeping import Sweeper
+from .tracing import UNTRACED, Span, Tracer
 from .worklist import Worklist
 from .writing import Writer
 
@@ -94,18 +96,19 @@ class Bridge:
         pace: Pace | None = None,
         watcher: Watcher = nobody,
         wake: Callable[[], None] = lambda: None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self.sources = {source.name: source for source in sources}
         self.store, self.clock, self.watcher = store, clock, watcher
         self.pace, self.wake, self.pool = pace or Pace(), wake, pool
-        self.mode, self.calendar = decider.mode, decider.calendar
+        self.mode, self.calendar, self.tracer = decider.mode, decider.calendar, tracer
         self.own = own or Worklist(store, clock)
         self.home_url = self.sources[home].server.base_url if home else ""
         self._concerns = concerns
         self._reconciler = Reconciler(
             home=self.sources[home] if home else None,
             store=store,
-            gatherer=Gatherer(sources, identity, pool),
+            gatherer=Gatherer(sources, identity, pool, tracer),
             decider=decider,
             writer=writer,
             own=self.own,
@@ -114,12 +117,13 @@ class Bridge:
             retry=self.pace.retry,
             breaker=Breaker(store, most_writes),
             silence=Silence(sources, store),
+            tracer=tracer,
         )
         self.retractor = (
             Retractor(self.sources[home], self.own, store, writer, decider, clock) if home else None
         )
-        self._sweeper = Sweeper(store, concerns, clock, self._arrived)
-        self.intake = Intake(self.sources, store, concerns, clock, self._arrived)
+        self._sweeper = Sweeper(store, concerns, clock, self._arrived, tracer)
+        self.intake = Intake(self.sources, store, concerns, clock, self._arrived, tracer)
 
     def close(self) -> None:
         """Take no more deliveries; those that were taken are on disk."""
@@ -170,7 +174,10 @@ class Bridge:
 
     def forget(self, stopped: Callable[[], bool]) -> int:
         """Purge what the journal has kept for long enough, in small steps; answers how many."""
-        return self.store.purge(self.clock() - self.pace.keep, stopped=stopped)
+        before = self.clock() - self.pace.keep
+        if self.tracer.is_on:
+            self.store.forget_traces(before)
+        return self.store.purge(before, stopped=stopped)
 
     def tick(self) -> int:
         """Make due what time alone may have changed; answers how many."""
@@ -224,7 +231,11 @@ class Bridge:
     def _see_through(self, lease: Lease) -> Outcome:
         """Work on a leased subject; whatever happens, the lease ends and the mark is not lost."""
         try:
-            return self._on(lease)
+            with self._span(lease):
+                outcome = self._on(lease)
+            if self.tracer.is_on:
+                self.store.forget_traces(lease)
+            return outcome
         except LostLease:
             pass  # somebody else has it, or it was joined to another person: it is owed there
         except Unwritable:
@@ -249,6 +260,17 @@ class Bridge:
             again = self._backoff(lease) if lease.attempts + 1 < ATTEMPTS else None
             self._fail(lease, error, again)
         return Outcome(lease.subject)
+
+    def _span(self, lease: Lease) -> AbstractContextManager[Span]:
+        """The work on a subject continues the trace of the news that made it due."""
+        if not self.tracer.is_on:
+            return self.tracer.span("work")
+        news = self.store.traces(lease)
+        kind = lease.subject.partition(":")[2].partition("/")[0]
+        waited = (self.clock() - lease.first_at).total_seconds()
+        return self.tracer.span(
+            "work", of=news, kind=kind, news=len(news), attempts=lease.attempts, waited=waited
+        )
 
     def _fail(
         self,
@@ -324,7 +346,8 @@ class Bridge:
             told = told_resource(source.name, resource, [source.server.base_url])
             subject = self._concerned(source, told) if told else None
         if subject is not None and subject != lease.subject:
-            self.store.raise_(subject, self.clock(), why="record read")
+            here = self.tracer.here()
+            self.store.raise_(subject, self.clock(), why="record read", trace=here)
         self.store.finish(lease, self.clock())
 
     def _concerned(self, source: Source, told: Told) -> str | None:

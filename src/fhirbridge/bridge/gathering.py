@@ -27,6 +27,7 @@ from fhirbridge.fhir.read import Reading, Snapshot, read
 from fhirbridge.fhir.references import locate
 
 from .sources import Source
+from .tracing import UNTRACED, Tracer
 
 COMPLETE, CUT, UNREAD = "complete", "cut", "unread"
 
@@ -58,10 +59,14 @@ class Gatherer:
     """Reads persons. `systems`: identifier systems that join records; None joins by any."""
 
     def __init__(
-        self, sources: Sequence[Source], systems: frozenset[str] | None, pool: Executor
+        self,
+        sources: Sequence[Source],
+        systems: frozenset[str] | None,
+        pool: Executor,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._sources = {source.name: source for source in sources}
-        self._systems, self._pool = systems, pool
+        self._systems, self._pool, self._tracer = systems, pool, tracer
         self._bases = {source.server.base_url: source.name for source in sources}
 
     def gather(self, known: Sequence[Ref]) -> Gathered:
@@ -144,15 +149,19 @@ class Gatherer:
 
         def one(name: str) -> Chart | FhirError:
             source = self._sources[name]
-            try:
-                if "worklist" in source.holds:
-                    source.learn()  # whether it has Tasks that can be asked for
-                return source.server.chart(queries[name], source.types)
-            except FhirError as error:
-                return error
+            with self._tracer.span("read", source=name) as span:
+                try:
+                    if "worklist" in source.holds:
+                        source.learn()  # whether it has Tasks that can be asked for
+                    chart = source.server.chart(queries[name], source.types)
+                except FhirError as error:
+                    span.say(error=type(error).__name__)
+                    return error
+                span.say(resources=len(chart.resources))
+                return chart
 
         first, *rest = queries
-        waiting = {name: self._pool.submit(one, name) for name in rest}
+        waiting = {name: self._pool.submit(self._tracer.carried(one), name) for name in rest}
         results = {first: one(first)} | {name: each.result() for name, each in waiting.items()}
         for name, result in results.items():
             requests[name] += 1

@@ -28,6 +28,7 @@ from fhirbridge.store.records import Delivery, Heard, Numbered, SubscriptionRow
 
 from .hearing import Concerns, anything
 from .sources import Source
+from .tracing import UNTRACED, Tracer
 
 #: Unknown keys and secrets make us look into the store again: so often at once, and a second.
 _LOOKS, _LOOKS_A_SECOND = 50, 10.0
@@ -64,6 +65,8 @@ class Kept:
 
     answer: notify.Answer
     on_disk: Future[Heard]
+    dialect: str
+    events: int
 
 
 class Intake:
@@ -76,9 +79,10 @@ class Intake:
         concerns: Concerns,
         clock: Callable[[], datetime],
         told: Callable[[Delivery, Heard], None],
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._sources, self._store, self._concerns = sources, store, concerns
-        self._clock, self._told = clock, told
+        self._clock, self._told, self.tracer = clock, told, tracer
         self._group = GroupCommit(store, clock)
         self._links: Mapping[str, SubscriptionRow] | None = None  # None: to be read again
         self._looks = Limit(burst=_LOOKS, a_second=_LOOKS_A_SECOND, clock=clock)
@@ -109,8 +113,9 @@ class Intake:
         link = self._admitted(server, key, headers, body)
         heard = self._understood(link, method, path, headers, body)
         content_type = headers.get("content-type", "")
-        on_disk = self._keep(self._delivery(link, heard, content_type, body, key=key))
-        return Kept(heard.answer, on_disk)
+        delivery = self._delivery(link, heard, content_type, body, key=key)
+        on_disk = self._keep(delivery)
+        return Kept(heard.answer, on_disk, heard.dialect, len(delivery.events))
 
     def answered(self, link: SubscriptionRow, body: bytes) -> Future[Heard]:
         """A server answered what we asked of a topic Subscription (`$events`, `$status`): kept
@@ -166,6 +171,7 @@ class Intake:
             problem=heard.problem,
             events=[self._concerns.stored(source, told) for told in heard.told],
             numbered=_numbered(link, heard),
+            trace=self.tracer.here(),
         )
 
     def _keep(self, delivery: Delivery) -> Future[Heard]:

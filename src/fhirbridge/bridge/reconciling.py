@@ -27,6 +27,7 @@ from .ports import Store
 from .sending import Sender
 from .sources import Source
 from .story import Conflicted, Decided, NotWatched, Read, Watcher, Wrote
+from .tracing import UNTRACED, Tracer
 from .worklist import Worklist
 from .writing import Writer
 
@@ -68,12 +69,13 @@ class Reconciler:
         retry: timedelta,
         breaker: Breaker,
         silence: Callable[[datetime], Mapping[str, datetime]] = lambda _now: {},
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._home, self._store, self._gatherer = home, store, gatherer
         self._decider, self._writer = decider, writer
         self._own = own
         self._clock, self._watcher, self._retry = clock, watcher, retry
-        self._breaker, self._silence = breaker, silence
+        self._breaker, self._silence, self._tracer = breaker, silence, tracer
 
     def reconcile(self, lease: Lease) -> Outcome:
         """Read, decide and write under a lease. Raises what the worklist's server raises."""
@@ -117,7 +119,9 @@ class Reconciler:
 
     def look(self, known: Sequence[Ref], recent: Recent | None = None) -> Decision | None:
         """Read the person and decide. None: there is no such person any more."""
-        gathered = self._gatherer.gather(known)
+        with self._tracer.span("gather", known=len(known)) as span:
+            gathered = self._gatherer.gather(known)
+            span.say(records=len(gathered.records), unread=list(gathered.failed))
         records = tuple(ref.name for ref in gathered.records)
         self._watcher(Read(known[0].name, records, dict(gathered.requests), tuple(gathered.failed)))
         if self._home and self._home.name in gathered.failed:
@@ -132,7 +136,11 @@ class Reconciler:
         now, decider = self._clock(), self._decider
         if self._home and not self._home.shows_acceptance:
             decider = replace(decider, reminders=())  # they would go to those who are at work
-        return decider.decide(gathered, now, self._recall, recent, self._silence(now))
+        with self._tracer.span("decide", facts=len(gathered.facts)) as span:
+            made = decider.decide(gathered, now, self._recall, recent, self._silence(now))
+            findings = made.judgement.findings
+            span.say(findings=len(findings), rules=sorted({each.rule for each in findings}))
+        return made
 
     def _recent(self, lease: Lease) -> Recent | None:
         """What waits. A person who asks for a decision now does not mean: in a quarter hour."""
@@ -160,7 +168,7 @@ class Reconciler:
                 self._part(ref.name)
         self._part_the_doubtful(decision)
         if lease.subject != person:
-            self._store.raise_(person, now, why="records joined")
+            self._store.raise_(person, now, why="records joined", trace=self._tracer.here())
             raise LostLease(f"{lease.subject} belongs to {person}")
 
     def _part_the_doubtful(self, decision: Decision) -> None:
@@ -193,7 +201,10 @@ class Reconciler:
                 raise TooMuch(f"{len(allowed.intents)} changes for one person, at most {MOST}")
             self._breaker.check(lease.subject, self._clock())
             self._store.may_write(lease, self._clock())
-            receipts = self._sent(self._home, sent, decision)
+            intents = len(allowed.intents)
+            with self._tracer.span("write", source=self._home.name, intents=intents) as span:
+                receipts = self._sent(self._home, sent, decision)
+                span.say(created=len([each for each in receipts if each and each.created]))
             done = self._writer.written(decision, allowed, sent, receipts)
             self._count(allowed)
         if self._decider.patience.window:

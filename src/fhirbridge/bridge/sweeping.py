@@ -20,6 +20,7 @@ from fhirbridge.store.records import Delivery, Heard, StoredEvent
 from .hearing import Concerns
 from .ports import Store
 from .sources import Source
+from .tracing import UNTRACED, Tracer
 
 log = logging.getLogger("fhirbridge")
 
@@ -44,8 +45,10 @@ class Sweeper:
         concerns: Concerns,
         clock: Callable[[], datetime],
         told: Callable[[Delivery, Heard], None],
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._store, self._concerns, self._clock, self._told = store, concerns, clock, told
+        self._tracer = tracer
 
     def sweep(
         self, source: Source, *, full: bool = False, heard: Callable[[], object] = nothing
@@ -122,6 +125,7 @@ class Sweeper:
             content_type="",
             body=b"",  # it can be read again
             events=events,
+            trace=self._tracer.here(),
         )
 
     def _silent(self, source: Source, type_: str, untold: int) -> None:

@@ -21,6 +21,7 @@ from . import (
     retention,
     shadowing,
     tokens,
+    traces,
     versions,
     waiting,
 )
@@ -107,6 +108,19 @@ class Store:
         cannot be read any more. None when it never did."""
         return self._db.read(lambda tx: journal.subject_of(tx, source, type_, id_))
 
+    # --- traces (`bridge.tracing`)
+
+    def traces(self, lease: Lease) -> list[str]:
+        """The contexts of the news that a lease is about, the first first."""
+        return self._db.read(lambda tx: traces.of(tx, lease))
+
+    def forget_traces(self, before: datetime | Lease) -> None:
+        """Those of a lease, whose work is done; or all that are older."""
+        if isinstance(before, Lease):
+            self._db.write(lambda tx: traces.forget(tx, before))
+        else:
+            self._db.write(lambda tx: traces.purge(tx, before))
+
     # --- due marks
 
     def raise_(
@@ -117,11 +131,14 @@ class Store:
         why: str,
         due_at: datetime | None = None,
         urgent: bool = False,
+        trace: str | None = None,
     ) -> None:
         """Make a subject (or the person whose record it is) due, at once or at `due_at`; a mark
         that waits already keeps the earlier moment. `why` is a fixed phrase for the journal."""
         self._db.write(
-            lambda tx: marks.ask(tx, subject, now, why=why, due_at=due_at, urgent=urgent)
+            lambda tx: marks.ask(
+                tx, subject, now, why=why, due_at=due_at, urgent=urgent, trace=trace
+            )
         )
 
     def lease(self, owner: str, now: datetime, for_: timedelta, limit: int = 1) -> list[Lease]:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from . import numbering, people
+from . import numbering, people, traces
 from .database import AnyRow, Row, Tx, chunks, micros, micros_or_none, moment
 from .marks import Raise, ask, raise_all
 from .records import Delivery, Heard, JournalEvent, JournalLine, StoredEvent
@@ -45,6 +45,13 @@ def hear(tx: Tx, heard: Sequence[Delivery], now: datetime) -> list[Heard]:
             )
         results.append(_result([verdicts[i] for i in here], [subjects[i] for i in here]))
     tx.insert(e, rows)
+    news = [
+        (subject, delivery.trace)
+        for delivery, result in zip(heard, results, strict=True)
+        if delivery.trace
+        for subject in result.subjects
+    ]
+    traces.keep(tx, news, generations, micros(now))
     for subject in left:
         ask(tx, subject, now, why="a record went to another patient")
     _keep_alive(tx, heard)

@@ -18,7 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import people
+from . import people, traces
 from .audit import RETRIED
 from .database import (
     AnyRow,
@@ -83,12 +83,14 @@ def ask(
     why: str,
     due_at: datetime | None = None,
     urgent: bool = False,
+    trace: str | None = None,
 ) -> None:
     """Raise a subject for a reason of our own; the journal has a row for it."""
     person = people.canonical(tx, [subject])[subject]
-    _ask_all(
-        tx, [Raise(person, _source(person), micros_or_none(due_at), urgent)], now, "asked", why
-    )
+    raised = Raise(person, _source(person), micros_or_none(due_at), urgent)
+    generations = _ask_all(tx, [raised], now, "asked", why)
+    if trace:
+        traces.keep(tx, [(person, trace)], generations, micros(now))
 
 
 def any_timer(tx: Tx, now: datetime) -> bool:
@@ -208,7 +210,7 @@ def tally(tx: Tx, now: datetime, deliveries: dict[str, int], problems: int) -> C
 # --- inside
 
 
-def _ask_all(tx: Tx, raises: Sequence[Raise], now: datetime, verb: str, why: str) -> None:
+def _ask_all(tx: Tx, raises: Sequence[Raise], now: datetime, verb: str, why: str) -> dict[str, int]:
     generations = raise_all(tx, raises, now)
     urgent = {one.subject: int(one.urgent) for one in raises}
     rows = [
@@ -217,6 +219,7 @@ def _ask_all(tx: Tx, raises: Sequence[Raise], now: datetime, verb: str, why: str
         for subject, generation in generations.items()
     ]
     tx.insert(e, rows)
+    return generations
 
 
 def _said(subject: str, verb: str, why: str, now: datetime) -> Row:

@@ -89,6 +89,7 @@ class Delivery:
     problem: str | None = None  # why it was not understood; names no content
     events: Sequence[StoredEvent] = ()
     numbered: Numbered | None = None
+    trace: str | None = None  # the context in which it was heard (`bridge.tracing`)
 
 
 @dataclass(frozen=True, slots=True)

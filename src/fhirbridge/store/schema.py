@@ -25,7 +25,7 @@ from sqlalchemy import (
 #: programs cannot live with; a table or column more is a revision (`migrations`), not a version.
 VERSION = 2
 #: The newest revision of `migrations`: what the tables below are.
-REVISION = "0006"
+REVISION = "0007"
 
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER
@@ -251,6 +251,18 @@ numbering = Table(
     Column("unread", SmallInteger, nullable=False),
     Column("beginnings", Integer, nullable=False),
     Column("since", BigInteger),  # when the first that is missing was noticed; NULL: none is
+)
+
+# W3C contexts of the news that made a subject due; empty where nobody traces.
+traces = Table(
+    "traces",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("trace", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Index("ix_traces_subject", "subject", "generation"),
 )
 
 # Access tokens, so that the processes of an installation sign in once. Short-lived.

@@ -40,6 +40,7 @@ LARGEST = 5 * 2**20
 #: Deliveries that may be in hand at once, and how many of them may be of one Subscription: a
 #: sender that runs wild must leave room for the others.
 AT_ONCE, OF_ONE = 1024, 256
+_CONTEXT = "traceparent"  # W3C Trace Context: what a sender or a gateway began
 _METHODS = ("PUT", "POST", "DELETE")
 _PLAIN = "text/plain; charset=utf-8"
 
@@ -98,13 +99,17 @@ class NotifyDoor:
     async def _heard(
         self, scope: Scope, receive: Receive, server: str, key: str, below: str = ""
     ) -> _Answer:
-        headers = headers_of(scope)
+        headers, tracer = headers_of(scope), self._bridge.tracer
         try:
             self._bridge.intake.expects(server, key, headers)
             with self._room.place(key):
                 body = await _body(headers.get("content-length", ""), receive)
-                kept = self._bridge.hear(server, key, scope["method"], below, headers, body)
-                await self._bell.ended(kept.on_disk)
+                context = [headers[_CONTEXT]] if _CONTEXT in headers else []
+                with tracer.span("notification", of=context, source=server) as span:
+                    kept = self._bridge.hear(server, key, scope["method"], below, headers, body)
+                    span.say(dialect=kept.dialect, events=kept.events)
+                    with tracer.span("journal"):
+                        await self._bell.ended(kept.on_disk)
         except Refused as refused:
             wait = self._guesses.wrong(scope, refused.key)
             return _later(wait) if wait else _STRANGER
