@@ -289,6 +289,7 @@ def test_a_refusal_is_not_repeated_at_once(sign_in: SignIn, clock: Clock) -> Non
         (lambda: httpx.Response(404, html=f"<p>{SECRET}"), Rejected, "check token_url"),
         (lambda: said({"error": SECRET}, 400), Rejected, "does not answer like a token endpoint"),
         (lambda: said([SECRET], 400), Rejected, "check token_url"),
+        (lambda: said({"error": "use_dpop_nonce"}, 400), Forbidden, "a refusal of this server's"),
         (lambda: said({"access_token": "x", "token_type": "mac"}), Rejected, "not bearer"),
         (lambda: said({"access_token": f"{SECRET} \n"}), Rejected, "no access token"),
         (lambda: said({"error": "server_error"}, 503), Unavailable, "tried again later"),

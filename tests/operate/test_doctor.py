@@ -120,6 +120,21 @@ def test_certificates_that_are_not_trusted_or_end(doctor: Doctor, tmp_path: Path
     assert "servers.ehr.tls.ca: none.pem is no certificate in PEM" in said
 
 
+def test_our_own_certificate_ends(doctor: Doctor, tmp_path: Path) -> None:
+    good = certificate(tmp_path)
+    with fake(ANSWERS, certificate=good) as url:
+        for days, words in (
+            (300, "our certificate until"),
+            (10, "our certificate ends on"),
+            (-2, "our certificate ended on"),
+        ):
+            ours = str(certificate(tmp_path, days=days))
+            tls = {"ca": str(good), "certificate": ours, "key": ours}
+            signs = doctor(f"{url}/fhir", server={"tls": tls})
+            assert words in noted(signs)
+            assert bool(failing(signs)) is (days < 0)
+
+
 def test_a_proxy_that_does_not_let_us_through(doctor: Doctor) -> None:
     for status, words in ((407, "NO_PROXY"), (403, "proxy")):
         with fake({"*": (status, None)}) as proxy:
@@ -217,6 +232,36 @@ def test_keys_and_scopes(doctor: Doctor, tmp_path: Path) -> None:
         assert "keys: " in said
         assert "`fhirbridge keys rotate --after 0`" in said
         assert "401" in failing(doctor(url, server={"auth": {"bearer": "wrong"}}))
+
+
+def test_a_transaction_wants_more_than_its_entries(doctor: Doctor, tmp_path: Path) -> None:
+    """A strict server asks for a scope for all types where a Bundle is sent to its address."""
+    ring = Keyring.made(NOW - timedelta(days=3), ["ES384"])
+    (tmp_path / "fhirbridge-keys.json").write_bytes(ring.dumps())
+    exact = "system/Patient.rs system/Task.crus system/Communication.cs"
+    jwks = ring.public(NOW)
+    clients = [
+        {"client_id": "exact", "jwks": jwks, "scopes": exact},
+        {"client_id": "wide", "jwks": jwks, "scopes": f"{exact} system/*.c"},
+    ]
+    (tmp_path / "own" / "servers").mkdir(parents=True)
+    profile = "title: Strict\nsource: a test\nverified: false\nwrite: {transactions: false}\n"
+    (tmp_path / "own" / "servers" / "strict.yaml").write_text(profile)
+
+    def server(client: str, **more: Any) -> dict[str, Any]:
+        return {"auth": {"smart_backend": {"client_id": client, **more}}}
+
+    with sekmet_server({"types": ["smart"], "smart_clients": clients}) as url:
+        said = failing(doctor(url, server=server("exact"), write="on"))
+        assert "does not let us send a transaction" in said
+        assert "have system/*.c (in v1 words system/*.write) granted" in said
+        assert not failing(doctor(url, server=server("exact")))  # shadow: nothing is written
+        wide = server("wide", scopes=[*exact.split(), "system/*.c"])
+        assert not failing(doctor(url, server=wide, write="on"))
+        strict = {**server("exact"), "profile": "strict"}
+        signs = doctor(url, server=strict, write="on", mappings=[str(tmp_path / "own")])
+        assert not failing(signs)
+        assert "written one entry after the other" in noted(signs)
 
 
 # --- store and broker

@@ -197,6 +197,8 @@ class Backend:
         if why is None:
             why = f"{urlsplit(self.endpoint().token_url).netloc} does not answer like a token"
             why += " endpoint (RFC 6749): check token_url"
+        if code and code not in REFUSALS:
+            why = "a refusal of this server's own: its documentation and its log say what it means"
         if code == "invalid_client":
             why += f", {self._proof.hint}"
         if code == "invalid_scope":

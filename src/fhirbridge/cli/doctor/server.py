@@ -6,8 +6,11 @@ import socket
 import ssl
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from cryptography import x509
 
 from fhirbridge import signing, wiring
 from fhirbridge.bridge.sources import Source
@@ -38,6 +41,7 @@ def server_signs(source: Source, found: Settings) -> Iterator[Sign]:
         return
     except FhirError as error:
         yield fails(name, str(error), _elsewhere(name, base_url, found))
+        yield from _our_certificate(name, found)  # it may be why
         return
     version = str(statement.get("fhirVersion"))
     software = (statement.get("software") or {}).get("name") or "FHIR server"
@@ -47,9 +51,11 @@ def server_signs(source: Source, found: Settings) -> Iterator[Sign]:
     yield ok(name, f"{software}, FHIR {version}")
     yield from _clock(source)
     yield from _certificate(name, base_url, found)
+    yield from _our_certificate(name, found)
     yield from _abilities(source, statement)
     yield from _signing_in(source, found)
     yield from _reading(source)
+    yield from _transacting(source, found)
 
 
 def _statement(source: Source) -> dict[str, Any]:
@@ -112,6 +118,21 @@ def _certificate(name: str, base_url: str, found: Settings) -> Iterator[Sign]:
         yield note(name, f"its certificate ends on {ends:%Y-%m-%d}", "have it renewed before")
     else:
         yield ok(name, f"certificate until {ends:%Y-%m-%d}")
+
+
+def _our_certificate(name: str, found: Settings) -> Iterator[Sign]:
+    """The one by which we are known to a server that asks for it; that it can be used was seen."""
+    path = found.servers[name].tls.certificate
+    if path is None:
+        return
+    first = x509.load_pem_x509_certificates(Path(path).read_bytes())[0]
+    ends = first.not_valid_after_utc
+    if ends < wiring.now():
+        yield fails(name, f"our certificate ended on {ends:%Y-%m-%d}", f"put a new one into {path}")
+    elif ends - wiring.now() < _CERTIFICATE_ENDS:
+        yield note(name, f"our certificate ends on {ends:%Y-%m-%d}", f"renew {path} before")
+    else:
+        yield ok(name, f"our certificate until {ends:%Y-%m-%d}")
 
 
 def _abilities(source: Source, statement: Mapping[str, Any]) -> Iterator[Sign]:
@@ -229,3 +250,26 @@ def _reading(source: Source) -> Iterator[Sign]:
         yield fails(source.name, "; ".join(refused), f"check auth and holds of {source.name}")
     else:
         yield ok(source.name, f"lets us read {', '.join(source.types)}")
+
+
+def _transacting(source: Source, found: Settings) -> Iterator[Sign]:
+    """May we send a transaction? A strict server wants a scope for all types for the address
+    itself, whatever the entries are. An empty one is sent: it changes nothing."""
+    server, fit = found.servers[source.name], source.fit
+    mode = server.write or found.write.default
+    if "worklist" not in source.holds or mode != "on":
+        return
+    if not (fit.takes and fit.transactions and fit.conditional_create):
+        return  # one entry is sent after the other: the scopes of their types are enough
+    try:
+        source.server.transact({"resourceType": "Bundle", "type": "transaction", "entry": []})
+    except Forbidden:
+        yield fails(
+            source.name,
+            "does not let us send a transaction, whatever is in it",
+            "have system/*.c (in v1 words system/*.write) granted, and name it in `scopes` with the"
+            " others; or name a `profile` with `write: {transactions: false}`: then the scopes"
+            " above are enough",
+        )
+    except FhirError:
+        pass  # an empty one may be refused as such; that we may send it is all that is asked
