@@ -96,6 +96,10 @@ sbom: $(READY)  ## what the image is made of, as CycloneDX: dist/sbom.json (for 
 	$(BIN)/cyclonedx-py requirements requirements/base.txt --pyproject pyproject.toml \
 		--output-reproducible --validate --of JSON --output-file dist/sbom.json
 
+ADVISORIES ?=
+audit: $(READY)  ## known vulnerabilities of what is pinned, by OSV: ADVISORIES=all.zip offline
+	$(BIN)/python scripts/audit.py $(if $(ADVISORIES),--advisories "$(ADVISORIES)")
+
 compose: ## docker-compose.yml is valid (no engine needed)
 	docker-compose --file docker-compose.yml config --quiet
 
