@@ -170,6 +170,15 @@ def test_who_sees_the_console_and_the_metrics(
     assert "answers without a token" in sign.says
 
 
+def test_traces_that_go_nowhere(doctor: Doctor) -> None:
+    url = "http://127.0.0.1:9/fhir"
+    said = noted(doctor(url, traces={"endpoint": "http://127.0.0.1:9/v1/traces"}))
+    assert "traces: nothing answers at http://127.0.0.1:9/v1/traces" in said
+    with fake({"/v1/traces": (405, None)}) as collector:
+        endpoint = f"{collector}/v1/traces"
+        assert f"traces: go to {endpoint}" in noted(doctor(url, traces={"endpoint": endpoint}))
+
+
 def test_localhost_does_not_lead_here_from_elsewhere(doctor: Doctor) -> None:
     push = {"subscribe": "push"}
     said = failing(doctor("http://nowhere.invalid/fhir", server=push))

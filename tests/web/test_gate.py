@@ -58,12 +58,15 @@ def test_without_a_token_nobody_from_elsewhere_sees_anything(
         assert "management_token" in answer.text
         assert "fhirbridge_due" not in answer.text
     for path in PUBLIC:
-        assert call("GET", path, **request_).status_code == 200
+        answer = call("GET", path, **request_)
+        assert answer.status_code == 200
+        assert "ehr" not in answer.text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "localhost:8000", "[::1]:8000"])
 def test_on_this_machine_it_is_open(estate: Estate, host: str) -> None:
     call = door(estate, Management())
+    assert call("GET", "/readyz").json()["subscriptions"]["ehr/Task"] == "active"
     for caller in ("127.0.0.1", "::1"):
         assert call("GET", "/metrics", caller=caller, headers={"Host": host}).status_code == 200
 

@@ -65,9 +65,10 @@ def test_without_the_token_nothing_is_said(
 
 def test_without_a_configured_token_nothing_is_served(tmp_path: Path) -> None:
     estate = hospital(tmp_path, OPENEMR)
-    refused = door(estate)("GET", "/fhir/Task", headers=TOKEN)
-    assert refused.status_code == 404
-    assert "worklist_token" in refused.text
+    for path in ("/fhir/Task", "/fhir/metadata"):
+        refused = door(estate)("GET", path, headers=TOKEN)
+        assert refused.status_code == 404
+        assert "worklist_token" in refused.text
     estate.close()
 
 

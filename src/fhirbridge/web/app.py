@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
@@ -18,7 +18,7 @@ from fhirbridge.store.records import StoreError
 from . import metrics, notify, worklist
 from .callers import Guesses
 from .console import Console
-from .gate import Gate, Management
+from .gate import Gate, Management, may_manage
 
 _NO_SCRIPTS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -51,12 +51,15 @@ def app(
         return "ok\n"
 
     @made.get("/readyz")
-    def ready() -> Response:
-        """Ready to keep what it is told. A server that is down is known to be, and no reason."""
+    def ready(request: Request) -> Response:
+        """Ready to keep what it is told. A server that is down is known to be, and no reason.
+        Strangers are not told which servers there are."""
         try:
             bridge.store.ping()
         except StoreError as error:
             return JSONResponse({"store": str(error)}, 503)
+        if not may_manage(request):
+            return JSONResponse({"store": "writable"})
         links = bridge.store.subscriptions()
         states = {f"{link.source}/{link.type}": link.state for link in links}
         return JSONResponse({"store": "writable", "subscriptions": states})

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Self
 
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -30,6 +31,7 @@ from .callers import Guesses, headers_of, is_near
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/.well-known/jwks.json"})
 _WORKLIST = "/fhir/"
+_MAY_MANAGE = "fhirbridge.may_manage"
 
 _CLOSED = (
     "closed: the console and the metrics are shown on this machine only.\n"
@@ -62,6 +64,11 @@ class Management:
         )
 
 
+def may_manage(request: Request) -> bool:
+    """Was this caller let in, or is he here because the path is public?"""
+    return bool(request.scope.get(_MAY_MANAGE))
+
+
 class Gate:
     """The ASGI application that lets managers through to `rest`."""
 
@@ -69,12 +76,18 @@ class Gate:
         self._rest, self._management, self._guesses = rest, management, guesses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(scope) if scope["type"] == "http" else None
-        await (refusal or self._rest)(scope, receive, send)
+        if scope["type"] != "http" or scope["path"].startswith(_WORKLIST):
+            return await self._rest(scope, receive, send)
+        is_public = scope["path"] in PUBLIC
+        refusal = self._refusal(scope)
+        scope[_MAY_MANAGE] = refusal is None
+        if refusal is not None and not is_public:
+            return await refusal(scope, receive, send)
+        return await self._rest(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        path, management = scope["path"], self._management
-        if management.is_open or path in PUBLIC or path.startswith(_WORKLIST):
+        management = self._management
+        if management.is_open:
             return None
         headers = headers_of(scope)
         if not management.is_public and is_near(scope, headers):

@@ -47,6 +47,8 @@ class _Served:
         self._bridge, self._guesses = bridge, guesses
 
     def metadata(self, _: Request) -> Response:
+        if not self._bridge.own.is_served:
+            return _not_served()
         types: list[dict[str, Any]] = [
             {
                 "type": type_,
@@ -113,8 +115,7 @@ class _Served:
 
     def _refused(self, request: Request) -> Response | None:
         if not self._bridge.own.is_served:
-            why = "not served here: set worklist_token in the configuration"
-            return _answer(404, _outcome("not-supported", why))
+            return _not_served()
         kind, _, token = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() != "bearer" or not self._bridge.own.opens(token.strip()):
             if token and (wait := self._guesses.wrong(request.scope)):
@@ -125,6 +126,11 @@ class _Served:
         if request.path_params["type"] not in TYPES:
             return _answer(404, _outcome("not-supported", f"here are only {' and '.join(TYPES)}"))
         return None
+
+
+def _not_served() -> Response:
+    why = "not served here: set worklist_token in the configuration"
+    return _answer(404, _outcome("not-supported", why))
 
 
 def _outcome(code: str, why: str) -> dict[str, Any]:

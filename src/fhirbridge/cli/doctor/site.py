@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from fhirbridge import signing, wiring
 from fhirbridge.fhir.keys import BadKeys
-from fhirbridge.settings import Settings, is_loopback
+from fhirbridge.settings import Misconfigured, Settings, is_loopback
 from fhirbridge.store import Store
 from fhirbridge.store.records import StoreError
 
@@ -40,6 +40,7 @@ def site_signs(found: Settings) -> Iterator[Sign]:
     yield from _broker(found)
     yield from _public_url(found)
     yield from management_signs(found)
+    yield from _traces(found)
     yield from _traps(found)
     yield from _keys(found)
     yield from _identity(found)
@@ -167,6 +168,22 @@ def management_signs(found: Settings) -> Iterator[Sign]:
             )
         else:
             yield ok("management", "console and metrics want the management_token")
+
+
+def _traces(found: Settings) -> Iterator[Sign]:
+    if found.traces is None:
+        return
+    endpoint = found.traces.endpoint
+    try:
+        wiring.tracer(found).close()
+    except Misconfigured as error:
+        says, _, remedy = str(error).rpartition(": ")
+        yield fails("traces", says, remedy)
+        return
+    if answered(endpoint, "") is None:
+        yield note("traces", f"nothing answers at {endpoint}: they are lost", "start the collector")
+    else:
+        yield ok("traces", f"go to {endpoint}")
 
 
 def health(url: str) -> tuple[int, str] | None:
