@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 import re
+=======
+>>>>>>> 9d86188 (fix(worker): Ctrl-C ends a worker)
 import signal
 import subprocess
 import sys
@@ -11,11 +14,17 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+<<<<<<< HEAD
 import httpx
+=======
+import pytest
+import redis
+>>>>>>> 9d86188 (fix(worker): Ctrl-C ends a worker)
 import yaml
 
 from fhirbridge import worker
 from fhirbridge.settings import Settings
+from tests.chaos.processes import command
 from tests.journeys.hospital import Hospital, hospital, until
 from tests.servers import postgres_server, redis_server
 
@@ -74,6 +83,7 @@ def test_a_worker_finishes_the_work_with_redis_and_without(tmp_path: Path) -> No
         until(lambda: "dispense-short" not in estate.rules(), timeout=40)
 
 
+<<<<<<< HEAD
 def test_a_worker_reads_its_configuration_again_and_shows_its_metrics(tmp_path: Path) -> None:
     config, log = tmp_path / "fhirbridge.yaml", tmp_path / "worker.log"
     command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "worker"]
@@ -114,3 +124,28 @@ def test_a_worker_reads_its_configuration_again_and_shows_its_metrics(tmp_path: 
         assert "fhirbridge_decisions" in httpx.get(url, headers=bearer).text
         process.terminate()
         assert process.wait(30) == 0, log.read_text()
+=======
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_worker_ends_when_it_is_told_to(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C too: Celery calls that a failure, and it was taken for a broker that is gone."""
+    with ExitStack() as stack:
+        broker = stack.enter_context(redis_server())
+        said = {
+            "servers": {"ehr": {"base_url": "http://127.0.0.1:9/fhir", "holds": ["worklist"]}},
+            "store": f"sqlite:///{tmp_path}/bridge.db",
+            "broker": broker,
+        }
+        (tmp_path / "fhirbridge.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")
+        worker_ = command("worker", tmp_path, "worker")
+        stack.callback(worker_.kill)
+        worker_.start()
+        until(lambda: _listens(broker), timeout=40)
+        assert worker_.alive
+        worker_.signal(number)
+        until(lambda: worker_.ended, timeout=20)
+
+
+def _listens(broker: str) -> bool:
+    """Does some worker wait at Redis?"""
+    return any(each["cmd"] == "brpop" for each in redis.from_url(broker).client_list())
+>>>>>>> 9d86188 (fix(worker): Ctrl-C ends a worker)
