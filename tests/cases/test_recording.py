@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,6 +21,7 @@ from fhirbridge.fhir.kinds import kind_of
 from fhirbridge.settings import Settings
 from fhirbridge.yamlfile import Invalid, Node, validate
 from tests.bridge.estate import MRN, Estate, dispense, order, patient, people, visit
+from tests.bridge.makes import OPENEMR, behave
 from tests.cases.taking import recorded
 from tests.labeled.test_labeled import ALL, Journey, neighbor, told
 
@@ -112,6 +114,51 @@ def test_our_own_tasks_mean_the_same(estate: Estate) -> None:
     case = recorded(estate)
     assert case.differs == []
     assert "close dispense-short solved" in case.decided[0].plan
+
+
+@pytest.mark.parametrize("answer", ["Two infusions.", "one infusion", "whatever she wants"])
+def test_an_answer_to_a_question_means_the_same(estate: Estate, answer: str) -> None:
+    estate.put("ehr", order(dosageInstruction=[{"text": "300 mg x 2"}]))
+    estate.put("ehr", visit())
+    estate.work()
+    asked = [task for task in estate.tasks() if "single-vs-split" in str(task["reasonCode"])][-1]
+    output = [{"type": {"text": "answer"}, "valueString": answer}]
+    estate.put("ehr", {**asked, "status": "completed", "output": output}, tell=False)
+    case = recorded(estate)
+    assert case.differs == []
+    rules = {row["rule"] for row in case.decided[0].findings}
+    assert ("single-vs-split-unclear" in rules) == (answer == "whatever she wants")
+    assert "wants" not in document.dumps(case).decode()
+
+
+def test_our_own_worklist_is_recorded_too(tmp_path: Path) -> None:
+    """Where the server takes no Tasks, those that we keep ourselves are known again."""
+    estate = Estate(tmp_path)
+    behave(estate.servers["ehr"], OPENEMR)
+    people(estate)
+    estate.put("ehr", order())
+    estate.put("ehr", visit())
+    estate.put("pharmacy", dispense(mg=300))
+    estate.work()
+    case = recorded(estate)
+    assert case.differs == []
+    assert case.decided[0].plan == []
+    assert any(each["resourceType"] == "Task" for each in case.sources["ehr"].resources)
+    estate.close()
+
+
+def test_dates_are_moved_again_where_a_holiday_falls_otherwise(tmp_path: Path) -> None:
+    """A due day that steps over Thanksgiving would be another one in most other weeks."""
+    estate = Estate(tmp_path, holidays="US")
+    people(estate)
+    estate.clock.now = estate.clock.now.replace(month=11, day=23)
+    estate.put("ehr", order(on=date(2026, 12, 1)))
+    estate.put("ehr", visit(start="2026-12-01T09:00:00-05:00"))
+    cases = [recorded(estate, seed=seed) for seed in range(4)]
+    estate.close()
+    for case in cases:
+        again = replay(case)
+        assert again.differences == case.differs  # it never claims more than it shows
 
 
 def test_a_source_that_is_down_is_recorded_as_down(estate: Estate) -> None:

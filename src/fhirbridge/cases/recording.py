@@ -102,8 +102,9 @@ def _masked(original: _Original, random: Random) -> Case:
     for _ in range(TRIES):
         days = random.randint(*_DAYS) * random.choice((-1, 1))
         masker.shift, masker.told = Shift(-random.randint(*_WEEKS), days), {}
-        first = replay(_case(original, masker, folders), original.settings.mappings)
-        masker.told = _told(original, first, masker)
+        for _ in range(2):  # the second time answers to our questions are understood
+            seen = replay(_case(original, masker, folders), original.settings.mappings)
+            masker.told |= _told(original, seen, masker)
         case = _case(original, masker, folders)
         differs = replay(case, original.settings.mappings).differences
         case = case.model_copy(update={"differs": differs})
@@ -224,15 +225,18 @@ def _keys(decision: Decision, again: Decision, old: Decider, new: Decider) -> di
     """Occasions, keys and digests of a decision -> those of its case."""
     found: dict[str, str] = {}
     rules = {each.rule for task in decision.gathered.ours if (each := said(task, ""))}
-    for was, now in zip(decision.ledger.occasions, again.ledger.occasions, strict=False):
-        before = (decision.person.name, was.therapy.name, was.key)
-        after = (again.person.name, now.therapy.name, now.key)
-        found[key_of(*before)] = key_of(*after)
-        found[root_key(key_of(*before))] = root_key(key_of(*after))
-        found |= {key_of(*before, rule): key_of(*after, rule) for rule in rules}
-    _pair(_open(decision), _open(again), found)
-    # As it was asked, before anybody answered.
-    _pair(_open(_untold(old, decision)), _open(_untold(new, again)), found)
+    # As if nobody had answered, then as it is.
+    for was, now in ((_untold(old, decision), _untold(new, again)), (decision, again)):
+        doses = was.ledger.occasions, now.ledger.occasions
+        if len(doses[0]) != len(doses[1]):
+            continue  # an answer is not understood yet
+        for theirs, its in zip(*doses, strict=True):
+            before = (was.person.name, theirs.therapy.name, theirs.key)
+            after = (now.person.name, its.therapy.name, its.key)
+            found[key_of(*before)] = key_of(*after)
+            found[root_key(key_of(*before))] = root_key(key_of(*after))
+            found |= {key_of(*before, rule): key_of(*after, rule) for rule in rules}
+        _pair(_open(was), _open(now), found)
     found.pop("", None)
     return found
 
