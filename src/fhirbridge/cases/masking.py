@@ -6,9 +6,8 @@ something that nobody knows: a reader has the same trouble with it as before.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import tzinfo
 from decimal import Decimal
 from functools import cached_property
@@ -19,112 +18,29 @@ from fhirbridge.core.roots import GONE
 from fhirbridge.fhir import ours
 from fhirbridge.fhir.read import OUR_TAG, READERS
 from fhirbridge.fhir.read.fields import FIELDS
-from fhirbridge.fhir.read.places import is_place_of_service
-from fhirbridge.fhir.read.snapshot import is_id
 from fhirbridge.fhir.read.values import tail
 
 from .allowed import CONCEPT, EXTENSIONS, NUMBERED, TYPES, VALUES, Keep, Node
-from .pseudonyms import Pseudonyms, Shift
-from .vocabulary import FIXED, Vocabulary
+from .naming import Naming
+from .pseudonyms import Shift
+from .vocabulary import FIXED
 
 Json = dict[str, Any]
-
-#: The name of the installation in a case: real ones are in every identifier that we write.
-INSTANCE = "case"
-_PATH = re.compile(r"(?:[A-Z][A-Za-z]*/)+(?P<id>[^/#?]+)(?:/_history/(?P<version>[^/]+))?")
-_OURS = re.compile(r"urn:fhirbridge:[^:]+:(finding|occasion)")
 
 
 @dataclass
 class Masker:
-    """Masks the records of all sources of a case alike.
+    """Masks the records of all sources of a case alike. `zone`: of the source in hand."""
 
-    `bases`: address of a server -> its source. `told`: identifiers, keys and digests of our own
-    Tasks as they are in the case (they are made of names and dates, so they are made anew).
-    """
-
-    names: Pseudonyms
-    vocabulary: Vocabulary
+    naming: Naming
     shift: Shift
-    bases: Mapping[str, str]
-    told: dict[str, str] = field(default_factory=dict)
-    zone: tzinfo | None = None  # of the source whose records are masked
+    zone: tzinfo | None = None
 
     def record(self, body: Any, zone: tzinfo | None) -> Json | None:
         """A record of a source in this zone; None where nothing of it may stand in a case."""
         self.zone = zone
         found = self._resource(body)
         return found if isinstance(found, dict) else None
-
-    def reference(self, text: str) -> str:
-        """What a literal reference means, by numbers."""
-        if text.startswith("#"):
-            return f"#{self.names.name('id', text[1:])}"
-        if text.startswith("urn:"):
-            return f"urn:uuid:{self.names.name('id', text.rpartition(':')[2])}"
-        base = next((b for b in self.bases if text.startswith(f"{b}/")), None)
-        path, prefix = text, ""
-        if base is not None:
-            path, prefix = text[len(base) + 1 :], f"{base_of(self.bases[base])}/"
-        elif "://" in text:
-            at = _PATH.search(text)
-            path = at[0] if at else ""
-            host = self.names.name("host", text[: at.start()] if at else text)
-            prefix = f"https://{host}.example/fhir/"
-        match = _PATH.fullmatch(path)
-        if match is None:
-            return prefix + self.names.word(path)
-        types = path[: match.start("id")]
-        version = f"/_history/{self.version(match['version'])}" if match["version"] else ""
-        return f"{prefix}{types}{self.id(match['id'])}{version}"
-
-    def id(self, value: Any) -> Any:
-        if not isinstance(value, str):
-            return True
-        return self.names.name("id", value) if is_id(value) else "not an id"
-
-    def version(self, value: Any) -> Any:
-        if not isinstance(value, str):
-            return True
-        if not is_id(value):
-            return "not a version"
-        short = value.isascii() and value.isdecimal() and len(value) <= 6
-        return value if short else self.names.name("version", value)
-
-    def number(self, value: Any) -> Any:
-        """A number by which records are joined."""
-        if not isinstance(value, str):
-            return True
-        value = value.strip()
-        return (self.told.get(value) or self.names.name("number", value)) if value else ""
-
-    def system(self, value: Any) -> Any:
-        """The system of an identifier: it may name the site."""
-        if not isinstance(value, str):
-            return True
-        if ours_too := _OURS.fullmatch(value):
-            return f"urn:fhirbridge:{INSTANCE}:{ours_too[1]}"
-        return f"urn:case:{self.names.name('system', value)}" if value else ""
-
-    def text(self, value: Any) -> Any:
-        return self.vocabulary.masked(value, self.names.word) if isinstance(value, str) else True
-
-    def code(self, system: Any, code: Any) -> tuple[Any, Any]:
-        """A code with its system."""
-        if not isinstance(system, str) or not isinstance(code, str):
-            return (system if system is None else True), (code if code is None else True)
-        bare, plain = system.strip(), code.strip()
-        if not plain or self.vocabulary.keeps(bare, plain):
-            shown = plain
-        elif bare == ours.CHOICES:
-            shown = self.text(plain)
-        else:
-            shown = self.names.name("code", plain)
-        if self.vocabulary.is_public(bare):
-            return bare, shown
-        if is_place_of_service(bare):
-            return "urn:case:place-of-service", shown
-        return f"urn:case:{self.names.name('system', bare)}", shown
 
     # -- by the list -----------------------------------------------------------------------
 
@@ -178,13 +94,13 @@ class Masker:
     @cached_property
     def _leaf(self) -> Mapping[Keep, Callable[[Any], Any]]:
         return {
-            Keep.ID: self.id,
-            Keep.VERSION: self.version,
-            Keep.NUMBER_NAME: self.number,
+            Keep.ID: self.naming.id,
+            Keep.VERSION: self.naming.version,
+            Keep.NUMBER_NAME: self.naming.number,
             Keep.WORD: self._word,
             Keep.FLAG: lambda value: value if isinstance(value, bool) else "x",
             Keep.NUMBER: self._count,
-            Keep.TEXT: self.text,
+            Keep.TEXT: self.naming.text,
             Keep.TIME: lambda v: self.shift.time(v, self.zone) if isinstance(v, str) else True,
             Keep.BIRTH: lambda v: self.shift.birth(v) if isinstance(v, str) else True,
             Keep.CODING: self._coding,
@@ -208,21 +124,21 @@ class Masker:
     def _count(self, value: Any) -> Any:
         if isinstance(value, int | float | Decimal):  # a truth value is an int, and stays wrong
             return value
-        return self.text(value) if isinstance(value, str) else "x"
+        return self.naming.text(value) if isinstance(value, str) else "x"
 
     def _coding(self, value: Any) -> Any:
         if not isinstance(value, dict):
             return "x"
-        system, code = self.code(value.get("system", ""), value.get("code"))
+        system, code = self.naming.code(value.get("system", ""), value.get("code"))
         made = {"system": system, "code": code}
         if "display" in value:
-            made["display"] = self.text(value["display"])
+            made["display"] = self.naming.text(value["display"])
         return {key: each for key, each in made.items() if each not in (None, "")}
 
     def _identifier(self, value: Any) -> Any:
         if not isinstance(value, dict):
             return "x"
-        rules = {"system": self.system, "value": self.number, "use": self._word}
+        rules = {"system": self.naming.system, "value": self.naming.number, "use": self._word}
         return {key: rule(value[key]) for key, rule in rules.items() if value.get(key) is not None}
 
     def _quantity(self, value: Any) -> Any:
@@ -239,10 +155,10 @@ class Masker:
             made["comparator"] = "?"
         for key in ("unit", "code"):
             unit = made.get(key)
-            if key in made and not (isinstance(unit, str) and self.vocabulary.is_unit(unit)):
-                made[key] = self.text(unit)
+            if key in made and not (isinstance(unit, str) and self.naming.vocabulary.is_unit(unit)):
+                made[key] = self.naming.text(unit)
         if "system" in made:
-            made["system"] = self.code(made["system"], "")[0]
+            made["system"] = self.naming.code(made["system"], "")[0]
         return made
 
     def _reference(self, value: Any) -> Any:
@@ -251,7 +167,9 @@ class Masker:
         made: Json = {}
         if value.get("reference") is not None:
             text = value["reference"]
-            made["reference"] = self.reference(text.strip()) if isinstance(text, str) else True
+            made["reference"] = (
+                self.naming.reference(text.strip()) if isinstance(text, str) else True
+            )
         kind = value.get("type")
         if isinstance(kind, str) and kind in TYPES:
             made["type"] = kind
@@ -279,9 +197,9 @@ class Masker:
             said = value["valueString"]
             codes = name in ("code", "reviewActionCode")
             if name in NUMBERED:
-                made["valueString"] = self.number(said)
+                made["valueString"] = self.naming.number(said)
             else:
-                made["valueString"] = self._word(said) if codes else self.text(said)
+                made["valueString"] = self._word(said) if codes else self.naming.text(said)
         return made
 
     def _meta(self, value: Any) -> Any:
@@ -301,9 +219,9 @@ class Masker:
         made: Json = {"type": self._node(CONCEPT, value.get("type") or {})}
         if mine in (ours.DIGEST, ours.NOTED, ours.QUESTION):
             said = value.get("valueString")
-            made["valueString"] = said if said == GONE else self.number(said)
+            made["valueString"] = said if said == GONE else self.naming.number(said)
         elif mine == ours.SELF:
-            made["valueString"] = self.id(value.get("valueString"))
+            made["valueString"] = self.naming.id(value.get("valueString"))
         elif mine is not None and mine != ours.CHOICE:
             return None
         else:
@@ -315,13 +233,8 @@ class Masker:
                 if key in value:
                     made[key] = self._value(rule, value[key])
             if theirs:
-                made["valueString"] = self.text(value["valueString"])
+                made["valueString"] = self.naming.text(value["valueString"])
         return made
-
-
-def base_of(source: str) -> str:
-    """The address under which a source stands in a case."""
-    return f"https://{source}.case.example/fhir"
 
 
 def _is_ours(body: Json) -> bool:

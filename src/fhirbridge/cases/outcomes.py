@@ -41,13 +41,13 @@ class Translated(AsItIs):
 
     def ref(self, ref: Ref) -> str:
         path = str(ref).removeprefix(f"{ref.source}:")
-        return f"{ref.source}:{self._masker.reference(path)}"
+        return f"{ref.source}:{self._masker.naming.reference(path)}"
 
     def moment(self, moment: datetime) -> datetime:
         return self._masker.shift.moment(moment, self._zone)
 
     def text(self, text: str) -> str:
-        return str(self._masker.text(text))
+        return str(self._masker.naming.text(text))
 
 
 def outcome(subject: str, decision: Decision, told: AsItIs) -> Decided:

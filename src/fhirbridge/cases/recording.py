@@ -27,7 +27,8 @@ from fhirbridge.settings import Settings
 
 from . import document
 from .document import Case, Source
-from .masking import INSTANCE, Masker, base_of
+from .masking import Masker
+from .naming import INSTANCE, Naming, base_of
 from .outcomes import Translated, outcome
 from .pseudonyms import Pseudonyms, Shift
 from .replaying import Replayed, replay
@@ -95,16 +96,16 @@ def _masked(original: _Original, random: Random) -> Case:
     vocabulary = Vocabulary(folders, _codes(original.settings))
     names = Pseudonyms(vocabulary.words)
     bases = {each.base_url: name for name, each in original.settings.servers.items()}
-    masker = Masker(names, vocabulary, Shift(-52, 365), bases)
+    masker = Masker(Naming(names, vocabulary, bases), Shift(-52, 365))
     _case(original, masker, folders)  # tells all names
     names.settle()
     best: Case | None = None
     for _ in range(TRIES):
         days = random.randint(*_DAYS) * random.choice((-1, 1))
-        masker.shift, masker.told = Shift(-random.randint(*_WEEKS), days), {}
+        masker.shift, masker.naming.told = Shift(-random.randint(*_WEEKS), days), {}
         for _ in range(2):  # the second time answers to our questions are understood
             seen = replay(_case(original, masker, folders), original.settings.mappings)
-            masker.told |= _told(original, seen, masker)
+            masker.naming.told |= _told(original, seen, masker)
         case = _case(original, masker, folders)
         differs = replay(case, original.settings.mappings).differences
         case = case.model_copy(update={"differs": differs})
@@ -147,7 +148,7 @@ def _case(original: _Original, masker: Masker, folders: Sequence[Path]) -> Case:
 
 def _subject(name: str, masker: Masker) -> str:
     source, _, place = name.partition(":")
-    return f"{source}:{masker.reference(place)}"
+    return f"{source}:{masker.naming.reference(place)}"
 
 
 def _settings(site: Settings, masker: Masker) -> dict[str, Any]:
@@ -160,13 +161,13 @@ def _settings(site: Settings, masker: Masker) -> dict[str, Any]:
             "holds": list(server.holds),
             "timezone": server.timezone,
             "supply": dict(server.supply),
-            "owners": {role: masker.reference(ref) for role, ref in server.owners.items()},
+            "owners": {role: masker.naming.reference(ref) for role, ref in server.owners.items()},
             "write": server.write,
             "infusion_visits": {
                 "service_type": sorted(
                     {t for each in visits.service_type for t in _form(each, masker)}
                 ),
-                "locations": [masker.reference(each) for each in visits.locations],
+                "locations": [masker.naming.reference(each) for each in visits.locations],
             },
         }
     return {
@@ -174,7 +175,7 @@ def _settings(site: Settings, masker: Masker) -> dict[str, Any]:
         "write": site.write.model_dump(mode="json"),
         "timezone": site.timezone,
         "holidays": site.holidays,
-        "identity": [masker.system(each) for each in site.identity],
+        "identity": [masker.naming.system(each) for each in site.identity],
         "settle_seconds": site.settle_seconds,
         "most_new_tasks": site.most_new_tasks,
         "servers": servers,
@@ -185,8 +186,8 @@ def _form(service_type: str, masker: Masker) -> Iterable[str]:
     """A service type of the configuration: "system|code", a code, or a display."""
     system, bar, code = service_type.rpartition("|")
     if bar:
-        return ["|".join(map(str, masker.code(system, code)))]
-    return [str(masker.code("", service_type)[1]), str(masker.text(service_type))]
+        return ["|".join(map(str, masker.naming.code(system, code)))]
+    return [str(masker.naming.code("", service_type)[1]), str(masker.naming.text(service_type))]
 
 
 def _codes(site: Settings) -> list[str]:
@@ -216,7 +217,9 @@ def _told(original: _Original, first: Replayed, masker: Masker) -> dict[str, str
             mine = ours.name_of(task, original.settings.instance)
             key, _, episode = (mine or "").rpartition(".")
             if mine and key:
-                other = keys.get(key) or key_of("not known now", masker.names.name("number", key))
+                other = keys.get(key) or key_of(
+                    "not known now", masker.naming.names.name("number", key)
+                )
                 told[mine] = f"{other}.{episode}"
     return told
 
