@@ -94,14 +94,18 @@ class Supervisor:
         self._failures: dict[tuple[str, str], int] = {}
         self._cadences: dict[tuple[str, str], Cadence] = {}
         self._tidied = False
+        self._stepped: datetime | None = None
 
     def step(self) -> int:
         """Look at what is due to be looked at; answers how many rows changed."""
         if not self._tidied:
             self._tidy()
             self._tidied = True
+        now = self._clock()
+        if self._stepped is not None and now < self._stepped:  # the clock was set back
+            self._next_look.clear()
+        self._stepped = now
         for name in self._gaps.places() - self._failures.keys():
-            now = self._clock()
             if self._next_look.get(name, now) > now + LOOK[State.GAP]:
                 self._next_look[name] = now
         return sum(self._look_at(source, type_) for source, type_ in self._wanted())

@@ -46,6 +46,8 @@ log = logging.getLogger("fhirbridge")
 ATTEMPTS = 8
 #: Seconds between purges of the journal, in each process.
 FORGET = 3600.0
+#: A clock that is set back by less is waited out.
+SET_BACK = timedelta(minutes=1)
 _FORBIDDEN_AGAIN = timedelta(minutes=15)
 _LONGEST_BACKOFF = timedelta(hours=1)
 
@@ -105,6 +107,7 @@ class Bridge:
         self.own = own or Worklist(store, clock)
         self.home_url = self.sources[home].server.base_url if home else ""
         self._concerns = concerns
+        self._ticked: datetime | None = None
         self._reconciler = Reconciler(
             home=self.sources[home] if home else None,
             store=store,
@@ -163,6 +166,7 @@ class Bridge:
 
     def start(self) -> int:
         """Make every source due for a sweep: what changed while nobody listened is heard."""
+        self.store.set_back(self.clock(), self.pace.lease)  # if it was, nobody has noticed yet
         for name in self.sources:
             self.store.raise_(f"{name}:{ANYTHING}", self.clock(), why="start")
         return len(self.sources)
@@ -181,7 +185,12 @@ class Bridge:
 
     def tick(self) -> int:
         """Make due what time alone may have changed; answers how many."""
-        return self.store.ring(self.clock())
+        now, before = self.clock(), self._ticked
+        self._ticked = now
+        if before is not None and before - now > SET_BACK:
+            log.warning("the clock was set back by %s; what was dated later is due", before - now)
+            self.store.set_back(now, self.pace.lease)
+        return self.store.ring(now)
 
     def work(self, owner: str, *, limit: int = 1) -> int:
         """Take up to `limit` subjects that are due and see them through; answers how many."""

@@ -92,7 +92,7 @@ class Sweeper:
             self._silent(source, type_, untold)
         heard()
         # The server's time at which we began: its clock is known once it has answered.
-        self._store.advance(source.name, type_, source.server.now() - (self._clock() - began))
+        self._store.advance(source.name, type_, source.server.at(began))
         return news
 
     def _untold(

@@ -105,6 +105,12 @@ class Server:
         """The server's own time, by the Date header of its latest answer (to the second)."""
         return self._clock() + self._http.clock_offset
 
+    def at(self, moment: datetime) -> datetime:
+        """A past moment of our clock by the server's own. Never later than its latest answer: our
+        clock may have been set back since."""
+        there, latest = moment + self._http.clock_offset, self._http.latest
+        return there if latest is None else min(there, latest)
+
     # --- reading
 
     def capabilities(self) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class Http:
     ) -> None:
         self.requests = 0
         self.clock_offset = timedelta(0)
+        self.latest: datetime | None = None  # the server's time in its latest answer
         self._name, self._auth, self._retries = name, auth, retries
         self._longest = timedelta(seconds=10 * timeout)
         self._max_bytes, self._sleep, self._clock = max_bytes, sleep, clock
@@ -243,7 +244,7 @@ class Http:
 
     def _learn_clock(self, header: str | None) -> None:
         if moment := _http_date(header):
-            self.clock_offset = moment - self._clock()
+            self.clock_offset, self.latest = moment - self._clock(), moment
 
 
 def _is_fhir(document: Any) -> bool:

@@ -41,6 +41,7 @@ class Throttle:
         self._guard = Lock()
         self._next: datetime | None = None  # when the next request may begin
         self._closed_until: datetime | None = None
+        self._latest: datetime | None = None  # that the clock showed
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -56,10 +57,19 @@ class Throttle:
         with self._guard:
             self._closed_until = max(until, self._closed_until or until)
 
+    def _set_back(self, now: datetime) -> None:
+        """A clock that was set back must not keep everybody waiting for as long."""
+        if self._latest is not None and now < self._latest:
+            by = self._latest - now
+            self._next = self._next and self._next - by
+            self._closed_until = self._closed_until and self._closed_until - by
+        self._latest = now
+
     def _wait(self) -> float:
         """Seconds until this request may begin; its place in the row is taken by asking."""
         with self._guard:
             now = self._clock()
+            self._set_back(now)
             begin = max(now, self._closed_until or now, (self._next or now) if self._apart else now)
             wait = (begin - now).total_seconds()
             if wait > LONGEST_WAIT:

@@ -25,7 +25,7 @@ from . import (
     versions,
     waiting,
 )
-from .database import Database
+from .database import Database, Tx
 from .records import (
     Counts,
     Delivery,
@@ -45,6 +45,7 @@ from .records import (
 from .schema import schema_version, subscriptions
 
 _PAGE = 500
+_AN_HOUR = timedelta(hours=1)  # longer than between two sweeps
 
 
 class Store:
@@ -217,6 +218,17 @@ class Store:
         if not self._db.read(lambda tx: marks.any_timer(tx, now)):
             return 0
         return self._db.write(lambda tx: marks.ring(tx, now, limit))
+
+    def set_back(self, now: datetime, lease: timedelta) -> int:
+        """Our clock was set back to `now`: nothing waits for a moment that was meant otherwise,
+        no lease lasts longer than `lease`, and no watermark lies ahead. Answers how many subjects
+        were concerned."""
+
+        def work(tx: Tx) -> int:
+            links.set_back(tx, now, now - _AN_HOUR)
+            return marks.set_back(tx, now, lease)
+
+        return self._db.write(work)
 
     # --- what waits
 

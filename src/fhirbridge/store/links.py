@@ -35,6 +35,11 @@ def advance(tx: Tx, source: str, type_: str, to: datetime) -> None:
     )
 
 
+def set_back(tx: Tx, now: datetime, to: datetime) -> None:
+    """The clock was set back. Watermarks of servers that do not tell their time were ours."""
+    tx.run(sa.update(w).where(w.c.last_updated > micros(now)).values(last_updated=micros(to)))
+
+
 def save(tx: Tx, row: SubscriptionRow) -> None:
     plain = asdict(row) | {
         "since": micros(row.since),

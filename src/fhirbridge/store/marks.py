@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -107,6 +107,24 @@ def ring(tx: Tx, now: datetime, limit: int) -> int:
     _ask_all(tx, [Raise(person, "timer") for person in persons], now, "timer", "time to look again")
     tx.run(sa.delete(t).where(t.c.subject.in_(subjects)))
     return len(subjects)
+
+
+def set_back(tx: Tx, now: datetime, lease: timedelta) -> int:
+    """The clock was set back: what was dated later than now would wait for a moment that is far
+    off. It is due now, and what had a timer then is looked at anew; answers how many."""
+    at = micros(now)
+    held = sa.update(m).where(m.c.lease_id.is_not(None), m.c.ready_at > micros(now + lease))
+    tx.run(held.values(ready_at=micros(now + lease)))
+    dated = values(tx.all(sa.select(m.c.subject).where(m.c.touched_at > at)))
+    for some in chunks(dated):
+        these = m.c.subject.in_(some)
+        waiting = (m.c.lease_id.is_(None), m.c.parked_at.is_(None), m.c.ready_at > at)
+        tx.run(sa.update(m).where(these, *waiting).values(due_at=at, ready_at=at))
+        tx.run(sa.update(m).where(these).values(touched_at=at))
+        timed = values(tx.all(sa.select(t.c.subject).where(t.c.subject.in_(some))))
+        raises = [Raise(each, _source(each)) for each in timed]
+        _ask_all(tx, raises, now, "asked", "the clock was set back")
+    return len(dated)
 
 
 def is_owed(tx: Tx, subject: str) -> bool:
