@@ -8,7 +8,7 @@ from typing import NoReturn
 import pytest
 
 from fhirbridge.bridge.intake import Refused
-from fhirbridge.bridge.story import Arrived, NotWatched
+from fhirbridge.bridge.story import Arrived, NotWatched, Read
 from fhirbridge.store.records import Unwritable
 from tests.bridge.estate import Estate, Json, dispense, order, patient, visit
 
@@ -192,3 +192,24 @@ def test_it_is_so_too_when_the_other_is_nobody_we_watch(estate: Estate) -> None:
     estate.put("ehr", visit(who="p-9", description="Follow-up"))
     estate.work()
     assert "premed-order-missing" not in estate.rules()
+
+
+def test_an_id_alone_costs_one_read_of_the_person_however_often_it_is_found(
+    estate: Estate,
+) -> None:
+    """A topic tells ids; what was read by one is no news to the poll that comes after."""
+    estate.put("ehr", order())
+    estate.bridge.sweep()
+    estate.work()
+    estate.put("ehr", order(mg=300), tell=False)
+    estate.notify("ehr", "PUT", "MedicationRequest/o-1")
+    estate.work()
+    read = len(estate.told(Read))
+    estate.bridge.sweep()
+    estate.notify("ehr", "PUT", "MedicationRequest/o-1")
+    estate.work()
+    assert len(estate.told(Read)) == read
+    estate.put("ehr", order(mg=600), tell=False)
+    estate.notify("ehr", "PUT", "MedicationRequest/o-1")
+    estate.work()
+    assert len(estate.told(Read)) == read + 1

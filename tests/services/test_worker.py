@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import re
-=======
->>>>>>> 9d86188 (fix(worker): Ctrl-C ends a worker)
 import signal
 import subprocess
 import sys
@@ -14,12 +11,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-<<<<<<< HEAD
 import httpx
-=======
 import pytest
 import redis
->>>>>>> 9d86188 (fix(worker): Ctrl-C ends a worker)
 import yaml
 
 from fhirbridge import worker
@@ -83,11 +77,10 @@ def test_a_worker_finishes_the_work_with_redis_and_without(tmp_path: Path) -> No
         until(lambda: "dispense-short" not in estate.rules(), timeout=40)
 
 
-<<<<<<< HEAD
 def test_a_worker_reads_its_configuration_again_and_shows_its_metrics(tmp_path: Path) -> None:
     config, log = tmp_path / "fhirbridge.yaml", tmp_path / "worker.log"
-    command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "worker"]
-    command += ["--config", str(config), "--metrics-port", "0"]
+    call = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "worker"]
+    call += ["--config", str(config), "--metrics-port", "0"]
     with ExitStack() as stack:
         broker = stack.enter_context(redis_server())
 
@@ -102,7 +95,7 @@ def test_a_worker_reads_its_configuration_again_and_shows_its_metrics(tmp_path: 
 
         configure()
         output = stack.enter_context(log.open("wb"))
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=tmp_path)
+        process = subprocess.Popen(call, stdout=output, stderr=output, cwd=tmp_path)
         stack.callback(process.kill)
         until(lambda: says("working on what is due"), timeout=40)
         found = re.search(r"metrics at (\S+)", log.read_text())
@@ -124,7 +117,8 @@ def test_a_worker_reads_its_configuration_again_and_shows_its_metrics(tmp_path: 
         assert "fhirbridge_decisions" in httpx.get(url, headers=bearer).text
         process.terminate()
         assert process.wait(30) == 0, log.read_text()
-=======
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_worker_ends_when_it_is_told_to(tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C too: Celery calls that a failure, and it was taken for a broker that is gone."""
@@ -148,4 +142,3 @@ def test_a_worker_ends_when_it_is_told_to(tmp_path: Path, number: signal.Signals
 def _listens(broker: str) -> bool:
     """Does some worker wait at Redis?"""
     return any(each["cmd"] == "brpop" for each in redis.from_url(broker).client_list())
->>>>>>> 9d86188 (fix(worker): Ctrl-C ends a worker)

@@ -20,14 +20,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fhirbridge.fhir.errors import Conflict, FhirError, Forbidden, Gone, Unavailable
-from fhirbridge.fhir.told import Told, told_resource
 from fhirbridge.logs import named
 from fhirbridge.store.records import Delivery, Heard, Lease, LostLease, Unwritable
 
 from .breaker import FAILURES, WINDOW, Breaker, HeldBack
 from .deciding import Decider
 from .gathering import Gatherer
-from .hearing import ANYTHING, Concerns, When, anything
+from .hearing import ANYTHING, Concerns, anything
 from .intake import Intake, Kept
 from .ports import Store
 from .reconciling import Outcome, Reconciler, TooMuch
@@ -37,6 +36,7 @@ from .sources import Source
 from .story import Arrived, Failed, Watcher, nobody
 from .sweeping import Sweeper
 from .tracing import UNTRACED, Span, Tracer
+from .whose import Whose
 from .worklist import Worklist
 from .writing import Writer
 
@@ -106,7 +106,6 @@ class Bridge:
         self.mode, self.calendar, self.tracer = decider.mode, decider.calendar, tracer
         self.own = own or Worklist(store, clock)
         self.home_url = self.sources[home].server.base_url if home else ""
-        self._concerns = concerns
         self._ticked: datetime | None = None
         self._reconciler = Reconciler(
             home=self.sources[home] if home else None,
@@ -127,6 +126,7 @@ class Bridge:
         )
         self._sweeper = Sweeper(store, concerns, clock, self._arrived, tracer)
         self.intake = Intake(self.sources, store, concerns, clock, self._arrived, tracer)
+        self._whose = Whose(store, concerns, self._sweeper, clock, tracer)
 
     def close(self) -> None:
         """Take no more deliveries; those that were taken are on disk."""
@@ -330,7 +330,9 @@ class Bridge:
             self.store.finish(lease, self.clock())
             return Outcome(lease.subject)
         if not what.startswith("Patient/"):
-            self._whose(lease, self.sources[source], what)
+            type_, _, id_ = what.partition("/")
+            self._whose.find(self.sources[source], type_, id_)
+            self.store.finish(lease, self.clock())
             return Outcome(lease.subject)
         return self._reconciler.reconcile(lease)
 
@@ -338,30 +340,3 @@ class Bridge:
         links = [row for row in self.store.subscriptions() if row.source == source.name]
         alive = bool(links) and all(row.state == "active" for row in links)
         return self.pace.sweep if source.push and alive else self.pace.poll
-
-    def _whose(self, lease: Lease, source: Source, what: str) -> None:
-        """Find the patient of a record that was named without him, and make him due."""
-        type_, _, id_ = what.partition("/")
-        try:
-            resource = source.server.get(type_, id_)
-        except Gone:
-            resource = None
-        subject = None
-        if resource is None:
-            # It may have been read with a chart, and deleted before any news of it came.
-            subject = self.store.subject_of(source.name, type_, id_)
-            resource = None if subject else source.server.former(type_, id_)
-        if resource is not None:
-            told = told_resource(source.name, resource, [source.server.base_url])
-            subject = self._concerned(source, told) if told else None
-        if subject is not None and subject != lease.subject:
-            here = self.tracer.here()
-            self.store.raise_(subject, self.clock(), why="record read", trace=here)
-        self.store.finish(lease, self.clock())
-
-    def _concerned(self, source: Source, told: Told) -> str | None:
-        subject, when = self._concerns.subject(source, told)
-        if subject is None or when is When.ALWAYS or self.store.watched(subject):
-            return subject
-        known = self.store.person_of(subject) is not None
-        return None if known or when is When.WATCHED else subject

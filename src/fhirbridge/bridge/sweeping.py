@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from fhirbridge.core.events import Verb
 from fhirbridge.fhir.errors import Rejected
 from fhirbridge.fhir.subscription import Sign, State, next_step
+from fhirbridge.fhir.told import Told
 from fhirbridge.store.records import Delivery, Heard, StoredEvent
 
 from .hearing import Concerns
@@ -94,6 +96,16 @@ class Sweeper:
         # The server's time at which we began: its clock is known once it has answered.
         self._store.advance(source.name, type_, source.server.at(began))
         return news
+
+    def hear(self, source: Source, told: Told, *, but: str) -> None:
+        """A record that was read by itself, as if a poll had found it: its version is known from
+        now on, and whom it concerns is due; `but` is in hand."""
+        event = self._concerns.stored(source, told)
+        if event.subject == but:
+            event = replace(event, subject=None)
+        delivery = self._delivery(source, [event])
+        (heard,) = self._store.hear([delivery], self._clock())
+        self._told(delivery, heard)
 
     def _untold(
         self,
