@@ -9,13 +9,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 
-from benchmarks import auditing, catchup, intake, journey, ledgers, memory, scaling
+from benchmarks import auditing, catchup, deciding, intake, journey, ledgers, memory, scaling
 from benchmarks.report import Row, show
 
 ALL: dict[str, tuple[str, Callable[[], Iterable[Row]]]] = {
     "ledgers": ("Ledgers, one core", ledgers.run),
     "audit": ("Audit, one core and two", auditing.run),
     "journey": ("From a notification to the Task, embedded servers", journey.run),
+    "hapi": ("Decisions on a real HAPI", deciding.run),
     "intake": ("Intake, one process", intake.run),
     "catchup": ("Catching up with one server, one process", catchup.run),
 }

@@ -45,7 +45,7 @@ def test_spans_reach_the_collector() -> None:
     ((path, key, body),) = got
     assert (path, key) == ("/v1/traces", "canary")
     request = ExportTraceServiceRequest()
-    request.ParseFromString(body)  # type: ignore[no-untyped-call]
+    request.ParseFromString(body)
     (sent,) = request.resource_spans
     assert "st-mary" in str(sent.resource)
     assert [span.name for scope in sent.scope_spans for span in scope.spans] == ["write", "work"]

@@ -1,0 +1,226 @@
+"""Decisions a second against a real HAPI, as a share of what it answers to the bare requests.
+
+One decision in ten has something to write (a dispense was changed, and a Task is revised); the
+others only read. Then the same number of clients sends the very same requests, without thinking:
+the reads as they were, the writes without the version that they rested on. The rounds take turns,
+and the share is that of neighbors, for a machine slows and speeds up.
+
+The server shares the machine with us, so our own work takes away from it, too.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from benchmarks.population import MRN, person
+from benchmarks.report import Row
+from fhirbridge import wiring
+from fhirbridge.bridge.bridge import Bridge
+from fhirbridge.bridge.story import Failed, Story, Wrote
+from fhirbridge.fhir import jsonio
+from fhirbridge.settings import Settings
+from fhirbridge.yamlfile import Node, validate
+from tests.servers import CannotStart, hapi_server
+
+AS_OF = datetime(2026, 12, 1, 15, tzinfo=UTC)
+PEOPLE = int(os.environ.get("FHIRBRIDGE_PEOPLE", "100"))
+CLIENTS = 4
+ROUNDS = 5
+WRITES = 10  # one in so many
+GOAL = 0.8
+PARTIES = (
+    {"resourceType": "Practitioner", "id": "dr-1"},
+    {"resourceType": "Organization", "id": "pharmacy", "name": "Pharmacy"},
+    {"resourceType": "Organization", "id": "plan", "name": "Plan"},
+)
+_HOLDS = [
+    "orders", "schedule", "administrations", "authorizations", "coverage", "dispenses", "worklist",
+]  # fmt: skip
+Json = dict[str, Any]
+
+
+class Recorder(httpx.HTTPTransport):
+    """Passes requests on and, while `kept` is a list, keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[httpx.Request] | None = None
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self.kept is not None:
+            request.read()
+            self.kept.append(request)
+        return super().handle_request(request)
+
+
+class Site:
+    """A HAPI with people on it, and a bridge that knows them all."""
+
+    def __init__(self, base_url: str, folder: str) -> None:
+        self.base_url = base_url
+        self.recorder, self.story = Recorder(), list[Story]()
+        self.people = [f"ehr:Patient/ehr-{number * 30}" for number in range(PEOPLE)]
+        self.clients = [httpx.Client(timeout=60, trust_env=False) for _ in range(CLIENTS)]
+        self.put(*PARTIES)
+        for number in range(PEOPLE):
+            self.put(*_records(number))
+        data = {
+            "instance": f"bench-{uuid.uuid4().hex[:8]}",
+            "write": "on",
+            "settle_seconds": 0,
+            "identity": [MRN],
+            "servers": {"ehr": {"base_url": base_url, "holds": _HOLDS}},
+            "store": f"sqlite:///{folder}/bridge.db",
+            "most_new_tasks": 10 * PEOPLE,
+        }
+        self.bridge: Bridge = wiring.wire(
+            validate(Node(Path("benchmark"), data), Settings),
+            clock=lambda: AS_OF,
+            watcher=self.story.append,
+            transports={"ehr": self.recorder},
+        )
+
+    def close(self) -> None:
+        wiring.unwire(self.bridge)
+        for client in self.clients:
+            client.close()
+
+    def put(self, *records: Json) -> None:
+        entries = [
+            {"resource": r, "request": {"method": "PUT", "url": f"{r['resourceType']}/{r['id']}"}}
+            for r in records
+        ]
+        bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+        headers = {"Content-Type": "application/fhir+json"}
+        answer = self.clients[0].post(self.base_url, content=jsonio.dumps(bundle), headers=headers)
+        answer.raise_for_status()
+
+    def change(self, milligrams: int) -> None:
+        """The pharmacy corrects the dispense of one person in `WRITES`."""
+        for number in range(0, PEOPLE, WRITES):
+            self.put(*(_dispensed(r, milligrams) for r in _records(number) if _is_dispense(r)))
+
+    def decide(self) -> float:
+        """Everybody is due, and all are seen through. Seconds."""
+        for each in self.people:
+            self.bridge.store.raise_(each, AS_OF, why="benchmark")
+
+        def worker(_: int) -> None:
+            while self.bridge.work(f"w{threading.get_ident()}"):
+                pass
+
+        return _timed(worker)
+
+    def bare(self, requests: list[httpx.Request], stamp: str) -> float:
+        """The same requests by the same number of clients. Seconds."""
+        waiting, lock = iter([_again(each, stamp) for each in requests]), threading.Lock()
+
+        def client(number: int) -> None:
+            while True:
+                with lock:
+                    request = next(waiting, None)
+                if request is None:
+                    return
+                self.clients[number].send(request).raise_for_status()
+
+        return _timed(client)
+
+
+def run() -> list[Row]:
+    """Rows of the report."""
+    with ExitStack() as stack:
+        try:
+            base_url = stack.enter_context(hapi_server())
+        except CannotStart as error:
+            return [Row("not measured", str(error).splitlines()[0][:60], "")]
+        site = Site(base_url, stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.callback(site.close)
+        for _ in range(2):  # who is who, and the first Tasks; then both sides are warm
+            site.decide()
+        shares, decided, answered, requests, writes = [], [], [], 0, 0
+        for number in range(ROUNDS):
+            site.change(100 + 50 * number)
+            site.story.clear()
+            site.recorder.kept = kept = []
+            ours = site.decide()
+            site.recorder.kept = None
+            _all_went_well(site.story)
+            bare = site.bare(kept, f"2026-12-02T10:{number:02}:00Z")
+            shares.append(bare / ours)
+            decided.append(PEOPLE / ours)
+            answered.append(PEOPLE / bare)
+            requests, writes = len(kept), sum(map(_is_write, kept))
+    share = statistics.median(shares)
+    return [
+        Row("people, clients", f"{PEOPLE}, {CLIENTS}", ""),
+        Row("requests of a round, writes among them", f"{requests}, {writes}", ""),
+        Row("decisions a second", f"{statistics.median(decided):.1f}", ""),
+        Row("the same by bare requests, a second", f"{statistics.median(answered):.1f}", ""),
+        Row("share, median of the rounds", f"{share:.2f}", f"{GOAL}", share / GOAL),
+        Row("share, least and most", f"{min(shares):.2f} to {max(shares):.2f}", ""),
+    ]
+
+
+def _all_went_well(story: list[Story]) -> None:
+    failed = [each for each in story if isinstance(each, Failed)]
+    wrote = sum(isinstance(each, Wrote) for each in story)
+    if failed or wrote != len(range(0, PEOPLE, WRITES)):
+        raise RuntimeError(f"{len(failed)} decisions failed and {wrote} wrote")
+
+
+def _timed(work: Callable[[int], None]) -> float:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        for done in [pool.submit(work, number) for number in range(CLIENTS)]:
+            done.result()
+    return time.perf_counter() - began
+
+
+def _again(request: httpx.Request, stamp: str) -> httpx.Request:
+    """The request once more; a write that rests on no version, and that changes something."""
+    content = request.read()
+    if _is_write(request):
+        bundle = jsonio.loads(content)
+        for entry in bundle["entry"]:
+            entry["request"].pop("ifMatch", None)
+            entry["resource"]["lastModified"] = stamp
+        content = jsonio.dumps(bundle)
+    headers = {k: v for k, v in request.headers.items() if k.lower() != "content-length"}
+    return httpx.Request(request.method, request.url, headers=headers, content=content or None)
+
+
+def _is_write(request: httpx.Request) -> bool:
+    return request.method == "POST" and not request.url.path.endswith("/_search")
+
+
+def _records(number: int) -> Iterator[Json]:
+    """All records of one person, about one patient record."""
+    for source, records in person(number * 30, True).items():
+        for record in records:
+            if source == "ehr" or record["resourceType"] != "Patient":
+                text = jsonio.dumps({**record, "meta": {}})
+                for other in (b"payer", b"pharmacy"):
+                    text = text.replace(b'"Patient/%s-' % other, b'"Patient/ehr-')
+                yield jsonio.loads(text)
+
+
+def _is_dispense(record: Json) -> bool:
+    return bool(record["resourceType"] == "MedicationDispense")
+
+
+def _dispensed(record: Json, milligrams: int) -> Json:
+    unit = {"unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+    return {**record, "quantity": {"value": milligrams, **unit}}
