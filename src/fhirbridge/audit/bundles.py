@@ -33,7 +33,7 @@ def opened(data: bytes) -> Opened:
     """
     try:
         entries = _bundle(data).entry or []
-    except jsonio.NotJson:
+    except jsonio.MISSHAPEN:
         raise NotARecord("not-a-bundle") from None
     records: list[bytes] = []
     urls: dict[str, str] = {}

@@ -23,6 +23,7 @@ from fhirbridge.fhir import jsonio
 LONGEST = 256 * 2**20
 #: Bytes of a part: some thousand records.
 PART = 8 * 2**20
+_BUFFER = 2**16
 _LINES = (".ndjson", ".jsonl")
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
@@ -95,28 +96,29 @@ def documents(part: Part, complain: Complain) -> Iterator[Document]:
 
     Raises `OSError`.
     """
-    with part.path.open("rb") as stream:
-        if not part.lines:
-            data = stream.read()
-            begins = len(_BOM) if data.startswith(_BOM) else 0
-            yield 1, begins, data[begins:]
-            return
-        yield from _lines(stream, part, complain)
+    return _lines(part, complain) if part.lines else _whole(part)
 
 
-def _lines(stream: BinaryIO, part: Part, complain: Complain) -> Iterator[Document]:
-    number, at = 0, _begin(stream, part.start)
-    while at < part.end and (data := stream.readline(LONGEST)):
-        number += 1
-        size = len(data)
-        if size == LONGEST and not data.endswith(b"\n"):
-            complain(number, "too-long")
-            at += size + _pass_over(stream)
-            continue
-        if at == 0 and data.startswith(_BOM):
-            data, at, size = data[len(_BOM) :], len(_BOM), size - len(_BOM)
-        yield number, at, data
-        at += size
+def _whole(part: Part) -> Iterator[Document]:
+    data = part.path.read_bytes()
+    begins = len(_BOM) if data.startswith(_BOM) else 0
+    yield 1, begins, data[begins:]
+
+
+def _lines(part: Part, complain: Complain) -> Iterator[Document]:
+    with part.path.open("rb", buffering=_BUFFER) as stream:
+        number, at = 0, _begin(stream, part.start)
+        while at < part.end and (data := stream.readline(LONGEST)):
+            number += 1
+            size = len(data)
+            if size == LONGEST and not data.endswith(b"\n"):
+                complain(number, "too-long")
+                at += size + _pass_over(stream)
+                continue
+            if at == 0 and data.startswith(_BOM):
+                data, at, size = data[len(_BOM) :], len(_BOM), size - len(_BOM)
+            yield number, at, data
+            at += size
 
 
 def _begin(stream: BinaryIO, start: int) -> int:

@@ -1,7 +1,7 @@
 """Whose a record is, by its shape.
 
-    owners = Owners(["ehr"], {"https://ehr.example/fhir": "ehr"})
-    owners.of("Appointment", shape, "ehr") -> "ehr:Patient/p-7"
+    owners = Owners("ehr", ["ehr"], {"https://ehr.example/fhir": "ehr"})
+    owners.of("Appointment", shape) -> "ehr:Patient/p-7"
 
 The owner is the name of a patient record ("ehr:Patient/p-7"), `?system|value` where the record
 names its patient by identifier alone, `@address|p-7` where the patient is on a server whose source
@@ -11,7 +11,7 @@ is not known yet, or None.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.read import Snapshot, read
@@ -23,71 +23,75 @@ _PATIENT = re.compile(
     r"(?:(https?://\S*?)/)?(?:Patient/)+([A-Za-z0-9\-._]{1,128})(?:/_history/.*)?"
 )
 
-_PLAIN = re.compile(r"[A-Za-z0-9\-.]{1,64}").fullmatch
-
 
 class Owners:
-    """Names owners. `bases`: address of a server -> name of its source.
+    """Names the owners of one source's records. `names`: all sources; `bases`: address of a
+    server -> name of its source.
 
     Where there is but one source, an address that nobody configured is taken for its own. Where
     there are several, it is `unknown` until all is read.
     """
 
-    def __init__(self, sources: list[str], bases: Mapping[str, str]) -> None:
-        self.bases = {base.rstrip("/"): source for base, source in bases.items()}
+    def __init__(self, source: str, names: Sequence[str], bases: Mapping[str, str]) -> None:
+        self._source = source
+        self.bases = without_slash(bases)
         self.unknown: set[str] = set()
         self.shown: dict[str, str] = {}  # addresses that Bundles show; used when all is read
-        self._only = sources[0] if len(sources) == 1 else None
+        self._only = names[0] if len(names) == 1 else None
+        self._known: dict[str, str] = {}  # relative reference -> name
 
-    def of(self, type_: str, shape: Shape, source: str) -> str | None:
+    def of(self, type_: str, shape: Shape) -> str | None:
         """Whose a record is."""
         if type_ == "Patient":
-            return f"{source}:Patient/{shape.id}" if shape.id else None
-        return self._person(shape, source) if type_ in OWNED else None
-
-    def _person(self, shape: Shape, source: str) -> str | None:
+            return f"{self._source}:Patient/{shape.id}" if shape.id else None
+        if type_ not in OWNED:
+            return None
         person = shape.subject or shape.patient or shape.beneficiary
-        if person is not None:
-            return self.name(person, source)
+        return self.name(person) if person is not None else self._participant(shape)
+
+    def _participant(self, shape: Shape) -> str | None:
         found = None
         for each in shape.participant or ():
-            name = self.name(each.actor, source) if each.actor else None
+            name = self.name(each.actor) if each.actor else None
             if name and found and name != found:
                 return None
             found = name or found
         return found
 
-    def name(self, reference: Reference, source: str) -> str | None:
+    def name(self, reference: Reference) -> str | None:
         """The name of the patient record that a reference means."""
         text = reference.reference
         if text is not None:
-            if text.startswith("Patient/") and _PLAIN(text, 8):
-                return f"{source}:{text}"  # as nearly all are; the longer pattern says the same
+            if text in self._known:
+                return self._known[text]
             match = _PATIENT.fullmatch(text)
             if match is None:
                 return None
-            base = match[1]
+            base, source = match[1], self._source
             if base is not None:
                 known = self.bases.get(base) or self._learned(base)
                 if known is None:
                     self.unknown.add(base)
                     return f"@{base}|{match[2]}"
                 source = known
-            return f"{source}:Patient/{match[2]}"
+            name = f"{source}:Patient/{match[2]}"
+            if base is None:  # as nearly all are
+                self._known[text] = name
+            return name
         identifier = reference.identifier
         if identifier and identifier.value:
             return f"?{identifier.system}|{identifier.value}"
         return None
 
-    def ties(self, shape: Shape, data: bytes, source: str) -> set[str]:
+    def ties(self, shape: Shape, data: bytes) -> set[str]:
         """The names that a Patient shares, or may share, with other patient records.
 
         `#system|value` of each identifier in use, `system|value|birth date` where both are
         there (that joins it), `=name` of each record that it is linked with.
         """
         if not isinstance(shape, Patient):
-            return self._ties_of_any(data, source)
-        ties = {f"={name}" for each in shape.link or () if (name := self.name(each.other, source))}
+            return self._ties_of_any(data)
+        ties = {f"={name}" for each in shape.link or () if (name := self.name(each.other))}
         for one in shape.identifier or ():
             if one.value and one.use != "old":
                 ties.add(f"#{one.system}|{one.value}")
@@ -95,9 +99,9 @@ class Owners:
                     ties.add(f"{one.system}|{one.value}|{shape.birthDate}")
         return ties
 
-    def _ties_of_any(self, data: bytes, source: str) -> set[str]:
+    def _ties_of_any(self, data: bytes) -> set[str]:
         """The same of a Patient in which some element has an unexpected type."""
-        snapshot = Snapshot(source, (jsonio.loads(data),), bases=self.bases)
+        snapshot = Snapshot(self._source, (jsonio.loads(data),), bases=self.bases)
         ties = set()
         for person in read(snapshot, None).patients:
             ties |= {f"={name}" for name, _ in person.links}
@@ -112,3 +116,8 @@ class Owners:
         if self._only is not None:
             self.bases[base] = self._only
         return self._only
+
+
+def without_slash(bases: Mapping[str, str]) -> dict[str, str]:
+    """The addresses as references begin with them."""
+    return {base.rstrip("/"): source for base, source in bases.items()}

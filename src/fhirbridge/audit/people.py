@@ -122,7 +122,9 @@ class People:
                     broken.append(Problem(Ref(source, "?", "?"), "not-json"))
             snapshot = Snapshot(source, resources, bases=self._bases)
             reading = read(snapshot, self._zones.get(source))
-            readings.append(replace(reading, problems=(*reading.problems, *broken)))
+            if broken:
+                reading = replace(reading, problems=(*reading.problems, *broken))
+            readings.append(reading)
         return readings
 
     def _pointed_at(self, source: str, records: Iterable[bytes]) -> list[str]:

@@ -23,7 +23,7 @@ from .dividing import Dividing
 from .documents import PART
 from .inputs import Export
 from .judging import Judge, Judged, batches
-from .owners import Owners
+from .owners import without_slash
 from .people import People
 from .shelf import Shelf
 from .summary import PLACES, Summary, Tally
@@ -97,7 +97,7 @@ class Audit:
         dividing = Dividing(shelf, progress, self.part)
         names = [export.name for export in exports]
         taking = Taking(self.decider.formulary, names, self.bases)
-        merging = _Merging(shelf, summary, dividing, Owners(names, self.bases).bases)
+        merging = _Merging(shelf, summary, dividing, without_slash(self.bases))
         portions = (each for export in exports for each in dividing.portions(export))
         with closing(crew.each(self.jobs, taking, portions)) as taken:
             for each in taken:

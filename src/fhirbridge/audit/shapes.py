@@ -99,7 +99,7 @@ def shape_of(data: bytes) -> tuple[str, Shape]:
     """The type of a record and its shape. Raises `NotARecord`."""
     try:
         shape = _known(data)
-    except jsonio.NotJson:
+    except jsonio.MISSHAPEN:
         return _any(data)
     return type(shape).__name__, shape
 
@@ -114,7 +114,7 @@ def reference_in(raw: jsonio.Raw) -> str | None:
     """The literal reference of a Reference in bytes, if it has one."""
     try:
         return _reference(bytes(raw)).reference
-    except jsonio.NotJson:
+    except jsonio.MISSHAPEN:
         return None
 
 
@@ -122,7 +122,7 @@ def _any(data: bytes) -> tuple[str, Shape]:
     """The same of a type that is not known, or where some element has an unexpected type."""
     try:
         other = _other(data)
-    except jsonio.NotJson:
+    except jsonio.MISSHAPEN:
         other = _from_body(data)
     if not other.resourceType:
         raise NotARecord("not-a-resource")

@@ -96,7 +96,8 @@ class Taking:
         self._names, self._bases = list(names), bases
 
     def __call__(self, portion: Portion) -> Taken:
-        return _Portion(portion, Owners(self._names, self._bases), self._screen).taken()
+        owners = Owners(portion.source, self._names, self._bases)
+        return _Portion(portion, owners, self._screen).taken()
 
 
 class _Portion:
@@ -210,13 +211,13 @@ class _Portion:
             if type_ == "Medication" and self._screen.lets_through(data):
                 self._drugs.append((name,))
             return
-        owner = self._owners.of(type_, shape, source)
+        owner = self._owners.of(type_, shape)
         if owner is None:
             self._note(True, "no-patient", number, line)
             return
         self._pieces[owner, type_] += where or self._copy(data)
         if type_ == "Patient":
-            ties = sorted(self._owners.ties(shape, data, source))
+            ties = sorted(self._owners.ties(shape, data))
             self._ties += [(tie, owner) for tie in ties]
         elif owner not in self._hints:
             self._ask(owner, shape, data)

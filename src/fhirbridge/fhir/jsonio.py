@@ -49,21 +49,18 @@ def pretty(document: Any) -> bytes:
     return msgspec.json.format(dumps(document), indent=2)
 
 
+#: What a parser of `shaped` raises for what is no JSON and for elements of another type than the
+#: shape says.
+MISSHAPEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
 def shaped(shape: type[Shape]) -> Callable[[bytes], Shape]:
     """A parser of the elements that `shape` (a `Struct`) names; it passes over all others.
 
-    Several times faster than `loads` where little of a large document is needed. The parser
-    raises `NotJson` for what is no JSON and for elements of another type than the shape says.
+    Several times faster than `loads` where little of a large document is needed. Raises
+    `MISSHAPEN`.
     """
-    decode = msgspec.json.Decoder(shape, float_hook=Decimal).decode
-
-    def parse(data: bytes) -> Shape:
-        try:
-            return decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise NotJson(str(error)) from None
-
-    return parse
+    return msgspec.json.Decoder(shape, float_hook=Decimal).decode
 
 
 def shaped_by(
@@ -72,7 +69,7 @@ def shaped_by(
     """The same for documents that name their kind under `key`: kind -> (shape, elements that it
     keeps as the bytes that were sent; none where it is absent).
 
-    What is parsed is of a class that goes by the name of the kind. The parser raises `NotJson`
+    What is parsed is of a class that goes by the name of the kind. The parser raises `MISSHAPEN`
     for another kind, too.
     """
     shapes = [

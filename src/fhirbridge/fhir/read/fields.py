@@ -86,12 +86,14 @@ FIELDS = {kind: frozenset(f"{_COMMON} {names}".split()) for kind, names in _OWN.
 #: pointed at. What is not named here may tell one; `audit.screen` leans on that.
 _NAMELESS = """
     resourceType id meta implicitRules language text identifier
-    authoredOn basedOn beneficiary context created effectiveDateTime effectiveInstant
-    effectivePeriod encounter end eventHistory groupIdentifier insurer intent issued location
-    minutesDuration occurrenceDateTime occurrencePeriod outcome participant partOf patient period
-    policyHolder preAuthPeriod preAuthRef priority recorder requestIdentifier requester requestor
-    requisition servicedDate servicedPeriod slot specimen start status subject subscriber
-    subscriberId use whenHandedOver whenPrepared
+    asNeededBoolean authoredOn basedOn beneficiary context courseOfTherapyType created daysSupply
+    detectedIssue dispenseRequest doNotPerform effectiveDateTime effectiveInstant effectivePeriod
+    encounter end eventHistory groupIdentifier instantiates instantiatesCanonical instantiatesUri
+    insurer intent issued location minutesDuration occurrenceDateTime occurrencePeriod outcome
+    participant partOf patient performer performerType period policyHolder preAuthPeriod preAuthRef
+    priority quantity recorder reportedBoolean requestIdentifier requester requestor requisition
+    servicedDate servicedPeriod slot specimen start status subject subscriber subscriberId
+    substitution use whenHandedOver whenPrepared
 """
 #: Resource type -> its elements that may tell which drug or service it is about.
 TELLING = {
