@@ -111,7 +111,7 @@ labeled: $(READY)  ## thousands of labeled journeys; the fast suite plays hundre
 
 # A copy of the package with its core compiled by mypyc, as the image has it; src/ stays Python.
 COMPILED := build/compiled
-$(COMPILED)/.ready: $(READY) scripts/compile_core.py scripts/spell_out.py $(shell find src/fhirbridge/core -name '*.py')
+$(COMPILED)/.ready: $(READY) scripts/compile_core.py scripts/spell_out.py $(shell find src/fhirbridge -name '*.py')
 	@rm -rf $(COMPILED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --target $(COMPILED) .
 	@$(BIN)/python scripts/compile_core.py $(COMPILED)

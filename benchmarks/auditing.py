@@ -1,20 +1,28 @@
-"""`audit` against bare `orjson.loads` over the same NDJSON lines, and its peak memory."""
+"""`audit` against bare `orjson.loads` over the same NDJSON lines, and its peak memory.
+
+    python -m benchmarks.auditing 2000000       the same over so many resources (5 GB of disk)
+
+As Python and, where `make compiled` has made it, with the compiled core, which the image has.
+"""
 
 from __future__ import annotations
 
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from benchmarks import population
-from benchmarks.report import Row
+from benchmarks.ledgers import COMPILED
+from benchmarks.pss import watched
+from benchmarks.report import Row, show
 from fhirbridge import wiring
 from fhirbridge.audit import Audit, exports
 from fhirbridge.settings import Settings
@@ -25,56 +33,75 @@ GOAL = 0.25
 MOST_MB = 400
 
 
+class Run(NamedTuple):
+    """One audit: processor seconds of bare parsing just before and after it, and of its busiest
+    process, seconds by the clock, findings, and the peak of all its processes together."""
+
+    bare: float
+    busiest: float
+    clock: float
+    found: int
+    peak_mb: float
+
+
 def run(resources: int = RESOURCES) -> list[Row]:
-    """Rows of the report. `resources`: how many to make; 2,000,000 for the goal of memory."""
+    """Rows of the report. `resources`: how many to make."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name, "export")
         population.write(folder, resources)
         size = sum(file.stat().st_size for file in folder.rglob("*.ndjson"))
-        bare = _parsed(folder)
-        seconds, alone, kilobytes, found = _measured(folder, 1)
-        busiest, shared, together, same = _measured(folder, 2)
-    if found != same:
-        raise SystemExit(f"one process found {found:,.0f}, two found {same:,.0f}")
-    return [
+        kinds = {"Python": None, "compiled": COMPILED if COMPILED.exists() else None}
+        runs = {
+            (kind, jobs): _measured(folder, jobs, place)
+            for kind, place in kinds.items()
+            if place or kind == "Python"
+            for jobs in (1, 2)
+        }
+    found = {each.found for each in runs.values()}
+    if len(found) > 1:
+        raise SystemExit(f"the number of findings depends on how it is run: {sorted(found)}")
+    rows = [
         Row("resources", f"{resources:,}", ""),
         Row("megabytes", f"{size / 1e6:,.0f}", ""),
-        Row("findings", f"{found:,.0f}", ""),
-        Row("audit, µs a resource", f"{seconds / resources * 1e6:.1f}", ""),
-        Row("orjson.loads, µs a resource", f"{bare / resources * 1e6:.1f}", ""),
-        Row(
-            "audit / orjson.loads, speed", f"{bare / seconds:.2f}", f"{GOAL}", bare / seconds / GOAL
-        ),
-        Row(
-            "peak memory, MB", f"{kilobytes / 1e3:,.0f}", f"{MOST_MB}", MOST_MB / (kilobytes / 1e3)
-        ),
-        Row(
-            "two processes / one, speed by the clock",
-            f"{alone / shared:.2f}",
-            "> 1",
-            alone / shared,
-        ),
-        Row("one / the busiest of them, processor time", f"{seconds / busiest:.2f}", ""),
-        Row(
-            "peak memory of all three, at most, MB",
-            f"{together / 1e3:,.0f}",
-            f"{MOST_MB}",
-            MOST_MB / (together / 1e3),
-        ),
+        Row("findings", f"{found.pop():,}", ""),
     ]
+    for kind in kinds:
+        if (kind, 1) in runs:
+            rows += _rows(kind, runs[kind, 1], runs[kind, 2], resources)
+        else:
+            rows.append(Row(kind, "not made", "make compiled"))
+    return rows
 
 
-def _measured(folder: Path, jobs: int) -> list[float]:
-    """Processor seconds of the busiest process, seconds by the clock, kilobytes and findings."""
+def _rows(kind: str, one: Run, two: Run, resources: int) -> Iterator[Row]:
+    ratio = one.bare / one.busiest
+    yield Row(f"{kind}: orjson.loads, µs a resource", f"{one.bare / resources * 1e6:.1f}", "")
+    yield Row(f"{kind}: audit, µs a resource", f"{one.busiest / resources * 1e6:.1f}", "")
+    yield Row(f"{kind}: audit / orjson.loads, speed", f"{ratio:.3f}", f"{GOAL}", ratio / GOAL)
+    yield Row(f"{kind}: one process, seconds by the clock", f"{one.clock:.1f}", "")
+    yield Row(f"{kind}: two processes, seconds by the clock", f"{two.clock:.1f}", "")
+    times = one.clock / two.clock
+    yield Row(f"{kind}: two / one, speed by the clock", f"{times:.2f}", "> 1", times)
+    times = one.busiest / two.busiest
+    yield Row(f"{kind}: one / the busiest of two, processor time", f"{times:.2f}", "")
+    for name, each in (("one process", one), ("two, with the first", two)):
+        peak = each.peak_mb
+        yield Row(f"{kind}: {name}, peak MB (Pss)", f"{peak:,.0f}", f"{MOST_MB}", MOST_MB / peak)
+
+
+def _measured(folder: Path, jobs: int, place: Path | None) -> Run:
+    """`place`: the folder of a package to take instead of the installed one."""
+    path = os.pathsep.join(filter(None, (str(place or ""), os.environ.get("PYTHONPATH"))))
     command = [sys.executable, "-m", "benchmarks.auditing", str(folder), str(jobs)]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True)
-    return [float(each) for each in answer.stdout.split()]
+    ran = watched(command, {**os.environ, "PYTHONPATH": path})
+    bare, busiest, clock, found = ran.output.split()
+    return Run(float(bare), float(busiest), float(clock), int(found), ran.peak_mb)
 
 
-def _parsed(folder: Path) -> float:
+def _parsed(folder: str) -> float:
     """Seconds that bare parsing takes."""
     began = time.process_time()
-    for file in sorted(folder.rglob("*.ndjson")):
+    for file in sorted(Path(folder).rglob("*.ndjson")):
         with file.open("rb") as stream:
             for line in stream:
                 orjson.loads(line)
@@ -82,23 +109,23 @@ def _parsed(folder: Path) -> float:
 
 
 def _audit(folder: str, jobs: int) -> None:
-    """Audit a folder in this process and `jobs` others, or alone; print what `_measured` says.
-
-    Memory that is shared with the others is counted once for each of them.
-    """
+    """Audit a folder in this process and `jobs` others, or alone; print what `Run` begins with."""
     site = Settings()
     decider = wiring.decider(site, wiring.formulary(site), {}, today=AS_OF.date())
     audit = Audit(decider, wiring.words(site), jobs=jobs)
+    bare = _parsed(folder)
     began, clock = time.process_time(), time.monotonic()
     with audit.over(exports([folder]), AS_OF) as result, open(os.devnull, "wb") as nowhere:
         nowhere.writelines(result.lines())
         found = result.summary.found
     seconds, elapsed = time.process_time() - began, time.monotonic() - clock
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    bare = (bare + _parsed(folder)) / 2
     others = resource.getrusage(resource.RUSAGE_CHILDREN)
-    busiest = max(seconds, (others.ru_utime + others.ru_stime) / jobs)
-    print(busiest, elapsed, own + (jobs * others.ru_maxrss if jobs > 1 else 0), found)
+    print(bare, max(seconds, (others.ru_utime + others.ru_stime) / jobs), elapsed, found)
 
 
 if __name__ == "__main__":
-    _audit(sys.argv[1], int(sys.argv[2]))
+    if len(sys.argv) == 2:
+        show("Audit", run(int(sys.argv[1])))
+    else:
+        _audit(sys.argv[1], int(sys.argv[2]))

@@ -154,7 +154,8 @@ def run() -> list[Row]:
         for number in range(ROUNDS):
             site.change(100 + 50 * number)
             site.story.clear()
-            site.recorder.kept = kept = []
+            kept: list[httpx.Request] = []
+            site.recorder.kept = kept
             ours = site.decide()
             site.recorder.kept = None
             _all_went_well(site.story)

@@ -48,9 +48,13 @@ class Judge:
         """The persons of these patient records, each once."""
         for several in batches(names, _TOGETHER):
             persons: list[Person] = []
+            done = self.shelf.done_of(several)
             for name in several:
-                if not (self.shelf.is_done(name) or any(name in p.records for p in persons)):
-                    persons.append(self.people.person(name))
+                if name not in done:
+                    person = self.people.person(name)
+                    persons.append(person)
+                    done.update(person.records)
+            self.shelf.done(done)
             yield from map(self._judged, persons)
 
     def some(self, names: Sequence[str]) -> list[tuple[str, Judged | None]]:

@@ -84,7 +84,6 @@ class Audit:
         judge = Judge(people, shelf, self.decider, self.texts, as_of)
         with closing(self._judged(judge, shelf)) as persons:
             for judged in persons:
-                shelf.done(judged.records)
                 shelf.put(judged.findings)
                 if judged.account is not None:
                     summary.add(judged.account)
@@ -115,8 +114,10 @@ class Audit:
         with closing(crew.each(self.jobs, judge.some, several, shelf.reopen)) as judged_some:
             for name, judged in chain.from_iterable(judged_some):
                 # Who is near another may still be somebody else: then nobody decided her yet.
-                if not shelf.is_done(name):
-                    yield judged or judge.of(name)
+                if not shelf.done_of([name]):
+                    judged = judged or judge.of(name)
+                    shelf.done(judged.records)
+                    yield judged
 
 
 class _Merging:

@@ -162,7 +162,7 @@ class Shelf:
     def strangers(self) -> list[tuple[str, str, int]]:
         """(source, address, how many) of records whose patients are on a server not known."""
         sql = """SELECT source, substr(owner, 2, instr(owner, '|') - 2), SUM(count) FROM piece
-            WHERE owner LIKE '@%' GROUP BY 1, 2 ORDER BY 1, 2"""
+            WHERE owner >= '@' AND owner < 'A' GROUP BY 1, 2 ORDER BY 1, 2"""
         return self._base.execute(sql).fetchall()
 
     def unnamed(self) -> Iterator[str]:
@@ -181,7 +181,7 @@ class Shelf:
         self._base.executescript(_WATCHED)
         self.has_beside = self._is_any("SELECT 1 FROM beside")
         # Those names begin with "?".
-        self.by_identifier = self._is_any("SELECT 1 FROM piece WHERE owner BETWEEN '?' AND '@'")
+        self.by_identifier = self._is_any("SELECT 1 FROM piece WHERE owner >= '?' AND owner < '@'")
 
     def _is_any(self, sql: str) -> bool:
         return self._base.execute(f"{sql} LIMIT 1").fetchone() is not None
@@ -198,9 +198,10 @@ class Shelf:
         """These patient records belong to somebody who was seen."""
         self._answers.executemany("INSERT OR IGNORE INTO done VALUES (?)", [(n,) for n in names])
 
-    def is_done(self, name: str) -> bool:
-        sql = "SELECT 1 FROM done WHERE name = ?"
-        return self._answers.execute(sql, (name,)).fetchone() is not None
+    def done_of(self, names: Iterable[str]) -> set[str]:
+        """Those of these that are `done`."""
+        rows = self._each("SELECT name FROM done WHERE name IN ({})", names, self._answers)
+        return {name for (name,) in rows}
 
     def owners(self) -> int:
         """How many patient records there are."""
@@ -253,7 +254,7 @@ class Shelf:
 
     def nobodys(self) -> list[tuple[str, str, int]]:
         """(source, type, how many) of records that name their patient by an unknown identifier."""
-        sql = """SELECT source, type, SUM(count) FROM piece WHERE owner LIKE '?%'
+        sql = """SELECT source, type, SUM(count) FROM piece WHERE owner >= '?' AND owner < '@'
             AND '#' || substr(owner, 2) NOT IN (SELECT name FROM tie) GROUP BY 1, 2 ORDER BY 1, 2"""
         return self._base.execute(sql).fetchall()
 
@@ -279,9 +280,12 @@ class Shelf:
         stream = self._open[number] = FileIO(self.files[number])
         return stream
 
-    def _each(self, sql: str, names: Iterable[str]) -> Iterator[Any]:
+    def _each(
+        self, sql: str, names: Iterable[str], base: sqlite3.Connection | None = None
+    ) -> Iterator[Any]:
+        base = base or self._base
         for part in _parts(names):
-            yield from self._base.execute(sql.format(",".join("?" * len(part))), part)
+            yield from base.execute(sql.format(",".join("?" * len(part))), part)
 
 
 def _parts(names: Iterable[str]) -> Iterator[list[str]]:

@@ -103,7 +103,9 @@ class Taking:
 class _Portion:
     def __init__(self, portion: Portion, owners: Owners, screen: Screen) -> None:
         self._portion, self._owners, self._screen = portion, owners, screen
+        self._source, self._wanted = portion.source, portion.wanted
         self._taken = Taken(portion.source)
+        self._read = self._taken.read
         # (owner, type) -> file, at and size of each record, one after the other
         self._pieces: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         self._beside: list[Row] = []
@@ -129,7 +131,7 @@ class _Portion:
 
     def _rows(self) -> dict[str, list[Row]]:
         """By table of the index."""
-        source = self._portion.source
+        source = self._source
         return {
             "piece": [
                 (owner, type_, source, len(places) // 3, array("q", places).tobytes())
@@ -177,7 +179,7 @@ class _Portion:
     def _bundle(self, data: bytes, number: int, line: int, types: set[str]) -> None:
         inside = opened(data)
         for base in sorted(inside.bases):
-            self._owners.shown.setdefault(base, self._portion.source)
+            self._owners.shown.setdefault(base, self._source)
         for record in inside.records:
             try:
                 type_, shape = shape_of(record)
@@ -197,30 +199,27 @@ class _Portion:
         line: int,
     ) -> None:
         """`where` the record lies: (file, at, size); None where it has to be copied."""
-        source = self._portion.source
-        if type_ not in self._portion.wanted and type_ not in BESIDE:
+        if type_ not in self._wanted and type_ not in BESIDE:
             self._note(False, type_, number, line)
             return
-        self._taken.read[type_] += 1
+        self._read[type_] += 1
         if shape.id is None:
             data, where = _with_id(data), None
             type_, shape = shape_of(data)
-        if type_ in BESIDE:
-            name = f"{source}:{type_}/{shape.id}"
+        owner = self._owners.of(type_, shape)
+        if owner is not None:
+            self._pieces[owner, type_] += where or self._copy(data)
+            if type_ == "Patient":
+                self._ties += [(tie, owner) for tie in sorted(self._owners.ties(shape, data))]
+            elif owner not in self._hints:
+                self._ask(owner, shape, data)
+        elif type_ in BESIDE:
+            name = f"{self._source}:{type_}/{shape.id}"
             self._beside.append((name, type_, *(where or self._copy(data))))
             if type_ == "Medication" and self._screen.lets_through(data):
                 self._drugs.append((name,))
-            return
-        owner = self._owners.of(type_, shape)
-        if owner is None:
+        else:
             self._note(True, "no-patient", number, line)
-            return
-        self._pieces[owner, type_] += where or self._copy(data)
-        if type_ == "Patient":
-            ties = sorted(self._owners.ties(shape, data))
-            self._ties += [(tie, owner) for tie in ties]
-        elif owner not in self._hints:
-            self._ask(owner, shape, data)
 
     def _ask(self, owner: str, shape: Shape, data: bytes) -> None:
         """May a record be about a therapy that we know, or is that a matter of the Medication?"""
@@ -230,7 +229,7 @@ class _Portion:
         elif shape.medicationReference:
             medication = reference_in(shape.medicationReference)
             if medication is not None:
-                self._asks.add((owner, f"{self._portion.source}:{_relative(medication)}"))
+                self._asks.add((owner, f"{self._source}:{_relative(medication)}"))
 
     def _copy(self, data: bytes) -> tuple[int, int, int]:
         at = self._size
