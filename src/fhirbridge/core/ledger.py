@@ -126,6 +126,12 @@ class Occasion:
     ties: Mapping[Ref, Tie] = field(default_factory=dict)
 
     @property
+    def columns(self) -> tuple[Column, ...]:
+        """All sides of the story, in its order."""
+        approved = self.authorized_drug, self.authorized_admin
+        return (self.ordered, *approved, self.scheduled, self.dispensed, self.administered)
+
+    @property
     def day(self) -> date | None:
         """The day of the visit where one is booked, else the day it is due."""
         return self.visit.day if self.visit and self.visit.day else self.due

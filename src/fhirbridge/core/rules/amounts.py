@@ -183,6 +183,8 @@ def _brand(scene: Scene, fact: Fact) -> str | None:
 
 def _given_without_order(scene: Scene) -> list[Dose]:
     """Doses that were given and belong to no dose of the ledger: their orders are not on file."""
+    if not scene.occasion.history:
+        return []
     known = {fact.day for o in scene.siblings for fact in o.administrations}
     known |= {visit.day for o in scene.siblings for visit in o.visits}
     return [past for past in scene.occasion.history if past.day not in known]

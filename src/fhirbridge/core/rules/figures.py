@@ -89,7 +89,8 @@ def _figures(column: Column) -> dict[str, object] | None:
 
 def records_of(occasion: Occasion) -> tuple[Ref, ...]:
     """Every record that an occasion rests on."""
-    columns = (column_of(occasion, name) for name in COLUMNS)
     facts = (occasion.order, occasion.visit)
-    refs = [fact.ref for fact in facts if fact] + [r for column in columns for r in column.refs]
+    refs = [fact.ref for fact in facts if fact]
+    for column in occasion.columns:
+        refs += column.refs
     return tuple(dict.fromkeys(refs))

@@ -120,12 +120,11 @@ def _too_short(scene: Scene) -> Iterable[Finding]:
         return
     therapy = scene.occasion.therapy
     number = len(scene.occasion.history) + 1 if scene.occasion.history else None
-    needed = [
-        minutes
-        for each in therapy.doses
-        if each.fits(dose) and (minutes := therapy.chair_minutes(each, number)) is not None
-    ]
     minutes = int((visit.end - visit.start).total_seconds() // 60)
+    chairs = [(each, therapy.chair_minutes(each, number)) for each in therapy.doses]
+    if all(chair is None or chair <= minutes for _, chair in chairs):
+        return
+    needed = [chair for each, chair in chairs if chair is not None and each.fits(dose)]
     if needed and minutes < min(needed):
         yield scene.finding(focus=visit.ref, booked_minutes=minutes, needed_minutes=min(needed))
 
