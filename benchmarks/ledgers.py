@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.population import Json, person
+from benchmarks.population import HCPCS, Json, person
 from benchmarks.report import Row
 from fhirbridge import wiring
 from fhirbridge.bridge.deciding import Decider
@@ -78,13 +78,40 @@ def measured() -> dict[str, float]:
     site = Settings()
     known = wiring.formulary(site)
     decider = wiring.decider(site, known, {}, today=AS_OF.date())
-    people = [person(number * 10, True) for number in range(PEOPLE)]
+    people = [treated(number * 10) for number in range(PEOPLE)]
     facts = [facts_of(each) for each in people]
     mean = sum(map(len, facts)) / len(facts)
     core = per_second(lambda n: judged(facts[n], decider, n), len(facts))
     whole = per_second(lambda n: judged(facts_of(people[n]), decider, n), len(facts))
     decided = per_second(lambda n: decide(people[n], decider, n), len(facts))
     return {"facts": mean, "core": core, "whole": whole, "decided": decided}
+
+
+def treated(number: int) -> dict[str, list[Json]]:
+    """The records of one person; the payer also says that the drug needs an authorization."""
+    records = person(number, True)
+    records["payer"].append(
+        {
+            "resourceType": "CoverageEligibilityResponse",
+            "id": f"eligibility-{number}",
+            "status": "active",
+            "outcome": "complete",
+            "patient": {"reference": f"Patient/payer-{number}"},
+            "insurance": [
+                {
+                    "coverage": {"reference": f"Coverage/coverage-{number}"},
+                    "inforce": True,
+                    "item": [
+                        {
+                            "productOrService": {"coding": [{"system": HCPCS, "code": "J2350"}]},
+                            "authorizationRequired": True,
+                        }
+                    ],
+                }
+            ],
+        }
+    )
+    return records
 
 
 def facts_of(records: dict[str, list[Json]]) -> tuple[Fact, ...]:
