@@ -58,7 +58,7 @@ def spelled_out(source: str) -> str:
             if name not in said:
                 class_.body += ast.parse(method).body
         how.func = ast.Name("dataclass")
-        how.keywords = [each for each in how.keywords if each.arg == "kw_only"]
+        how.keywords = [each for each in how.keywords if each.arg in ("kw_only", "eq")]
         changed = True
     if not changed:
         return source
@@ -97,6 +97,8 @@ def _methods(
     parameters = ", ".join(["self", *star, *(each.parameter for each in fields)])
     body = "".join(f"    self.{each.name} = {each.given}\n" for each in fields)
     yield "__init__", f"def __init__({parameters}) -> None:\n{body}"
+    if options.get("eq") == "False":
+        return
     compared = [each.name for each in fields if each.compared]
     same = "".join(f" and self.{name} == other.{name}" for name in compared)
     yield (

@@ -47,6 +47,11 @@ class Open:
         return 7
 
 
+@dataclass(slots=True, eq=False)
+class Node:
+    near: list[Node] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Twice:
     once: int
@@ -93,6 +98,11 @@ def test_values_are_the_same_by_what_is_compared(module: Any) -> None:
     assert ann != ("Ann", "Doe")
     assert module.Fact(name=ann) != module.Order(name=ann, dose=1)
     assert module.Open([1]) == module.Open([1])
+
+
+def test_what_is_compared_by_identity_stays_so(module: Any) -> None:
+    assert len({module.Node(), module.Node()}) == 2
+    assert module.Node() != module.Node()
 
 
 def test_an_order_is_that_of_the_fields(module: Any) -> None:
