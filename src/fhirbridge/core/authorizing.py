@@ -26,6 +26,8 @@ SPEAKS = timedelta(days=90)
 BELIEVED = timedelta(days=365)
 
 ADMINISTRATION = frozenset({"administration", "home-nursing"})
+#: What the codes of an answer leave to the order that it is about.
+UNSAID = frozenset({"unknown", "other"})
 
 
 @value(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def answers_about(
 
 def covers(item: Item, web: Web, strangers: Collection[Ref] = ()) -> str:
     """What an answer covers: by its codes, else by the order that it answers."""
-    if item.covers not in ("unknown", "other"):
+    if item.covers not in UNSAID:
         return item.covers
     return side_answered(web.answered(item.fact, item.fact.numbers), strangers) or item.covers
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 from .attaching import add_called_off, add_foreign
-from .authorizing import answers_about, authorized, in_force
+from .authorizing import UNSAID, answers_about, authorized, in_force
 from .calendar import Calendar
 from .chains import Chain, Event, Slot, chains, homes
 from .dispensing import NOTHING, dispense
@@ -82,7 +82,14 @@ class Desk:
         self.loose: list[Fact] = []
 
     def _orders_of_others(self, own: Iterable[Fact]) -> frozenset[Ref]:
-        """Orders that surely are of another drug: what is said about them is not said here."""
+        """Orders that surely are of another drug: what is said about them is not said here.
+
+        Nobody asks where every answer of a payer says itself what it is about.
+        """
+        said = [item.covers for item in self.sorted.items]
+        said += [covers for covers, _, _ in self.sorted.requirements]
+        if not UNSAID.intersection(said):
+            return frozenset()
         drug = self.therapy.ingredient
         maybe = {fact.ref for fact in (*own, *self.sorted.unclear)}
         maybe |= {fact.ref for other, fact in self.sorted.drugs if other.ingredient == drug}

@@ -55,7 +55,7 @@ class Formulary:
         remember = lru_cache(maxsize=8192)
         self._recognized, self._spoken = remember(self._recognize), remember(self._speak)
         self._measured, self._infused = remember(self._measure), remember(self._infusion_visit)
-        self._classes = remember(self._premedication)
+        self._classes, self._services = remember(self._premedication), remember(self._service)
 
     def recognize(self, codes: Sequence[Code], text: str) -> Recognition:
         """Whose drug a record with these codes and this text is about."""
@@ -109,10 +109,7 @@ class Formulary:
 
     def service(self, codes: Sequence[Code]) -> str | None:
         """`administration` or `home-nursing`, where a procedure code of any therapy says so."""
-        for meaning in self._index.of_codes(codes):
-            for covers in meaning.services:
-                return covers
-        return None
+        return self._services(tuple(codes))
 
     def is_foreign(self, code: Code) -> bool:
         """Whether a code surely names a drug or a procedure that is none of ours."""
@@ -144,6 +141,12 @@ class Formulary:
         of_text = self._index.of_text
         said = (*self._index.of_codes(codes), *of_text(_displays(codes)), *of_text(text))
         return _union(each.premedications for each in said)
+
+    def _service(self, codes: tuple[Code, ...]) -> str | None:
+        for meaning in self._index.of_codes(codes):
+            for covers in meaning.services:
+                return covers
+        return None
 
     def _infusion_visit(
         self, source: str, codes: tuple[Code, ...], text: str, location: str | None

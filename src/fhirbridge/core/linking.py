@@ -131,10 +131,7 @@ def _requisition(fact: Fact) -> tuple[str, ...]:
 
 def _known_by(fact: Fact) -> Iterable[str]:
     """The names by which a link may mean a fact: its own, and the one of its requisition."""
-    own = fact.ref.name
-    if own in fact.names:
-        return (*fact.names, *_requisition(fact))
-    return (own, *fact.names, *_requisition(fact))
+    return {fact.ref.name, *fact.names, *_requisition(fact)}
 
 
 def _links(fact: Fact) -> tuple[Link, ...]:

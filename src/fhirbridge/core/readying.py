@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import date
 
-from .authorizing import side_answered
+from .authorizing import UNSAID, side_answered
 from .facts import Evidence, Fact, Order, Ref, Requirement, State, Visit
 from .formulary import Formulary
 from .linking import Tie, Web
@@ -70,7 +70,7 @@ class Readiness:
                 continue
             if fact.state is State.WITHDRAWN:
                 continue
-            if covers in ("unknown", "other"):
+            if covers in UNSAID:
                 covers = side_answered(self.web.answered(fact), self._strangers)
             found.append((covers, fact))
         return tuple(found)
