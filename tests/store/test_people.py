@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fhirbridge.store import LostLease, Store, StoredEvent, facade
+from fhirbridge.store.records import Shadow
 from tests.store.support import P7, START, at, delivery, news, none_due, take
 
 X9 = "pharmacy:Patient/x-9"
@@ -122,3 +123,15 @@ def test_only_the_watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> None
     assert not store.watched(everybody[1])
     store.link(everybody[1], [], True, at(1))
     assert store.watched(everybody[1])
+
+
+def test_what_was_seen_in_shadow_of_a_record_that_joins_is_found_anew(store: Store) -> None:
+    store.link(X9, [X9], True, START)
+    seen = Shadow(subject=X9, key="k", since=START, rule="r", day=None, basis="o 1")
+    over = Shadow(
+        subject=X9, key="l", since=START, rule="r", day=None, basis="o 1", gone=at(1), how="time"
+    )
+    store.save_shadows([seen, over])
+    store.link(P7, [X9], True, at(2))
+    assert store.shadows(X9) == []
+    assert store.all_shadows() == [over]

@@ -11,7 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from . import marks
+from . import marks, shadowing
 from .database import Tx, micros
 from .people import person_of, records_of
 from .schema import aliases as a
@@ -35,6 +35,7 @@ def link(tx: Tx, person: str, records: Iterable[str], watched: bool, now: dateti
 
 def _leave(tx: Tx, old: str, now: datetime) -> bool:
     """Records of `old` went to somebody else. True when something was owed to `old`."""
+    shadowing.forget(tx, old)  # its troubles are found again under the names that hold now
     owed = marks.is_owed(tx, old)
     rest = records_of(tx, old)
     if not rest:

@@ -40,6 +40,11 @@ def save(tx: Tx, shadows: Sequence[Shadow]) -> None:
         )
 
 
+def forget(tx: Tx, subject: str) -> None:
+    """What was there at the last look at a person whose records are somebody else's now."""
+    tx.run(sa.delete(s).where(s.c.subject == subject, s.c.gone.is_(None)))
+
+
 def all_of(tx: Tx, rule: str | None, since: datetime | None) -> list[Shadow]:
     """Everything that was seen, of one rule and from a moment on if these are given."""
     asked = [s.c.rule == rule] if rule else []
