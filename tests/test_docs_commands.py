@@ -43,7 +43,8 @@ def lines(page: Path) -> Iterator[str]:
         yield from filter(None, block.replace("\\\n", " ").splitlines())
     if page.name != "CHANGELOG.md":  # it tells of what was, too
         for span in _SPAN.findall(text):
-            said = span.partition(r" \|")[0]  # of several choices the first
+            # Of several choices the first; what may be left out is there.
+            said = span.partition(r" \|")[0].replace("[", "").replace("]", "")
             yield f"{said} --help" if _NAMED.fullmatch(said) else said
 
 
