@@ -1,8 +1,11 @@
 """Nothing of others is ever written: every write of the whole suite is looked at.
 
-The client has one place through which each write goes. Folders in which a test writes as the
-hospital does, by the same client, are exempt: there the bridge's own writes are judged by what
-stands on the servers afterwards.
+The client has one place through which each write goes. In folders in which a test writes as the
+hospital does, by the same client, the servers that `wiring` made for a bridge are watched; what a
+worker in a process of its own writes is seen at the embedded server's door.
+
+Not seen: `tests/journeys/test_demo.py` (bridge and hospital are one other process), and what other
+processes write to a real HAPI.
 """
 
 from __future__ import annotations
@@ -10,14 +13,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
-from fhirbridge.fhir import ours
+from fhirbridge import wiring
+from fhirbridge.bridge.sources import Source
+from fhirbridge.fhir import jsonio, ours
 from fhirbridge.fhir.http import Answer, Http
 from fhirbridge.fhir.ours import items
+from fhirbridge.sandbox.door import Door, Reply
 
 _AS_THE_HOSPITAL = {"contract", "fhir", "journeys", "services"}
+#: Here the hospital writes without HTTP, or by our client in this process, which then says so.
+_WORKERS_ELSEWHERE = {"services"}
+_HOSPITAL = "x-hospital"
+_OF_BRIDGES = WeakSet[Http]()
 _NAMED = {"Task", "Communication", "Provenance"}
 
 
@@ -47,12 +58,9 @@ def _strange(resource: Mapping[str, Any]) -> Iterator[str]:
 def _nothing_of_others(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[None]:
-    parts = Path(str(request.node.path)).relative_to(Path(__file__).parent).parts
-    if parts[0] in _AS_THE_HOSPITAL:
-        yield
-        return
+    folder = Path(str(request.node.path)).relative_to(Path(__file__).parent).parts[0]
     found: list[str] = []
-    write = Http.write
+    write, answer = Http.write, Door.answer
 
     def watched(
         self: Http,
@@ -62,9 +70,37 @@ def _nothing_of_others(
         body: Mapping[str, Any] | None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        found.extend(strangers(method, url, body))
+        if folder not in _AS_THE_HOSPITAL or self in _OF_BRIDGES:
+            found.extend(strangers(method, url, body))
+        else:
+            headers = {**(headers or {}), _HOSPITAL: "yes"}
         return write(self, operation, method, url, body, headers)
 
+    def at_the_door(
+        self: Door, method: str, target: str, headers: Mapping[str, str], body: bytes = b""
+    ) -> Reply:
+        is_write = method not in ("GET", "HEAD") and not target.endswith("_search")
+        if is_write and _HOSPITAL not in headers:
+            found.extend(strangers(method, f"/{target}", jsonio.loads(body) if body else None))
+        return answer(self, method, target, headers, body)
+
     monkeypatch.setattr(Http, "write", watched)
+    if folder in _WORKERS_ELSEWHERE:
+        monkeypatch.setattr(Door, "answer", at_the_door)
     yield
     assert not found, f"written, and not ours: {sorted(set(found))}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _whose_servers() -> Iterator[None]:
+    """Note the servers that are made for bridges, those of fixtures that many tests share, too."""
+    make = wiring.source
+
+    def noted(*args: Any, **more: Any) -> Source:
+        made = make(*args, **more)
+        _OF_BRIDGES.add(made.server._http)  # type: ignore[attr-defined]
+        return made
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wiring, "source", noted)
+        yield
