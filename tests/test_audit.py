@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from fhirbridge.audit import Audit, Export, NotFound, Result, exports
 from fhirbridge.audit.printing import show
 from fhirbridge.audit.screen import Screen
 from fhirbridge.audit.shapes import shape_of, telling
+from fhirbridge.audit.summary import Summary
 from fhirbridge.audit.taking import Taking
 from fhirbridge.cli.main import app, main
 from fhirbridge.fhir import jsonio
@@ -509,6 +511,13 @@ def test_the_summary_says_when_how_many_and_for_what_nobody_is_believed(
     assert "Findings as of 2026-12-01T15:00:00+00:00" in said
     assert f"  {result.summary.found} altogether: " in said
     assert "no source is believed for: administrations, authorizations, rems, results" in said
+
+
+def test_the_summary_sets_numbers_below_one_another() -> None:
+    findings = Counter({"dispense-short": 1200, "auth-denied": 7})
+    said = Summary(as_of="2026-12-01", findings=findings, cannot_tell=Counter(findings)).text
+    assert said.count("\n      7  auth-denied\n  1,200  dispense-short") == 2
+    assert "\nDoses that a rule could not judge" in said
 
 
 def test_holds_gzip_and_folders_by_the_command(tmp_path: Path) -> None:

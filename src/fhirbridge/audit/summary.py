@@ -235,15 +235,23 @@ class Summary:
         if self.found:
             levels = ", ".join(f"{n:,} {level}" for level, n in sorted(self.severities.items()))
             lines.append(f"  {self.found:,} altogether: {levels} (S1 is the most severe)")
-        lines += [f"  {n:,} {rule}" for rule, n in sorted(self.findings.items())]
-        if not self.findings:
+            lines += _counts(self.findings)
+        else:
             lines.append("  none")
         if self.folded:
             lines.append(f"  {self.folded:,} more are consequences of these and not shown")
         if self.cannot_tell:
-            lines.append("Could not be judged, for want of a source or of a clear record")
-            lines += [f"  {n:,} {rule}" for rule, n in sorted(self.cannot_tell.items())]
+            lines.append(
+                "Doses that a rule could not judge, for want of a source or a clear record"
+            )
+            lines += _counts(self.cannot_tell)
         return lines
+
+
+def _counts(rules: Mapping[str, int]) -> list[str]:
+    """How many of each rule, the numbers below one another."""
+    width = max(len(f"{n:,}") for n in rules.values())
+    return [f"  {n:{width},}  {rule}" for rule, n in sorted(rules.items())]
 
 
 def _of(where: Mapping[tuple[str, str], Tally], name: str) -> list[tuple[str, Tally]]:
