@@ -1,6 +1,6 @@
 """`audit` against bare `orjson.loads` over the same NDJSON lines, and its peak memory.
 
-    python -m benchmarks.auditing 2000000       the same over so many resources (5 GB of disk)
+    python -m benchmarks.auditing 2000000       the same over so many resources (3 GB of disk)
 
 As Python and, where `make compiled` has made it, with the compiled core, which the image has.
 """
