@@ -85,6 +85,13 @@ class People:
         page = self.call("GET", f"{type_}?patient=Patient/{who}&_count=50")
         return [each["resource"] for each in page.get("entry", [])]
 
+    def delete(self, place: str) -> None:
+        """Delete a record, and before it what says where it came from."""
+        page = self.call("GET", f"Provenance?target={place}")
+        for each in page.get("entry", []):
+            self.call("DELETE", f"Provenance/{each['resource']['id']}")
+        self.call("DELETE", place)
+
     def close(self) -> None:
         self._http.close()
 
@@ -219,8 +226,8 @@ class Case:
         self.deleted.append(episode(task))
         for message in self.messages():
             if {"reference": place} in message.get("partOf", []):
-                self.ward.people.call("DELETE", f"Communication/{message['id']}")
-        self.ward.people.call("DELETE", place)
+                self.ward.people.delete(f"Communication/{message['id']}")
+        self.ward.people.delete(place)
 
 
 def episode(task: Json) -> int:

@@ -84,7 +84,7 @@ PHRASES: tuple[tuple[str, Callable[[re.Match[str]], dict[str, Any]]], ...] = (
     (rf"({_NUMBER}) ({_UNIT}) a fill", lambda m: {"per_fill": amount(m[1], m[2])}),
     (rf"({_NUMBER})(?: ({_UNIT}))?", lambda m: {"amount": amount(m[1], m[2])}),
     (r"allows (\d+) visits", lambda m: {"amount": amount(m[1], "visits")}),
-    (r"used (\d+) visits", lambda m: {"used": amount(m[1], "visits")}),
+    (rf"used ({_NUMBER}) ({_UNIT}|visits)", lambda m: {"used": amount(m[1], m[2])}),
     (r"no amount", _flag("amount", None)),
     (rf"({_DATE}) (\d\d:\d\d)", _clock),
     (rf"(?:on )?{_DATE}(?:(?:,| and) {_DATE})*", _days),

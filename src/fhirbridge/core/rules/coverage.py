@@ -102,12 +102,10 @@ def _limit(scene: Scene) -> Iterable[Finding]:
                 yield scene.finding(focus=fact.ref, allowed_visits=limit, used_visits=used or 0)
                 return
             continue
-        left = _left(scene, fact) if covers == "drug" else None
+        left, steps = _left(scene, fact) if covers == "drug" else (None, ())
         if left is not None and dose is not None and left < dose:
             yield scene.finding(
-                focus=fact.ref,
-                variant="amount",
-                available=left.floored,
+                focus=fact.ref, variant="amount", available=left.floored, steps=steps
             )
             return
 
@@ -133,17 +131,18 @@ def measured_limit(scene: Scene, fact: Requirement, amount: Amount) -> Measured 
     )
 
 
-def _left(scene: Scene, fact: Requirement) -> Quantity | None:
-    """What a benefit still allows of the drug; None where it says no mass, or used is unclear."""
-    if fact.limit is None:
-        return None
-    limit = measured_limit(scene, fact, fact.limit)
-    if isinstance(limit, Problem):
-        return None
+def _left(scene: Scene, fact: Requirement) -> tuple[Quantity | None, tuple[str, ...]]:
+    """What a benefit still allows of the drug, and how that is known; None where it says no mass,
+    or what is used is unclear."""
+    limit = measured_limit(scene, fact, fact.limit) if fact.limit else None
+    if not isinstance(limit, Measured):
+        return None, ()
     if fact.used is None:
-        return limit.mass
+        return limit.mass, (limit.how,)
     used = measured_limit(scene, fact, fact.used)
-    return limit.mass - used.mass if isinstance(used, Measured) else None
+    if isinstance(used, Problem):
+        return None, ()
+    return limit.mass - used.mass, (limit.how, used.how)
 
 
 RULES = (
