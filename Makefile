@@ -107,7 +107,7 @@ image-steps: $(READY)  ## the steps of the Dockerfile, run without Docker
 	$(BIN)/python scripts/dockerfile_steps.py
 
 labeled: $(READY)  ## thousands of labeled journeys; the fast suite plays hundreds of them
-	FHIRBRIDGE_FORMS=40 $(PYTEST) tests/labeled
+	FHIRBRIDGE_FORMS=40 $(PYTEST) tests/labeled tests/cases
 
 # A copy of the package with its core compiled by mypyc, as the image has it; src/ stays Python.
 COMPILED := build/compiled

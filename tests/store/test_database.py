@@ -64,6 +64,7 @@ def test_readiness_notices_a_disk_that_takes_no_more(store: Store) -> None:
 
 def test_a_locked_database_is_unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "_BUSY_MS", 20)
+    monkeypatch.setattr(database, "_CONNECT", {**database._CONNECT, "timeout": 0.02})
     store = Store(f"sqlite:///{tmp_path / 'store.db'}", ids=names())
     other = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -69,9 +69,17 @@ def figures_of(occasion: Occasion) -> dict[str, object]:
             "administration": _figures(occasion.authorized_admin),
         },
         "scheduled": scheduled if occasion.scheduled.visits else None,
-        "dispensed": _figures(occasion.dispensed),
+        "dispensed": _dispensed(occasion),
         "administered": _figures(occasion.administered),
     }
+
+
+def _dispensed(occasion: Occasion) -> dict[str, object] | None:
+    """What is only announced stands apart: a text may count it (`dispense-short`)."""
+    found = _figures(occasion.dispensed)
+    if occasion.promised is None:
+        return found
+    return {**(found or {}), "promised": str(occasion.promised)}
 
 
 def _figures(column: Column) -> dict[str, object] | None:
