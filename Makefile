@@ -25,7 +25,7 @@ FAST := tests $(addprefix --ignore=,$(SLOW))
 # Every target is a name, not a file; the environment is the one file that is made.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
-.PHONY: help demo test lint types sockets contract journeys services chaos package compose image-steps operate \
+.PHONY: help demo test lint types sockets lives contract journeys services chaos package compose image-steps operate \
 	compiled test-compiled bench hapi check lock clean
 .DEFAULT_GOAL := help
 
@@ -45,7 +45,7 @@ demo: $(READY)  ## the whole story on embedded servers, nothing else needed
 	@$(BIN)/fhirbridge demo
 
 test: $(READY)  ## the fast suite: no sockets, seconds
-	$(PYTEST) $(FAST) -m "not sockets" --disable-socket --allow-unix-socket --numprocesses auto --dist worksteal
+	$(PYTEST) $(FAST) -m "not sockets and not lives" --disable-socket --allow-unix-socket --numprocesses auto --dist worksteal
 
 # The core is pure: what no test of it reaches is either missing a test or not needed.
 CORE := tests/core tests/scenarios tests/properties
@@ -69,6 +69,9 @@ types: $(READY)  ## mypy
 # pytest answers 5 when nothing carries the mark: the only folder set that may be empty.
 sockets: $(READY)  ## tests of the fast folders that open sockets
 	$(PYTEST) $(FAST) -m sockets || [ $$? -eq 5 ]
+
+lives: $(READY)  ## tests of the fast folders that play a site through many decisions
+	$(PYTEST) $(FAST) -m lives --disable-socket --allow-unix-socket --numprocesses auto --dist worksteal
 
 contract: $(READY)  ## what a FHIR server does: SERVER=sandbox | hapi | sekmet
 	SERVER=$(SERVER) $(PYTEST) tests/contract

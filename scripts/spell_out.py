@@ -63,7 +63,9 @@ def spelled_out(source: str) -> str:
     if not changed:
         return source
     place = next(n for n, each in enumerate(module.body) if _is_future(each)) + 1
-    module.body.insert(place, ast.parse("from dataclasses import dataclass").body[0])
+    module.body[place:place] = ast.parse(
+        "from dataclasses import dataclass\nfrom functools import partial"
+    ).body
     return ast.unparse(ast.fix_missing_locations(module))
 
 
@@ -92,11 +94,20 @@ def _fields(class_: ast.ClassDef) -> Iterator[Field]:
 def _methods(
     class_: str, fields: list[Field], options: dict[str | None, str]
 ) -> Iterator[tuple[str, str]]:
-    """`__init__`, `__eq__`, of a frozen one `__hash__`, of an ordered one its order: by name."""
+    """`__init__`, how it is copied and pickled, `__eq__`, of a frozen one `__hash__`, of an ordered
+    one its order: by name.
+
+    A copy is made by the constructor: what is compiled has no instance without its fields.
+    """
     star = ["*"] if options.get("kw_only") == "True" else []
     parameters = ", ".join(["self", *star, *(each.parameter for each in fields)])
     body = "".join(f"    self.{each.name} = {each.given}\n" for each in fields)
     yield "__init__", f"def __init__({parameters}) -> None:\n{body}"
+    again = ", ".join((class_, *(f"{each.name}=self.{each.name}" for each in fields)))
+    yield (
+        "__reduce__",
+        f"def __reduce__(self) -> tuple[object, ...]:\n    return partial({again}), ()\n",
+    )
     if options.get("eq") == "False":
         return
     compared = [each.name for each in fields if each.compared]

@@ -110,6 +110,7 @@ def test_a_configuration_that_is_not_there_is_named(fhirbridge: Call) -> None:
     assert "nowhere.yaml: there is no such file" in done.err
 
 
+@pytest.mark.lives
 def test_a_server_that_does_not_answer_is_named_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "fhirbridge.yaml").write_text(
         "servers:\n  ehr: {base_url: 'http://127.0.0.1:9/fhir', holds: [orders, worklist]}\n"
@@ -137,6 +138,7 @@ def test_doctor_and_mappings_are_well_without_a_configuration(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.lives
 def test_doctor_finds_what_cannot_work(tmp_path: Path) -> None:
     (tmp_path / "fhirbridge.yaml").write_text(
         "servers:\n"

@@ -201,6 +201,7 @@ def commanded(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return int(ended.value.code or 0)
 
 
+@pytest.mark.lives
 def test_no_command_shows_a_person_or_a_secret(
     estate: Estate,
     log: io.StringIO,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from copy import copy
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -98,6 +99,11 @@ def test_values_are_the_same_by_what_is_compared(module: Any) -> None:
     assert ann != ("Ann", "Doe")
     assert module.Fact(name=ann) != module.Order(name=ann, dose=1)
     assert module.Open([1]) == module.Open([1])
+
+
+def test_a_copy_is_made_by_the_constructor(module: Any) -> None:
+    order = module.Order(name=module.Name("Ann"), dose=600)
+    assert copy(order) == order
 
 
 def test_what_is_compared_by_identity_stays_so(module: Any) -> None:

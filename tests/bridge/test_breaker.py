@@ -14,6 +14,8 @@ from fhirbridge.settings import Settings
 from fhirbridge.wiring import most_writes
 from tests.bridge.estate import Answer, Estate, dispense, order, patient, people, visit
 
+pytestmark = pytest.mark.lives
+
 PERSON = "ehr:Patient/p-1"
 
 

@@ -13,6 +13,8 @@ from fhirbridge.fhir.throttle import Throttle
 from fhirbridge.store.records import LostLease
 from tests.bridge.estate import Answer, Clock, Estate, dispense, order, people, visit
 
+pytestmark = pytest.mark.lives
+
 DAY = timedelta(days=1)
 
 

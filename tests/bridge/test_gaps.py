@@ -16,6 +16,8 @@ from fhirbridge.store.records import SubscriptionRow
 from fhirbridge.supervisor import Supervisor
 from tests.bridge.estate import Answer, Estate, Json, dispense, order, people
 
+pytestmark = pytest.mark.lives
+
 TYPE = "MedicationDispense"
 TOPIC = "t-1"  # the id of the topic Subscription on the pharmacy
 

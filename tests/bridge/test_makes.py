@@ -24,6 +24,8 @@ from tests.bridge.makes import (
     behave,
 )
 
+pytestmark = pytest.mark.lives
+
 MAKES = {
     "hapi": HAPI,
     "medplum": MEDPLUM,

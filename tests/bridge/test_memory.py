@@ -16,6 +16,8 @@ from fhirbridge.fhir.errors import Unavailable
 from fhirbridge.store.records import Written
 from tests.bridge.estate import Estate, dispense, order, visit
 
+pytestmark = pytest.mark.lives
+
 Json = dict[str, Any]
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.bridge.estate import Estate, Json, order, visit
 
+pytestmark = pytest.mark.lives
+
 ASKED = {"dosageInstruction": [{"text": "300 mg x 2"}]}
 RULE = "single-vs-split-unclear"
 

@@ -13,6 +13,8 @@ from tests.bridge.estate import Estate, Json, dispense, order, people, visit
 from tests.bridge.makes import behave
 from tests.bridge.test_makes import MAKES, standing
 
+pytestmark = pytest.mark.lives
+
 FAR = date(2026, 12, 22)  # a Tuesday, three weeks after the clock begins
 SHORT = "dispense-short"
 

@@ -13,6 +13,8 @@ from tests.bridge.estate import START, Estate, Json, dispense, order, visit
 from tests.bridge.makes import MILLENNIUM, OPENEMR, Manner
 from tests.bridge.test_makes import hospital, rules
 
+pytestmark = pytest.mark.lives
+
 WHY = "The strength of the vial was wrong in our table."
 
 

@@ -8,6 +8,8 @@ from fhirbridge.bridge.story import Read
 from fhirbridge.fhir.errors import Unavailable
 from tests.bridge.estate import Estate, dispense, order, patient
 
+pytestmark = pytest.mark.lives
+
 
 def persons(estate: Estate) -> dict[str, list[str]]:
     store = estate.bridge.store

@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 from fhirbridge.bridge.shadowing import Line, report
 from fhirbridge.settings import WriteModes
 from tests.bridge.estate import START, Estate, dispense, order, people, visit
+
+pytestmark = pytest.mark.lives
 
 SHORT = "dispense-short"
 DAY = date(2026, 12, 8)

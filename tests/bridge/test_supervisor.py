@@ -14,6 +14,8 @@ from fhirbridge.sandbox.resources import Resource
 from fhirbridge.supervisor import Supervisor
 from tests.bridge.estate import Answer, Estate, Json, dispense
 
+pytestmark = pytest.mark.lives
+
 URL = "http://bridge.example"
 
 

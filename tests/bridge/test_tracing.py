@@ -22,6 +22,8 @@ from fhirbridge.web.metrics import Metrics
 from tests.bridge.estate import Estate, dispense, order, people, visit
 from tests.web.test_door import HOOK, SECRET, Caller
 
+pytestmark = pytest.mark.lives
+
 BEGUN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 

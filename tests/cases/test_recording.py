@@ -26,6 +26,8 @@ from tests.bridge.makes import OPENEMR, behave
 from tests.cases.taking import recorded
 from tests.labeled.test_labeled import ALL, Journey, neighbor, told
 
+pytestmark = pytest.mark.lives
+
 NAME, NUMBER, PHONE, BORN = "Quackenbush", "CANARY-4711", "555-0142", "1951-02-03"
 IDS = ("p-1-canary", "m-1-canary", "x-1-canary")
 

@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -32,6 +33,8 @@ from fhirbridge.core.roots import GONE, root_key
 from fhirbridge.fhir.said import said
 
 from . import hospital_life as h
+
+pytestmark = pytest.mark.lives
 
 Json = dict[str, Any]
 NIGHTLY = os.environ.get("FHIRBRIDGE_EXAMPLES")

@@ -15,6 +15,8 @@ from tests.bridge.makes import OPENEMR
 from tests.bridge.test_makes import hospital
 from tests.web.test_door import Caller
 
+pytestmark = pytest.mark.lives
+
 TOKEN = {"Authorization": "Bearer let-me-in"}
 
 
