@@ -117,6 +117,25 @@ def test_the_code_of_a_procedure_counts_before_words(
     assert (found, therapy.name if therapy else None) == (side, drug)
 
 
+def test_what_stands_on_a_visit_is_about_that_visit() -> None:
+    order, visit = told(ORDER, VISIT)
+    said = replace(approved("approved a1 authorization"), ref=visit.ref, text="", names=frozenset())
+    other = replace(said, ref=replace(visit.ref, id="dentist"))
+    dentist = replace(visit, ref=other.ref, names=frozenset(), text="dentist", links=())
+    made = book([order, visit, said, other, dentist], formulary(), Calendar(ZONE))
+    (dose,) = made.occasions
+    assert (dose.authorized_drug.decision, dose.authorized_admin.decision) == ("", "approved")
+    assert [item.fact.ref for item in dose.admin_items] == [visit.ref]
+    assert not dose.unclear_items
+
+
+def test_an_answer_about_another_drugs_order_is_none_about_ours() -> None:
+    (dose,) = ledger(
+        ORDER, "order x1 pembrolizumab 200 mg", "approved a1 authorization, for x1"
+    ).occasions
+    assert [*dose.drug_items, *dose.admin_items, *dose.unclear_items] == []
+
+
 def test_an_answer_without_a_code_covers_what_it_answers() -> None:
     order, service, answer, both = told(
         ORDER,

@@ -10,7 +10,7 @@ import pytest
 
 from fhirbridge import mappings, texts
 from fhirbridge.core.facts import Party, Ref
-from fhirbridge.core.findings import Role, Severity, priority
+from fhirbridge.core.findings import Role, Severity, key_of, priority
 from fhirbridge.core.plan import Said, Told
 from fhirbridge.core.rules import ALL_RULES, FOLDS, LAST, judge, next_look
 from fhirbridge.core.rules.base import Rule
@@ -107,6 +107,28 @@ def test_the_next_look_is_the_next_threshold(tmp_path: Path) -> None:
     look = next_look(told.ledger(), told.as_of)
     assert look is not None
     assert s.written(look) == "17 November 2026 00:00"
+
+
+def test_a_dose_that_was_given_is_named_while_a_task_of_ours_speaks_of_it() -> None:
+    """Its Task then closes with the records of the dose as evidence."""
+    told = next(each for each in s.every() if each.name == "admin-over/nine-hundred")
+    (dose,) = (each for each in told.ledger().occasions if each.given)
+    key = key_of(told.context().person, dose.therapy.name, dose.key)
+    assert key not in judge(told.ledger(), told.context()).given
+    spoken = replace(told.context(), said=[_said(key)])
+    assert key in judge(told.ledger(), spoken).given
+
+
+def _said(occasion: str) -> Said:
+    return Said(
+        key="k",
+        episode=1,
+        ref=Ref("ehr", "Task", "t1"),
+        told=Told.OPEN,
+        digest="d",
+        rule="dispense-short",
+        occasion=occasion,
+    )
 
 
 def test_a_task_is_looked_at_when_half_of_its_time_is_over_and_when_all_of_it_is(
