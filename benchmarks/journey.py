@@ -151,7 +151,7 @@ def _told(bridge: Bridge, record: dict[str, Any]) -> None:
     """The rest-hook notification of a record; on disk when it returns."""
     headers = {SECRET_HEADER.lower(): SECRET, "content-type": "application/fhir+json"}
     path = f"{record['resourceType']}/{record['id']}"
-    kept = bridge.hear("ehr", KEY, "PUT", path, headers, jsonio.dumps(record))
+    kept = bridge.intake.hear("ehr", KEY, "PUT", path, headers, jsonio.dumps(record))
     kept.on_disk.result(10)
 
 

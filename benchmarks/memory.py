@@ -183,7 +183,7 @@ def _told(bridge: Any, path: str, body: bytes) -> Future[Any]:
     from fhirbridge.fhir.subscription import SECRET_HEADER
 
     headers = {SECRET_HEADER.lower(): _SECRET, "content-type": "application/fhir+json"}
-    kept: Future[Any] = bridge.hear("ehr", _KEY, "PUT", path, headers, body).on_disk
+    kept: Future[Any] = bridge.intake.hear("ehr", _KEY, "PUT", path, headers, body).on_disk
     return kept
 
 

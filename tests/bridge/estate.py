@@ -179,7 +179,7 @@ class Estate:
     ) -> Kept:
         type_ = path.split("/")[0] or "Patient"
         headers = {SECRET_HEADER.lower(): secret, "content-type": "application/fhir+json"}
-        kept = self.bridge.hear(server, f"key-{server}-{type_}", method, path, headers, body)
+        kept = self.bridge.intake.hear(server, f"key-{server}-{type_}", method, path, headers, body)
         kept.on_disk.result(5)
         return kept
 

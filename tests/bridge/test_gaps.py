@@ -88,7 +88,7 @@ class Pharmacy:
 
     def _door(self, document: Json) -> None:
         headers = {"x-fhirbridge-secret": "s3cret", "content-type": "application/fhir+json"}
-        hear = self.estate.bridge.hear
+        hear = self.estate.bridge.intake.hear
         kept = hear("pharmacy", f"key-pharmacy-{TYPE}", "POST", "", headers, jsonio.dumps(document))
         kept.on_disk.result(5)
 

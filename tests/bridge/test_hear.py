@@ -117,7 +117,7 @@ def test_a_stranger_is_refused_and_nothing_is_kept(
 ) -> None:
     before = estate.bridge.store.recent(1)
     with pytest.raises(Refused):
-        estate.bridge.hear(server, key, "POST", "", {"x-fhirbridge-secret": secret}, b"{}")
+        estate.bridge.intake.hear(server, key, "POST", "", {"x-fhirbridge-secret": secret}, b"{}")
     assert estate.bridge.store.recent(1) == before
 
 

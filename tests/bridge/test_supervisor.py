@@ -266,7 +266,7 @@ def test_a_new_secret_leaves_no_moment_in_which_none_is_taken(
     assert asked["channel"]["header"] == [f"X-Fhirbridge-Secret: {new.secret}"]
     for secret in (old.secret, new.secret):
         headers = {"x-fhirbridge-secret": secret}
-        estate.bridge.hear("ehr", new.key, "POST", "", headers, b"").on_disk.result(5)
+        estate.bridge.intake.hear("ehr", new.key, "POST", "", headers, b"").on_disk.result(5)
     for server in estate.servers:
         says(estate, server, "active")
     later(estate, supervisor, minutes=1)
@@ -274,7 +274,7 @@ def test_a_new_secret_leaves_no_moment_in_which_none_is_taken(
     estate.bridge.intake.renew()
     headers = {"x-fhirbridge-secret": old.secret}
     with pytest.raises(Refused):
-        estate.bridge.hear("ehr", new.key, "POST", "", headers, b"")
+        estate.bridge.intake.hear("ehr", new.key, "POST", "", headers, b"")
 
 
 def test_who_does_not_tell_what_a_poll_finds_is_silent_until_it_is_heard(
@@ -291,7 +291,7 @@ def test_who_does_not_tell_what_a_poll_finds_is_silent_until_it_is_heard(
     (row,) = [each for each in estate.bridge.store.subscriptions() if each.state == "silent"]
     headers = {"x-fhirbridge-secret": row.secret}
     estate.clock.now += timedelta(minutes=6)
-    estate.bridge.hear("pharmacy", row.key, "POST", "", headers, b"").on_disk.result(5)
+    estate.bridge.intake.hear("pharmacy", row.key, "POST", "", headers, b"").on_disk.result(5)
     supervisor.step()
     assert states(estate, "pharmacy") == {"active"}
 
@@ -310,7 +310,7 @@ def test_who_told_without_a_version_did_tell(estate: Estate, supervisor: Supervi
 
     def tell(id_: str) -> None:
         headers, path = {"x-fhirbridge-secret": row.secret}, f"MedicationDispense/{id_}"
-        hear = estate.bridge.hear
+        hear = estate.bridge.intake.hear
         hear("pharmacy", row.key, "PUT", path, headers, b"").on_disk.result(5)
 
     estate.remove("pharmacy", "MedicationDispense/d-1", tell=False)

@@ -52,7 +52,7 @@ class Bay:
                 continue
             _, _, server, key, *below = each.path.strip("/").split("/")
             self.bridge.intake.renew()
-            kept = self.bridge.hear(
+            kept = self.bridge.intake.hear(
                 server, key, each.method, "/".join(below), each.headers, each.body
             )
             kept.on_disk.result(10)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 import pytest
@@ -57,6 +57,24 @@ def test_what_arrives_during_a_commit_shares_the_next(group: GroupCommit, gated:
     gated.gate.set()
     assert [future.result(PATIENCE).subjects for future in futures] == [("a",), ("b",), ("c",)]
     assert gated.sizes == [1, 3]
+
+
+def test_what_a_caller_has_in_hand_at_once_shares_a_group(group: GroupCommit, gated: Gated) -> None:
+    later: list[Callable[[], None]] = []
+    gated.gate.set()
+    futures = [group.submit(delivery(source=name), later.append) for name in "abc"]
+    for call in later:
+        call()
+    assert [future.result(PATIENCE).subjects for future in futures] == [("a",), ("b",), ("c",)]
+    assert gated.sizes == [3]
+
+
+def test_what_was_taken_is_committed_at_the_end_though_nobody_rang(gated: Gated) -> None:
+    gated.gate.set()
+    group = GroupCommit(gated, lambda: START)
+    future = group.submit(delivery(), lambda _: None)
+    group.close()
+    assert future.result(0)
 
 
 def test_a_full_queue_refuses_at_once(group: GroupCommit, gated: Gated) -> None:

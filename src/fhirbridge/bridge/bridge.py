@@ -27,7 +27,7 @@ from .breaker import FAILURES, WINDOW, Breaker, HeldBack
 from .deciding import Decider
 from .gathering import Gatherer
 from .hearing import ANYTHING, Concerns, anything
-from .intake import Intake, Kept
+from .intake import Intake
 from .ports import Store
 from .reconciling import Outcome, Reconciler, TooMuch
 from .retracting import Retractor
@@ -133,12 +133,6 @@ class Bridge:
         self.intake.close()
 
     # --- hear
-
-    def hear(
-        self, server: str, key: str, method: str, path: str, headers: Mapping[str, str], body: bytes
-    ) -> Kept:
-        """Keep a notification. See `Intake.hear`."""
-        return self.intake.hear(server, key, method, path, headers, body)
 
     def _arrived(self, delivery: Delivery, heard: Heard) -> None:
         """A delivery is on disk: wake the workers, tell the watcher."""

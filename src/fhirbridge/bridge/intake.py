@@ -23,7 +23,7 @@ from fhirbridge.fhir.signature import is_signed, signature_of
 from fhirbridge.fhir.subscription import SECRET_HEADER
 from fhirbridge.fhir.told import Told
 from fhirbridge.limits import Limit
-from fhirbridge.store.group import GroupCommit
+from fhirbridge.store.group import GroupCommit, Soon, at_once
 from fhirbridge.store.records import Delivery, Heard, Numbered, SubscriptionRow
 
 from .hearing import Concerns, anything
@@ -104,9 +104,17 @@ class Intake:
                 raise Refused(_NO_SUCH_ADDRESS)
 
     def hear(
-        self, server: str, key: str, method: str, path: str, headers: Mapping[str, str], body: bytes
+        self,
+        server: str,
+        key: str,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        soon: Soon = at_once,
     ) -> Kept:
-        """One delivery to `/notify/{server}/{key}/{path}`. Header names in lower case.
+        """One delivery to `/notify/{server}/{key}/{path}`. Header names in lower case. `soon`: see
+        `store.group`.
 
         Raises `Refused` (401, nothing was kept), `Unsure` (429) or `Unwritable` (503): come again.
         """
@@ -114,7 +122,7 @@ class Intake:
         heard = self._understood(link, method, path, headers, body)
         content_type = headers.get("content-type", "")
         delivery = self._delivery(link, heard, content_type, body, key=key)
-        on_disk = self._keep(delivery)
+        on_disk = self._keep(delivery, soon)
         return Kept(heard.answer, on_disk, heard.dialect, len(delivery.events))
 
     def answered(self, link: SubscriptionRow, body: bytes) -> Future[Heard]:
@@ -174,8 +182,8 @@ class Intake:
             trace=self.tracer.here(),
         )
 
-    def _keep(self, delivery: Delivery) -> Future[Heard]:
-        on_disk = self._group.submit(delivery)
+    def _keep(self, delivery: Delivery, soon: Soon = at_once) -> Future[Heard]:
+        on_disk = self._group.submit(delivery, soon)
         on_disk.add_done_callback(lambda done: self._tell(delivery, done))
         return on_disk
 

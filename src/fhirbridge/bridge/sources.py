@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta, tzinfo
+from functools import cache
 from urllib.parse import urljoin, urlsplit
 
 from fhirbridge.core.facts import Party
@@ -66,8 +67,7 @@ class Source:
     @property
     def types(self) -> tuple[str, ...]:
         """The resource types that are read here, without Patient."""
-        types = types_of(self.holds)
-        return types if self.has_tasks else tuple(each for each in types if each != "Task")
+        return _types(self.holds, self.has_tasks)
 
     @property
     def fit(self) -> Fit:
@@ -87,3 +87,8 @@ class Source:
     def shows_acceptance(self) -> bool:
         """Whether people can say in a Task that they have begun, so that we see it."""
         return self.has_tasks and self.fit.statuses.get("accepted", "accepted") == "accepted"
+
+
+@cache  # asked for each event
+def _types(holds: frozenset[str], has_tasks: bool) -> tuple[str, ...]:
+    return tuple(each for each in types_of(holds) if has_tasks or each != "Task")

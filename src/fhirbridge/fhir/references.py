@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
 ID = re.compile(r"(?!\.\.?\Z)[A-Za-z0-9\-.]{1,64}")  # "." and ".." would walk up in a URL
+_USUAL = re.compile(f"({TYPE.pattern})/({ID.pattern})")  # nearly all of them: the way is short
 
 
 class Place(NamedTuple):
@@ -27,6 +28,8 @@ def locate(reference: object, bases: Sequence[str] = ()) -> Place | None:
     """The place that `reference` names on the server with these base addresses, else None."""
     if not isinstance(reference, str):
         return None
+    if usual := _USUAL.fullmatch(reference):
+        return Place(usual[1], usual[2])
     path = reference.strip()
     if "://" in path:
         base = next((base for base in bases if _is_below(path, base)), None)

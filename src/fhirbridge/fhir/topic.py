@@ -111,16 +111,15 @@ def _statuses(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _is_status(resource: object) -> bool:
-    if not isinstance(resource, Mapping):
-        return False
-    if resource.get("resourceType") == "SubscriptionStatus":
-        return True
+    kind = resource.get("resourceType") if isinstance(resource, Mapping) else None
+    if not isinstance(resource, Mapping) or kind != "Parameters":
+        return kind == "SubscriptionStatus"
     names = {
         each.get("name") if isinstance(each.get("name"), str) else None
         for each in _list(resource.get("parameter"))
         if isinstance(each, Mapping)
     }
-    return resource.get("resourceType") == "Parameters" and "subscription" in names
+    return "subscription" in names
 
 
 def _from_parameters(resource: Mapping[str, Any]) -> Notice | None:

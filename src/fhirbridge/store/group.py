@@ -5,6 +5,9 @@ queue is bounded; when it is full the door answers 503 and the sender comes agai
 
     future = group.submit(delivery)      # from any thread; from async: asyncio.wrap_future(future)
     heard = future.result()              # on disk now; or raises Unwritable
+
+An event loop that has several deliveries in hand submits them with its `call_soon`: the group is
+fetched once it has gone through them, and the two threads do not struggle for the interpreter.
 """
 
 from __future__ import annotations
@@ -28,6 +31,13 @@ class Hears(Protocol):
 
 
 _Job = tuple[Delivery, "Future[Heard]"]
+
+#: Calls a function when what the caller has in hand now is done.
+Soon = Callable[[Callable[[], None]], object]
+
+
+def at_once(call: Callable[[], None]) -> None:
+    call()
 
 
 class GroupCommit:
@@ -58,7 +68,7 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
-    def submit(self, delivery: Delivery) -> Future[Heard]:
+    def submit(self, delivery: Delivery, soon: Soon = at_once) -> Future[Heard]:
         """Resolves when the delivery is on disk. Raises `Busy` at once when it cannot be taken."""
         future: Future[Heard] = Future()
         with self._news:
@@ -71,7 +81,7 @@ class GroupCommit:
                 raise Busy(f"{self._depth} deliveries are waiting already")
             self._waiting.append((delivery, future))
             self._bytes = heavier
-            self._news.notify()
+        soon(self._ring)
         return future
 
     def close(self) -> None:
@@ -80,6 +90,10 @@ class GroupCommit:
             self._closed = True
             self._news.notify()
         self._thread.join()
+
+    def _ring(self) -> None:
+        with self._news:
+            self._news.notify()
 
     def _run(self) -> None:
         while group := self._gather():

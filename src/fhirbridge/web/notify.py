@@ -99,14 +99,16 @@ class NotifyDoor:
     async def _heard(
         self, scope: Scope, receive: Receive, server: str, key: str, below: str = ""
     ) -> _Answer:
-        headers, tracer = headers_of(scope), self._bridge.tracer
+        headers, tracer, intake = headers_of(scope), self._bridge.tracer, self._bridge.intake
+        soon = asyncio.get_running_loop().call_soon
         try:
-            self._bridge.intake.expects(server, key, headers)
+            intake.expects(server, key, headers)
             with self._room.place(key):
                 body = await _body(headers.get("content-length", ""), receive)
                 context = [headers[_CONTEXT]] if _CONTEXT in headers else []
                 with tracer.span("notification", of=context, source=server) as span:
-                    kept = self._bridge.hear(server, key, scope["method"], below, headers, body)
+                    method: str = scope["method"]
+                    kept = intake.hear(server, key, method, below, headers, body, soon)
                     span.say(dialect=kept.dialect, events=kept.events)
                     with tracer.span("journal"):
                         await self._bell.ended(kept.on_disk)
