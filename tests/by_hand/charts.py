@@ -239,6 +239,50 @@ for name, code in (
     ("an MRI", concept("70553")),
 ):
     chart(f"{name} is approved, ours is not", MISSING, payer=[plain_answer((code, None))])
+for words in ("MRI brain", "omalizumab (Xolair) 150 mg", "Solu-Medrol 1 g", "Arzerra"):
+    chart(
+        f"{words} is approved in words alone",
+        MISSING,
+        payer=[plain_answer((concept(text=words), None))],
+    )
+chart(
+    "an MRI is approved, says the answer as a whole",
+    MISSING,
+    payer=[plain_answer(({}, None), says="Approved: MRI of the brain")],
+)
+# What may be ours, or may be anything, is no other thing: nobody can tell.
+for words in ("Specialty medication", "Infusion therapy", "Outpatient services", ""):
+    chart(
+        f"approved in words that may mean ours: {words}",
+        payer=[plain_answer((concept(text=words), None))],
+    )
+chart(
+    "approved without a word, and an MRI is asked for",
+    payer=[plain_answer(({}, None), says="Approved. An MRI of the last year is needed.")],
+)
+OURS = concept("J2350"), quantity(600, "UN")
+for words in ("MRI brain", "Zebrafen 10 tablets"):
+    chart(
+        f"our drug is approved, and {words} beside it",
+        "auth-missing-admin",
+        payer=[plain_answer(OURS, (concept(text=words), None))],
+    )
+for words in ("Chair time, 5 hours", ""):
+    chart(
+        f"our drug is approved, and perhaps its infusion: {words}",
+        payer=[plain_answer(OURS, (concept(text=words), None))],
+    )
+for units, must in ((600, ""), (300, "auth-short-total")):
+    chart(
+        f"codes in words, {units} units",
+        must,
+        payer=[
+            plain_answer(
+                (concept(text="HCPCS J2350 Ocrevus"), quantity(units, "UN")),
+                (concept(text="CPT 96413"), quantity(1, "visits")),
+            )
+        ],
+    )
 OTHER = order("x", quantity(200), medicationCodeableConcept=concept("1547545", RXNORM))
 chart(
     "another drug is ordered and approved, ours is not",

@@ -150,6 +150,39 @@ def test_an_answer_without_a_code_covers_what_it_answers() -> None:
     assert covers(alone, web) == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("words", "side"),
+    [
+        ("MRI brain", "other"),
+        ("Approved: Keytruda 200 mg", "other"),
+        ("Solu-Medrol 1 g", "other"),
+        ("Approved. An MRI is needed", "unknown"),
+        ("Approved\nMRI brain", "unknown"),
+        ("specialty medication", "unknown"),
+        ("CPT 96413, Ocrevus", "administration"),
+        ("Ocrevus, J2350", "drug"),
+        ("Ref 12345 Q9999", "unknown"),
+    ],
+)
+def test_words_without_a_code_say_what_an_answer_is_about(words: str, side: str) -> None:
+    answer = replace(approved("approved a1 authorization"), text=words)
+    assert side_of(answer, formulary())[0] == side
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [("Zebrafen 10", True), ("chair time", False), ("as requested", False), ("2", False)],
+)
+def test_beside_our_drug_another_name_is_another_thing(words: str, known: bool) -> None:
+    """A line without a word of giving is not about the infusion, unless it says nothing."""
+    drug, line = approved("approved a1 J2350, 600 units"), approved("approved a2 authorization")
+    line = replace(line, text=words, document=drug.document)
+    (dose,) = book([*told(ORDER, VISIT), drug, line], formulary(), Calendar(ZONE)).occasions
+    assert bool(dose.unclear_items) is not known
+    (alone,) = book([*told(ORDER, VISIT), line], formulary(), Calendar(ZONE)).occasions
+    assert alone.unclear_items
+
+
 def test_orders_of_one_requisition_belong_together() -> None:
     occasion = only(
         ORDER + ", requisition R1",

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 
 from .courses import course_of
 from .facts import Authorization, Decision, Order, Ref, State, Visit
+from .granted import may_be_the_giving
 from .ledger import Column, Item
 from .linking import Web
 from .quantity import Quantity
@@ -51,12 +52,22 @@ class Answers:
 def answers_about(
     therapy: Therapy, items: Sequence[Item], web: Web, strangers: Collection[Ref] = ()
 ) -> Answers:
-    """What payers answered about one therapy, and still stands. `strangers`: orders of others."""
+    """What payers answered about one therapy, and still stands. `strangers`: orders of others.
+
+    Where a line of an answer names the drug, another line in other words is about its giving or
+    about something else.
+    """
     sides = [(i, covers(i, web, strangers)) for i in items if i.fact.state is not State.WITHDRAWN]
-    unclear = tuple(i for i, side in sides if side == "unknown")
+    drug = tuple(i for i, side in sides if side == "drug" and _same_ingredient(i, therapy))
+    named = {item.fact.document for item in drug}
+    unclear = tuple(
+        i
+        for i, side in sides
+        if side == "unknown" and (i.fact.document not in named or may_be_the_giving(i))
+    )
     visits = {f.ref for f in web.facts if isinstance(f, Visit)} if unclear else set()
     return Answers(
-        drug=tuple(i for i, side in sides if side == "drug" and _same_ingredient(i, therapy)),
+        drug=drug,
         administration=tuple(i for i, side in sides if side in ADMINISTRATION),
         unclear=tuple(i for i in unclear if i.fact.ref not in visits),
         on_visits=tuple(i for i in unclear if i.fact.ref in visits),

@@ -39,9 +39,10 @@ class Formulary:
 
     def __init__(self, therapies: Iterable[Therapy], visits: Visits | None = None) -> None:
         self.therapies: Mapping[str, Therapy] = {each.name: each for each in therapies}
-        self.visits = visits or Visits()
         self._scales = {name: Scale(each) for name, each in self.therapies.items()}
         self._index = Index(self.therapies.values())
+        # A drug that somebody added as a therapy is no longer another drug.
+        self.visits = (visits or Visits()).without(self._index.of_text)
         prerequisites = [p for each in self.therapies.values() for p in each.prerequisites]
         self._results = Named((p.name, p.codes, (p.name, *p.aliases)) for p in prerequisites)
         programs = [each.rems for each in self.therapies.values() if each.rems]
@@ -114,6 +115,17 @@ class Formulary:
     def is_foreign(self, code: Code) -> bool:
         """Whether a code surely names a drug or a procedure that is none of ours."""
         return self._index.foreign(code)
+
+    def names_another(self, text: str) -> bool:
+        """Whether words surely name something that is none of our drugs nor their giving.
+
+        A drug for premedication, a product that resembles ours, another drug, a scan: what is
+        merely not known is not another thing.
+        """
+        named = self._index.of_text(text)
+        if named:
+            return not any(each.therapies for each in named)
+        return self.visits.infusion("", (), text, None) == "no"
 
     def premedication(self, codes: Sequence[Code], text: str) -> frozenset[str]:
         """The classes of premedication (steroid …) that codes, displays and text name."""

@@ -8,8 +8,9 @@ never against a quantity: a text without one may be the name of a package.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from .facts import Authorization, Decision, Requirement
+from .facts import Authorization, Code, Decision, Requirement
 from .formulary import Formulary
 from .grammar import has_amount
 from .ledger import Item
@@ -18,25 +19,62 @@ from .therapy import Therapy
 
 #: How payers begin what they grant: "Approved: 300 mg x 2", "authorized for 600 mg once".
 _GRANTED = re.compile(
-    r"\s*(?:prior authorization )?(?:approved|authorized|certified)(?: for)?[:,]?\s*"
+    r"\s*(?:prior authorization )?(?:approved|authorized|certified)(?: for)?[:,]?[ \t]*"
+)
+#: Where the first sentence ends.
+_STOP = re.compile(r"[\n;]|\.(?=\s|$)")
+#: A HCPCS code or CPT code in words: "HCPCS J2350", "CPT 96413".
+_WRITTEN = re.compile(r"(?<![\w.-])(?:[cjqs]\d{4}|\d{5})(?![\w.-])")
+#: What may mean the giving of a drug, or anything.
+_GIVING = re.compile(
+    r"\b(?:infus|inject|intraven|subcut|admin|chemo|nurs|visit|home|chair|hour|per diem|treatment"
+    r"|therap|service|procedure|outpatient|hospital|facility|office|clinic|medical|care\b|cpt|hcpcs"
+    r"|i\.?v\b|s\.?c\b|as requested|request|all|item|line|code|see)"
 )
 
 
 def side_of(fact: Authorization | Requirement, formulary: Formulary) -> tuple[str, Therapy | None]:
     """What an answer is about, and which drug: drug · administration · home-nursing · other (a
-    code of something that is none of ours) · unknown.
+    code or words of something that is none of ours) · unknown.
 
     The code of a procedure counts before any words: a payer's disposition stands beside every
-    item of its answer, and names the drug for which the infusion is.
+    item of its answer, and names the drug for which the infusion is. Words that we do not know
+    are not another thing: "Specialty medication" may well be ours.
     """
-    codes, text = fact.codes, fact.text
+    codes, text = codes_of(fact, formulary), fact.text
     service = formulary.service(codes)
     if service:
         codes, text = tuple(c for c in codes if not formulary.service((c,))), ""
     therapy = formulary.recognize(codes, text).therapy if codes or text else None
     if therapy or service:
         return "drug" if therapy else service or "unknown", therapy
-    return "other" if any(map(formulary.is_foreign, fact.codes)) else "unknown", None
+    if any(map(formulary.is_foreign, fact.codes)):
+        return "other", None
+    return "other" if formulary.names_another(subject_of(fact)) else "unknown", None
+
+
+def codes_of(fact: Authorization | Requirement, formulary: Formulary) -> tuple[Code, ...]:
+    """The codes of an answer; where it has none, those in its words that we know."""
+    if fact.codes:
+        return fact.codes
+    written = (Code("hcpcs", code) for code in _WRITTEN.findall(subject_of(fact)))
+    return tuple(code for code in written if not formulary.is_foreign(code))
+
+
+def subject_of(fact: Authorization | Requirement) -> str:
+    """The words that say what an answer is about: displays, and its first line to the first stop.
+
+    The lines after it are the payer's disposition and notes, which tell of other things too
+    ("an MRI of the last year is needed").
+    """
+    line = _STOP.split(_GRANTED.sub("", fact.text.lower(), 1), 1)[0]
+    return "; ".join((*(code.display for code in fact.codes if code.display), line)).strip()
+
+
+def may_be_the_giving(item: Item) -> bool:
+    """Whether a line that names nothing we know may be about giving the drug of another line."""
+    subject = subject_of(item.fact)
+    return not any(map(str.isalpha, subject)) or bool(_GIVING.search(subject))
 
 
 def item_of(fact: Authorization, formulary: Formulary) -> Item:
@@ -44,16 +82,16 @@ def item_of(fact: Authorization, formulary: Formulary) -> Item:
     covers, therapy = side_of(fact, formulary)
     if therapy is None or fact.decision in (Decision.DENIED, Decision.CANCELED):
         counted = therapy is None and covers != "unknown" and fact.visits is None
-        visits = _times(fact) if counted else fact.visits
+        visits = _times(fact, codes_of(fact, formulary)) if counted else fact.visits
         return Item(fact, covers, None, visits, None, therapy=therapy)
-    on = fact.span.start
+    on, codes = fact.span.start, codes_of(fact, formulary)
     masses: dict[str, Quantity] = {}
     steps, problems = [], []
     for name, amount in (("per_visit", fact.per_visit), ("total", fact.total)):
         if amount is None:
             continue
         result = formulary.measure(
-            therapy, fact.codes, amount, on, context="authorization", ref=fact.ref, at=name
+            therapy, codes, amount, on, context="authorization", ref=fact.ref, at=name
         )
         if isinstance(result, Measured):
             masses[name] = result.mass
@@ -105,10 +143,10 @@ HOURLY = frozenset({"96415", "96366", "99602"})
 PLAIN = frozenset({"", "1", "un", "unit", "units", "{unit}", "{units}", "ea", "each", "{each}"})
 
 
-def _times(fact: Authorization) -> int | None:
+def _times(fact: Authorization, codes: Sequence[Code]) -> int | None:
     """How often a service was granted: 96413 × 2 are two visits (docs/domain.md 3.2, 8)."""
     amount = fact.total
-    if amount is None or amount.value is None or any(c.code in HOURLY for c in fact.codes):
+    if amount is None or amount.value is None or any(c.code in HOURLY for c in codes):
         return None
     whole = amount.value == amount.value.to_integral_value() and 0 <= amount.value < 10**6
     plain = (amount.code or amount.unit).strip().lower() in PLAIN

@@ -7,7 +7,7 @@ linked to nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from .codes import Key, Words, keys
@@ -45,6 +45,10 @@ class Visits:
     def at(self, source: str, site: AtSite) -> Visits:
         """The same list with what a site adds for one source."""
         return replace(self, sites={**self.sites, source: site})
+
+    def without(self, known: Callable[[str], object]) -> Visits:
+        """The same list without the words of other visits that are `known` to be ours."""
+        return replace(self, no_words=tuple(word for word in self.no_words if not known(word)))
 
     def infusion(
         self,
