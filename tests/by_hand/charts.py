@@ -455,13 +455,18 @@ chart(
 )
 for words, must in (
     ("600 mg IV once every 24 weeks", ""),
+    ("600 mg IV once on 12/8/2026", ""),
+    ("Ocrevus 600 mg IV, 8 Dec 2026 at 9:00 am", ""),
+    ("300 mg IV once on 12/8/2026", "dose-outside-label"),
     ("300 mg x 2", "single-vs-split-unclear"),
 ):
     chart(
         f"a dose in words: {words}",
         must,
         ehr=[coverage(), order(dosageInstruction=[{"text": words}]), *EHR[2:]],
-        may="dose-outside-label appt-count-mismatch auth-per-visit-mismatch" if must else "",
+        may="dose-outside-label appt-count-mismatch auth-per-visit-mismatch dispense-over"
+        if must
+        else "",
     )
 for amount in (quantity(20, "mL"), quantity(2, "vial", "{vial}"), quantity(0.6, "g")):
     chart(

@@ -123,6 +123,15 @@ def test_our_own_tasks_mean_the_same(estate: Estate) -> None:
     assert "close dispense-short solved" in case.decided[0].plan
 
 
+def test_a_day_in_words_is_another_day_and_the_dose_is_read(estate: Estate) -> None:
+    estate.put("ehr", order(dosageInstruction=[{"text": "600 mg IV once on 12/8/2026"}]))
+    estate.put("ehr", visit())
+    case = recorded(estate)
+    assert case.differs == []
+    assert "600 mg" in str(case.decided[0].findings)
+    assert "12/8/2026" not in document.dumps(case).decode()
+
+
 @pytest.mark.parametrize("answer", ["Two infusions.", "one infusion", "whatever she wants"])
 def test_an_answer_to_a_question_means_the_same(estate: Estate, answer: str) -> None:
     estate.put("ehr", order(dosageInstruction=[{"text": "300 mg x 2"}]))

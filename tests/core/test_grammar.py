@@ -83,6 +83,8 @@ def dose(value: str, unit: str = "mg", **rest: object) -> Spoken:
         ("600 mg in 500 mL 0.9% sodium chloride IV over 3.5 hours", dose("600")),
         ("600 mg IV diluted in 500 mL of normal saline, over approximately 3.5-4 hrs", dose("600")),
         ("600 mg IV in 500 mL NS every 24 weeks", dose("600", spacing_days=168)),
+        ("Ocrevus 600 mg IV once on 12/8/2026", dose("600", visits=1)),
+        ("300 mg IV on 12/8/2026 and 300 mg IV on 12/22/2026", dose("300", visits=2)),
     ],
 )
 def test_what_is_understood(text: str, means: Spoken) -> None:
@@ -145,6 +147,8 @@ def test_what_is_not_understood(text: str) -> None:
         ("300 mg x 2 every 24 weeks", True),
         ("300 mg every 2 weeks x 2 doses", False),
         ("300 mg q2w x 2", False),
+        ("300 mg x 2 on 12/8/2026 and 12/22/2026", False),
+        ("300 mg x 2 on 12/8/2026", True),
         ("600 mg twice yearly", False),
         ("600 mg (2 x 300 mg vials) every 6 months", False),
         ("600 mg two times a year", False),

@@ -3,7 +3,8 @@
 A text is masked word by word. A word that is here stays; every other is exchanged for one without
 meaning, the same for the same word, so that what was different stays different. A number stays
 only where the grammar can read it as an amount, a count or a time ("300 mg x 2", "every 24
-weeks"): telephone numbers, dates and numbers of people are none of these.
+weeks"): telephone numbers and numbers of people are none of these. A date stays a date, and is
+the same one everywhere: it says nothing of a dose, but the words around it are understood.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 from fhirbridge import yamlfile
 from fhirbridge.core import units
+from fhirbridge.core.days import DATE
 from fhirbridge.core.wording import NUMBERS
 from fhirbridge.fhir.read import authorizations, orders, rems, results, schedule, supply, timing
 from fhirbridge.fhir.read.coverage_information import NEEDED
@@ -58,6 +60,7 @@ _OTHERS = _set(
     intravenously infusion therapy iv v ivpb piggyback subq sub sc subcut subcutaneous
     subcutaneously under skin injection protocol maintenance initial loading multiple sclerosis
     relapsing ms rrms saline sodium chloride nacl ns nss d5w route frequency sig directions monitor
+    due scheduled dated next starting beginning from
     observe hold see later least may other half
     new start patient treatment naive first ever very
     return returned returns
@@ -101,6 +104,8 @@ _CODES = (
     | _set("laboratory inpatient allowed-quantity allowed-period")
 )
 
+#: What stands for every date in words.
+_ANY_DAY = "1/1/2000"
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d{1,6})?|\d{1,7}(?:\.\d{1,6})?"
 _TOKEN = re.compile(r"\d+(?:[.,:/\-–]\d+)*[^\W\d_]*|[^\W_]+")
 _AMOUNT = re.compile(rf"(?:{_NUMBER})(?:-(?:{_NUMBER}))?(?P<unit>[^\W\d_]*)")
@@ -153,6 +158,7 @@ class Vocabulary:
 
     def masked(self, text: str, other: Any) -> str:
         """A text with every word that is not known exchanged by `other(word)`."""
+        text = DATE.sub(_ANY_DAY, text)
         tokens = list(_TOKEN.finditer(text))
         stays = self._stays([each[0].lower() for each in tokens])
         parts, end = [], 0
@@ -171,7 +177,7 @@ class Vocabulary:
             after = tokens[place + 1] if place + 1 < len(tokens) else ""
             match = _AMOUNT.fullmatch(token)
             if match is None:
-                stays.append(False)
+                stays.append(token == _ANY_DAY)
             elif match["unit"]:
                 stays.append(match["unit"] in _MEASURES)
             else:

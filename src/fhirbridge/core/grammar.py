@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from . import units, wording
+from .days import names_two_days
 from .quantity import Amount
 
 _NUMBER = r"\d{1,2}|" + "|".join(wording.NUMBERS)
@@ -125,7 +126,9 @@ def admits_both(text: str) -> bool:
     It is a reason to ask (`single-vs-split-unclear`), not a reading.
     """
     low = wording.said_once(" ".join(text.lower().split()))
-    return bool(_BOTH.search(low) or (_COUNTED.search(low) and not _DECIDED.search(low)))
+    if _COUNTED.search(low) and not (_DECIDED.search(low) or names_two_days(low)):
+        return True
+    return bool(_BOTH.search(low))
 
 
 def _read(said: dict[str, str | None]) -> Spoken | None:

@@ -3,8 +3,9 @@
     dose_only("600 mg IV in 500 mL NS over 3.5 hours, every 24 weeks") -> "600 mg every 24 weeks"
 
 Taken away is what says nothing of the dose: names, routes, labels, rates, durations, diluents, the
-indication. Said once is what is said twice: "six (6)". Everything else stays, so that the grammar
-refuses it; nothing is taken away that holds a number of its own.
+indication, the day on which it is given (`days`). Said once is what is said twice: "six (6)".
+Everything else stays, so that the grammar refuses it; nothing is taken away that holds a number of
+its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from .codes import Words
+from .days import without_days
 from .quantity import plain
 
 _FEW = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -64,7 +66,7 @@ def dose_only(text: str, names: tuple[str, ...] = ()) -> str:
     """The text in lower case without what says no dose. `names`: names of the drug."""
     for words in (_names(names), _NOTHING):
         text = words.without(text)
-    low = said_once(" ".join(text.lower().split()))
+    low = without_days(said_once(" ".join(text.lower().split())))
     for pattern in _SAYS_NO_DOSE:
         low = pattern.sub(" ", low)
     low = _TIMES_IN_BRACKETS.sub(r"\1", low)
