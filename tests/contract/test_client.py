@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from fhirbridge.core.events import Verb
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.errors import Conflict, Gone, Rejected
+from fhirbridge.fhir.rising import Rising
 from fhirbridge.fhir.subscription import own_query, own_type, sign_of, wanted
 
 URL = "http://127.0.0.1:9"  # nobody listens there
@@ -117,6 +119,26 @@ def test_what_changed(server: Server, patient: str) -> None:
     assert (f"{patient}-0", Verb.CHANGED, "1") in told
     assert (f"{patient}-1", Verb.CHANGED, "2") in told
     assert [verb for id_, verb, _ in told if id_ == f"{patient}-2"] == [Verb.DELETED]
+
+
+def test_what_stands_in_order_of_time(server: Server, patient: str) -> None:
+    """Which the first reading of a type rests on: it may break off anywhere and go on."""
+    began = server.now() - timedelta(minutes=1)
+    for number in (2, 0, 1):
+        send(server, order(patient, number))
+    server.update(order(patient, 0) | {"status": "on-hold"})
+
+    def read(rising: Rising) -> Iterator[str]:
+        for each in server.standing("MedicationRequest", rising):
+            if (each.event.id or "").startswith(patient):
+                yield (each.event.id or "").removeprefix(f"{patient}-")
+
+    whole = Rising(began)
+    assert list(read(whole)) == ["2", "1", "0"]
+    assert whole.in_order
+    part = Rising(began)
+    assert list(islice(read(part), 2)) == ["2", "1"]
+    assert list(read(Rising(part.reached)))[-2:] == ["1", "0"]
 
 
 def test_trouble_has_the_right_name(server: Server, patient: str) -> None:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from fhirbridge.core.events import Verb
 from fhirbridge.fhir.errors import Rejected
+from fhirbridge.fhir.rising import Rising
 from fhirbridge.fhir.subscription import Sign, State, next_step
 from fhirbridge.fhir.told import Told
-from fhirbridge.store.records import Delivery, Heard, StoredEvent
+from fhirbridge.store.records import Delivery, Heard, Reading, StoredEvent, SubscriptionRow
 
 from .hearing import Concerns
 from .ports import Store
@@ -57,8 +58,8 @@ class Sweeper:
     ) -> int:
         """Hear all changes of one source; answers how many were news.
 
-        The first sweep, and a full one, begin at the beginning. Raises what the server raises;
-        the watermarks of the types that were read through have moved then. `heard` is called
+        The first sweep, and a full one, read what stands. Raises what the server raises; the
+        watermarks of the types that were read through have moved then. `heard` is called
         after each part of them: a catch-up may take hours.
         """
         types = ("Patient", *source.types)
@@ -73,29 +74,63 @@ class Sweeper:
         heard: Callable[[], object] = nothing,
     ) -> int:
         """The same for one type."""
-        mark = None if full else self._store.watermark(source.name, type_)
-        since = BEGINNING if mark is None else mark - OVERLAP
-        began, news, untold = self._clock(), 0, 0
-        link = self._store.subscription(source.name, type_)
-        from_, to = (link.since + GRACE, began - GRACE) if link else (began, began)
-        for events in _chunks(self._events(source, type_, since)):
-            untold_ids = self._untold(source, type_, events, from_, to)
-            due = [each for each in events if each.id in untold_ids]
-            others = [each for each in events if each.id not in untold_ids]
-            deliveries = [self._delivery(source, some) for some in (due, others)]
-            results = self._store.hear(deliveries, self._clock())
-            for delivery, result in zip(deliveries, results, strict=True):
-                if delivery.events:
-                    self._told(delivery, result)
-            news += sum(result.new for result in results)
-            untold += results[0].new
+        news, mark = 0, None if full else self._store.watermark(source.name, type_)
+        if mark is None:
+            news, mark = self._read_through(source, type_, full, heard)
+        part = _Part(source, type_, self._clock(), self._store.subscription(source.name, type_))
+        for events in _chunks(self._known(part, source.server.changes(type_, mark - OVERLAP))):
+            news += self._hear(part, events)
             heard()
-        if link and link.state == State.ACTIVE and untold:
-            self._silent(source, type_, untold)
+        self._judge(part)
         heard()
         # The server's time at which we began: its clock is known once it has answered.
-        self._store.advance(source.name, type_, source.server.at(began))
+        self._store.advance(source.name, type_, source.server.at(part.began))
         return news
+
+    def _read_through(
+        self, source: Source, type_: str, full: bool, heard: Callable[[], object]
+    ) -> tuple[int, datetime]:
+        """Hear all records as they stand; answers how many were news, and since when changes are
+        to be read besides.
+
+        What was deleted before concerns nobody, so no history is read, which could be told only
+        from its end. One that breaks off (a crash, a server that is down) goes on from where it
+        was; a full one is what a person waits for, and begins anew.
+        """
+        before = None if full else self._store.reading(source.name, type_)
+        rising = Rising(before.reached if before else BEGINNING)
+        if before:
+            log.info("%s: %s is read on from %s", source.name, type_, before.reached)
+        part = _Part(source, type_, self._clock(), self._store.subscription(source.name, type_))
+        news = 0
+        try:
+            for events in _chunks(self._stored(source, source.server.standing(type_, rising))):
+                news += self._hear(part, events)
+                began = before.began if before else source.server.at(part.began)
+                if not full:
+                    self._store.save_reading(source.name, type_, Reading(began, rising.reached))
+                heard()
+        except Rejected as error:
+            if error.status not in (400, 404):
+                raise
+            return news, BEGINNING + OVERLAP  # it cannot be asked so: all of its history
+        self._judge(part)
+        if before and not rising.in_order:  # then it was not in order before, either
+            more, began = self._read_through(source, type_, True, heard)
+            return news + more, began
+        return news, before.began if before else source.server.at(part.began)
+
+    def _hear(self, part: _Part, events: list[StoredEvent]) -> int:
+        untold_ids = self._untold(part, events)
+        due = [each for each in events if each.id in untold_ids]
+        others = [each for each in events if each.id not in untold_ids]
+        deliveries = [self._delivery(part.source, some) for some in (due, others)]
+        results = self._store.hear(deliveries, self._clock())
+        for delivery, result in zip(deliveries, results, strict=True):
+            if delivery.events:
+                self._told(delivery, result)
+        part.untold += results[0].new
+        return sum(result.new for result in results)
 
     def hear(self, source: Source, told: Told, *, but: str) -> None:
         """A record that was read by itself, as if a poll had found it: its version is known from
@@ -107,14 +142,7 @@ class Sweeper:
         (heard,) = self._store.hear([delivery], self._clock())
         self._told(delivery, heard)
 
-    def _untold(
-        self,
-        source: Source,
-        type_: str,
-        events: list[StoredEvent],
-        from_: datetime,
-        to: datetime,
-    ) -> set[str]:
+    def _untold(self, part: _Part, events: list[StoredEvent]) -> set[str]:
         """The ids of those that a notification should have told by now.
 
         An id alone and a notification without a body say no version: they count for the changes
@@ -123,9 +151,12 @@ class Sweeper:
         due = {
             each.id: each.last_updated
             for each in events
-            if each.verb != Verb.DELETED and each.last_updated and from_ < each.last_updated < to
+            if each.verb != Verb.DELETED
+            and each.last_updated
+            and part.from_ < each.last_updated < part.to
         }
-        said = self._store.last_told(source.name, type_, list(due)) if due else {}
+        name, type_ = part.source.name, part.type_
+        said = self._store.last_told(name, type_, list(due)) if due else {}
         return {id_ for id_, at in due.items() if id_ not in said or said[id_] < at - OVERLAP}
 
     def _delivery(self, source: Source, events: list[StoredEvent]) -> Delivery:
@@ -140,22 +171,49 @@ class Sweeper:
             trace=self._tracer.here(),
         )
 
-    def _silent(self, source: Source, type_: str, untold: int) -> None:
-        """Its Subscription says that it is active, and did not tell: until it is heard again,
-        its source is polled at the quick pace."""
+    def _judge(self, part: _Part) -> None:
+        """A Subscription that says that it is active, and did not tell, is silent: until it is
+        heard again, its source is polled at the quick pace."""
+        link = part.link
+        if link is None or link.state != State.ACTIVE or not part.untold:
+            return
         after, _ = next_step(State.ACTIVE, Sign.UNTOLD)
-        why = f"a poll found {untold} changes that no notification had told"
+        why = f"a poll found {part.untold} changes that no notification had told"
         states = (State.ACTIVE.value, after.value)
-        if self._store.walk_subscription(source.name, type_, states, self._clock(), problem=why):
-            log.warning("%s: Subscription for %s is silent: %s", source.name, type_, why)
+        if self._store.walk_subscription(
+            link.source, link.type, states, self._clock(), problem=why
+        ):
+            log.warning("%s: Subscription for %s is silent: %s", link.source, link.type, why)
 
-    def _events(self, source: Source, type_: str, since: datetime) -> Iterator[StoredEvent]:
+    def _known(self, part: _Part, told: Iterator[Told]) -> Iterator[StoredEvent]:
+        """What a server tells of a type that it may not know: then there is nothing."""
         try:
-            for told in source.server.changes(type_, since):
-                yield self._concerns.stored(source, told)
+            yield from self._stored(part.source, told)
         except Rejected as error:
-            if error.status not in (400, 404):  # the server does not know this type: nothing there
+            if error.status not in (400, 404):
                 raise
+
+    def _stored(self, source: Source, told: Iterator[Told]) -> Iterator[StoredEvent]:
+        return (self._concerns.stored(source, each) for each in told)
+
+
+@dataclass
+class _Part:
+    """What is read now: one type of a source. `untold`: what a notification should have told."""
+
+    source: Source
+    type_: str
+    began: datetime  # by our clock
+    link: SubscriptionRow | None
+    untold: int = 0
+
+    @property
+    def from_(self) -> datetime:
+        return self.link.since + GRACE if self.link else self.began
+
+    @property
+    def to(self) -> datetime:
+        return self.began - GRACE if self.link else self.began
 
 
 def _chunks(events: Iterator[StoredEvent]) -> Iterator[list[StoredEvent]]:

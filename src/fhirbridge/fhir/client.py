@@ -32,6 +32,7 @@ from .errors import FhirError, Gone, Rejected, Unavailable
 from .http import Http, Transport
 from .recent import Recent
 from .references import ID, TYPE, Place
+from .rising import Rising
 from .tagged import EVERYTHING, Only
 from .throttle import Throttle
 from .told import Told, told_entry
@@ -186,28 +187,41 @@ class Server:
         ended has everything been told. Let `since` overlap the last look by minutes: servers
         set lastUpdated before they commit.
         """
-        moment = since.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         # A history cannot be searched by a tag, and that of a server of everybody's has no end.
-        by_history = self._only == EVERYTHING and type in self._types_with_history()
-        if by_history:
-            found = self._entries(type, [("_since", moment)], path="/_history")
-        else:
-            found = self._entries(
-                type,
-                [
-                    ("_lastUpdated", f"ge{moment}"),
-                    ("_sort", "_lastUpdated"),
-                    *self._only.query(type).items(),
-                ],
-            )
+        if self._only != EVERYTHING or type not in self._types_with_history():
+            yield from self.standing(type, Rising(since))
+            return
         seen = Recent(_KNOWN_AGAIN)
-        for entry in found:
+        for entry in self._entries(type, [("_since", _instant(since))], path="/_history"):
             told = told_entry(self.name, entry, (self.base_url,))
-            if told is None or told.event.type != type:
-                continue
-            if by_history and not seen.is_new(told.event.id):
-                continue  # an older version of what was told already
-            yield told
+            # Not an older version of what was told already.
+            if told and told.event.type == type and seen.is_new(told.event.id):
+                yield told
+
+    def standing(self, type: str, rising: Rising) -> Iterator[Told]:
+        """The records of a type as they stand, from `rising.since` on by the *server's* clock, the
+        longest unchanged first; deletes unseen. `rising` tells how far that has come.
+
+        A page that expired on the way is no reason to begin anew: the search is made again from
+        where it had come.
+        """
+        while True:
+            since = rising.goes_on()
+            pairs = [
+                ("_lastUpdated", f"ge{_instant(since)}"),
+                ("_sort", "_lastUpdated"),
+                *self._only.query(type).items(),
+            ]
+            try:
+                for entry in self._entries(type, pairs, tries=1):
+                    told = told_entry(self.name, entry, (self.base_url,))
+                    if told and told.event.type == type:
+                        rising.saw(told.event.last_updated)
+                        yield told
+                return
+            except _Expired:
+                if rising.reached <= since:
+                    raise
 
     def missed_events(self, subscription: str, first: int, last: int) -> dict[str, Any]:
         """The events of a topic Subscription with these numbers, both included: its notification
@@ -271,9 +285,11 @@ class Server:
 
     # --- pages
 
-    def _entries(self, type: str, pairs: Query, *, path: str = "") -> Iterator[Mapping[str, Any]]:
+    def _entries(
+        self, type: str, pairs: Query, *, path: str = "", tries: int = 2
+    ) -> Iterator[Mapping[str, Any]]:
         seen, idle = Recent(_KNOWN_AGAIN), 0
-        for attempt in (1, 2):
+        for left in reversed(range(tries)):
             try:
                 for page in self._pages(type, [*pairs, _COUNT], path=path, endless=True):
                     idle += 1
@@ -286,7 +302,7 @@ class Server:
                         raise self._circle(_operation(type, path))
                 return
             except _Expired:
-                if attempt == 2:
+                if not left:
                     raise
 
     def _pages(
@@ -351,6 +367,10 @@ class Server:
         if not (TYPE.fullmatch(place.type) and ID.fullmatch(place.id)):
             raise Rejected(self.name, "address a record", "its type or id is none that FHIR allows")
         return f"{self.base_url}/{place.type}/{place.id}"
+
+
+def _instant(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _operation(type: str, path: str) -> str:

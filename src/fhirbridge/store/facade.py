@@ -36,6 +36,7 @@ from .records import (
     Lease,
     Mark,
     OwnRecord,
+    Reading,
     Shadow,
     SubscriptionRow,
     WriteRecord,
@@ -318,8 +319,21 @@ class Store:
         return self._db.read(links.watermarks)
 
     def advance(self, source: str, type_: str, to: datetime) -> None:
-        """Set the watermark; never backwards."""
-        self._db.write(lambda tx: links.advance(tx, source, type_, to))
+        """Set the watermark; never backwards. A first reading is through by that."""
+
+        def work(tx: Tx) -> None:
+            links.advance(tx, source, type_, to)
+            links.forget_reading(tx, source, type_)
+
+        self._db.write(work)
+
+    def reading(self, source: str, type_: str) -> Reading | None:
+        """How far the first reading of a type has come; None: it has not begun, or is through."""
+        return self._db.read(lambda tx: links.reading(tx, source, type_))
+
+    def save_reading(self, source: str, type_: str, reading: Reading) -> None:
+        """It has come so far."""
+        self._db.write(lambda tx: links.save_reading(tx, source, type_, reading))
 
     def save_subscription(self, row: SubscriptionRow) -> None:
         """Keep it as it is here, but for `last_heard`: that only hearing changes."""

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from . import numbering
 from .database import AnyRow, Tx, micros, micros_or_none, moment, moment_or_none
-from .records import SubscriptionRow
+from .records import Reading, SubscriptionRow
+from .schema import readings as r
 from .schema import subscriptions as s
 from .schema import watermarks as w
 
@@ -35,9 +36,26 @@ def advance(tx: Tx, source: str, type_: str, to: datetime) -> None:
     )
 
 
+def reading(tx: Tx, source: str, type_: str) -> Reading | None:
+    mine = sa.select(r).where(r.c.source == source, r.c.type == type_)
+    row = tx.conn.execute(mine).first()
+    return None if row is None else Reading(moment(row.began), moment(row.reached))
+
+
+def save_reading(tx: Tx, source: str, type_: str, reading: Reading) -> None:
+    plain = {"began": micros(reading.began), "reached": micros(reading.reached)}
+    insert = tx.upsert(r).values(source=source, type=type_, **plain)
+    tx.run(insert.on_conflict_do_update(index_elements=[r.c.source, r.c.type], set_=plain))
+
+
+def forget_reading(tx: Tx, source: str, type_: str) -> None:
+    tx.run(sa.delete(r).where(r.c.source == source, r.c.type == type_))
+
+
 def set_back(tx: Tx, now: datetime, to: datetime) -> None:
     """The clock was set back. Watermarks of servers that do not tell their time were ours."""
     tx.run(sa.update(w).where(w.c.last_updated > micros(now)).values(last_updated=micros(to)))
+    tx.run(sa.update(r).where(r.c.began > micros(now)).values(began=micros(to)))
 
 
 def save(tx: Tx, row: SubscriptionRow) -> None:

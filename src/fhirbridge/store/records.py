@@ -220,6 +220,15 @@ class SubscriptionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """A first reading of a type that is not through yet, by the server's clock: when it began, and
+    the moment before which everything was last changed that has been told."""
+
+    began: datetime
+    reached: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class JournalLine:
     """One delivery for people to read: never the body, never the key."""
 

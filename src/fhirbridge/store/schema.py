@@ -25,7 +25,7 @@ from sqlalchemy import (
 #: programs cannot live with; a table or column more is a revision (`migrations`), not a version.
 VERSION = 2
 #: The newest revision of `migrations`: what the tables below are.
-REVISION = "0007"
+REVISION = "0008"
 
 metadata = MetaData()
 _Serial = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only for INTEGER
@@ -222,6 +222,16 @@ watermarks = Table(
     Column("source", Text, primary_key=True),
     Column("type", Text, primary_key=True),
     Column("last_updated", BigInteger, nullable=False),
+)
+
+# First readings that are not through yet; then the watermark takes their place.
+readings = Table(
+    "readings",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("began", BigInteger, nullable=False),
+    Column("reached", BigInteger, nullable=False),
 )
 
 subscriptions = Table(
