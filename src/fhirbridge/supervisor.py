@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 from fhirbridge.bridge.gaps import Gaps
 from fhirbridge.bridge.hearing import ANYTHING
 from fhirbridge.bridge.ports import Store
-from fhirbridge.bridge.silence import Cadence
+from fhirbridge.bridge.silence import Cadence, Pulse
 from fhirbridge.bridge.sources import Source
 from fhirbridge.bridge.story import Link, Watcher, nobody
 from fhirbridge.fhir.errors import Conflict, FhirError, Gone, Rejected
@@ -30,6 +30,7 @@ from fhirbridge.fhir.subscription import (
     Sign,
     State,
     expires,
+    heartbeat,
     is_overdue,
     next_step,
     own_query,
@@ -67,6 +68,7 @@ _NEVER_STARTED = (
     f"the server has not started it within {PATIENCE[State.REQUESTED].seconds // 60} minutes: it is"
     " polled instead; is this kind of channel turned on there?"
 )
+_STOPPED = "its heartbeats came, and come no more: it is polled until it is heard again"
 
 
 class Supervisor:
@@ -95,6 +97,7 @@ class Supervisor:
         self._cadences: dict[tuple[str, str], Cadence] = {}
         self._tidied = False
         self._stepped: datetime | None = None
+        self._pulse = Pulse(store, clock())
 
     def step(self) -> int:
         """Look at what is due to be looked at; answers how many rows changed."""
@@ -232,6 +235,9 @@ class Supervisor:
             return Sign.SKIPPED, row
         if state is State.GAP:
             return Sign.FILLED, row
+        period = heartbeat(found) if found and topic else None
+        if state is State.ACTIVE and period and self._pulse.has_stopped(row, period, now):
+            return Sign.STOPPED, row
         cadence = self._cadences.setdefault((source.name, row.type), Cadence())
         last = self._store.last_news(source.name, row.type)
         return (Sign.QUIET if cadence.is_quiet(last, now) else sign), row
@@ -268,6 +274,8 @@ class Supervisor:
             row = replace(row, server_id=None)
         if (state, sign) == (State.REFUSED, Sign.OVERDUE):
             row = replace(row, problem=_NEVER_STARTED)
+        if sign is Sign.STOPPED:
+            row = replace(row, problem=_STOPPED)
         if state is State.ACTIVE and row.previous_secret and now - row.since > _OLD_SECRET:
             row = replace(row, previous_secret=None)
         if action is Action.ASK:

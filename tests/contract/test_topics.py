@@ -7,12 +7,14 @@ HAPI takes them on R4 and never tells (docs/servers.md 3); its R4B and R5 tell, 
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 
 import pytest
 
 from fhirbridge.core.events import Verb
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.notify import BUNDLE, Heard, hear
+from fhirbridge.fhir.subscription import heartbeat
 from tests.contract.driver import Fhir, Listener
 from tests.contract.topics import basic_topic, subscription
 
@@ -30,11 +32,11 @@ def topics(fhir: Fhir, listener: Listener) -> Fhir:
     return fhir
 
 
-def asked(fhir: Fhir, listener: Listener, content: str, *, heartbeat: int = 0) -> str:
+def asked(fhir: Fhir, listener: Listener, content: str, *, beat: int = 0) -> str:
     """A Subscription that has started; its id."""
     wanted = subscription("R4B", listener.url, content)
-    if heartbeat:
-        period = {"url": _HEARTBEAT, "valueUnsignedInt": heartbeat}
+    if beat:
+        period = {"url": _HEARTBEAT, "valueUnsignedInt": beat}
         wanted["channel"]["extension"] = [period]
     answer = fhir.call("POST", "Subscription", wanted)
     assert answer.status == 201, answer.body
@@ -96,7 +98,9 @@ def test_a_handshake_then_numbered_events(topics: Fhir, listener: Listener, cont
 
 
 def test_a_heartbeat_counts_and_tells_nothing(topics: Fhir, listener: Listener) -> None:
-    asked(topics, listener, "id-only", heartbeat=1)
+    id_ = asked(topics, listener, "id-only", beat=1)
+    # By what it keeps, the supervisor knows how long it may be silent.
+    assert heartbeat(topics.get(f"Subscription/{id_}").body) == timedelta(seconds=1)
     topics.eventually(lambda: "heartbeat" in kinds(topics, listener), "a heartbeat")
     beat = told(topics, listener)[-1]
     assert (beat.events, beat.total, beat.problem) == ((), 0, None)

@@ -31,6 +31,8 @@ from tests.contract.topics import TOPIC, basic_topic, topic
 from tests.servers import hapi_server
 
 _WITHIN = 90.0  # seconds
+#: Requests that make up for a lost event: looks at the Subscription, `$events`, one type's changes.
+_BOUND = 12
 ORDERS = "MedicationRequest"
 
 
@@ -139,10 +141,13 @@ def check_a_lost_event_is_made_up_for(fhir: Fhir, folder: Path) -> None:
         assert not here.knows("topic", second)
         (gap,) = here.bridge.store.gaps(here.bridge.clock())
         assert len(gap.missing) == 1
+        server = here.bridge.sources["ehr"].server
+        before = server.requests
         ahead = timedelta(seconds=20)  # it does not merely come late
         here.until(lambda: here.knows("poll", second), "what is missing was not read")
         here.until(lambda: here.state == "active", "it stays a gap")
         assert here.bridge.store.gaps(here.bridge.clock()) == []
+        assert server.requests - before <= _BOUND
 
 
 @pytest.fixture

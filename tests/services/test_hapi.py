@@ -17,7 +17,7 @@ from fhirbridge.core.events import Event, Verb
 from fhirbridge.fhir import jsonio
 from tests.contract.driver import Fhir
 from tests.contract.profiles import HAPI
-from tests.contract.topics import notified
+from tests.contract.topics import notified, subscription
 from tests.servers import hapi_server
 
 
@@ -52,6 +52,26 @@ def check_topics(base: str, version: str) -> None:
         expected = Event("ehr", Verb.CHANGED, "MedicationRequest", order["id"])
         assert (event.verb, event.type, event.id) == (expected.verb, expected.type, expected.id)
         assert (heard.told[0].resource is not None) == (content == "full-resource")
+    check_operations(base, version)
+
+
+def check_operations(base: str, version: str) -> None:
+    """It keeps no events to be asked for, so `bridge.gaps` reads what changed (docs/servers.md 3).
+    When this fails, HAPI has learned it: then `tests/services/test_gaps.py` shows more."""
+    with caller(base) as fhir:
+        asked = subscription(version, "http://127.0.0.1:9/", "id-only")
+        place = f"Subscription/{fhir.call('POST', 'Subscription', asked).body['id']}"
+        for operation in ("$events?eventsSinceNumber=1&eventsUntilNumber=1", "$events", "$status"):
+            answer = fhir.get(f"{place}/{operation}")
+            assert answer.status in (400, 404), answer.body
+        operations = {
+            each["name"]
+            for resource in fhir.get("metadata").body["rest"][0]["resource"]
+            if resource["type"] == "Subscription"
+            for each in resource.get("operation", [])
+        }
+        assert not operations & {"events", "status", "$events", "$status"}
+        fhir.call("DELETE", place)
 
 
 def test_r4b_in_a_file_keeps_what_was_written_over_a_restart(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ Silence proves nothing by itself: perhaps nobody works. Of one Subscription (`Ca
 pause is a reason to poll, and what the poll finds proves. Of a whole source (`Silence`) only the
 site knows how long a pause is usual (`silent_after_hours`: what feeds a server may have stopped,
 though it answers); where it does not say, nobody is called silent. Both go by `Store.last_news`.
+Where a server sends heartbeats (`Pulse`), silence does prove.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from fhirbridge.store.records import SubscriptionRow
+
 from .ports import Store
 from .sources import Source
 
 #: The answer serves so long: it is the same for every person.
 LASTS = timedelta(minutes=1)
 
+_LATE = timedelta(seconds=30)  # a heartbeat may come so much later
 _REMEMBERED = 200
 _ENOUGH = 5
 _UNUSUAL = 4  # times the longest pause that it is known for
@@ -70,3 +74,19 @@ class Cadence:
             return False
         self._said = True
         return True
+
+
+class Pulse:
+    """Whether the heart of a topic Subscription has stopped.
+
+    That its server sends heartbeats is seen, not believed: HAPI takes the period that it is asked
+    for, and sends none. `began`: before it we may have been deaf ourselves.
+    """
+
+    def __init__(self, store: Store, began: datetime) -> None:
+        self._store, self._began = store, began
+
+    def has_stopped(self, row: SubscriptionRow, period: timedelta, now: datetime) -> bool:
+        """Did heartbeats come, and no word at all for two periods and what one may be late?"""
+        last = max(filter(None, (row.last_heard, row.since, self._began)))
+        return now - last > 2 * period + _LATE and self._store.beats(row.key, row.since)

@@ -26,6 +26,10 @@ REST_HOOK, WEBSOCKET = "rest-hook", "websocket"
 SECRET_HEADER = "X-Fhirbridge-Secret"
 TAG = {"system": "urn:fhirbridge:tag", "code": "fhirbridge"}
 _BACKPORT = "http://hl7.org/fhir/uv/subscriptions-backport/StructureDefinition"
+_HEARTBEAT = f"{_BACKPORT}/backport-heartbeat-period"
+_LONGEST_HEARTBEAT = 24 * 3600  # seconds; more tells nothing
+#: Seconds without an event after which a server of topics shall say that it is still there.
+HEARTBEAT = 120
 _SEND_DELETES = "http://hapifhir.io/fhir/StructureDefinition/subscription-send-delete-messages"
 
 
@@ -73,6 +77,8 @@ def wanted(
         subscription["criteria"] = topic
         content = {"url": f"{_BACKPORT}/backport-payload-content", "valueCode": "id-only"}
         subscription["channel"]["_payload"] = {"extension": [content]}
+        beat = {"url": _HEARTBEAT, "valueUnsignedInt": HEARTBEAT}
+        subscription["channel"].setdefault("extension", []).append(beat)
     if signed_by is not None:
         subscription["extension"] = [{"url": signed_by, "valueString": secret}]
     if end is not None:
@@ -137,7 +143,7 @@ class State(StrEnum):
     ABSENT = "absent"  # not looked for yet
     REQUESTED = "requested"  # asked for; the server has not started it
     ACTIVE = "active"
-    SILENT = "silent"  # active, says the server, but a poll found what it did not tell
+    SILENT = "silent"  # active, says the server, but it does not tell, or its heart stopped
     GAP = "gap"  # active, but events are missing by their numbers, and not made up for yet
     ERROR = "error"
     OFF = "off"
@@ -157,6 +163,7 @@ class Sign(StrEnum):
     REJECTED = "rejected"  # the server would not take it (a 4xx)
     HEARD = "heard"  # a notification came by it
     UNTOLD = "untold"  # a poll found a change that it should have told and did not
+    STOPPED = "stopped"  # its heartbeats came, and come no more
     SKIPPED = "skipped"  # numbers of its events are missing
     FILLED = "filled"  # what they stood for has been read
     QUIET = "quiet"  # nothing came for much longer than this source usually leaves us alone
@@ -192,6 +199,7 @@ LIFE: Mapping[tuple[State, Sign], Step] = {
     **_each("absent requested error off gone refused", Sign.SAYS_ACTIVE, _STARTED),
     **_each("requested silent refused", Sign.HEARD, _STARTED),
     **_each("active", Sign.UNTOLD, (State.SILENT, Action.CATCH_UP)),
+    **_each("active", Sign.STOPPED, (State.SILENT, Action.CATCH_UP)),
     **_each("active", Sign.QUIET, (State.ACTIVE, Action.CATCH_UP)),
     **_each("active gap", Sign.SKIPPED, (State.GAP, Action.FILL)),
     **_each("gap", Sign.FILLED, (State.ACTIVE, Action.NOTHING)),
@@ -270,6 +278,21 @@ def expires(
         return True
     end = instant(found.get("end"))
     return end is not None and now - began >= (end - began) * 0.8
+
+
+def heartbeat(found: Mapping[str, Any]) -> timedelta | None:
+    """How long the server's copy of a topic Subscription may be without any word; None: for ever.
+
+    Theirs, not ours: a server may set another period, or drop the extension.
+    """
+    channel = found.get("channel")
+    listed = channel.get("extension") if isinstance(channel, Mapping) else None
+    for each in listed if isinstance(listed, list) else []:
+        if isinstance(each, Mapping) and each.get("url") == _HEARTBEAT:
+            seconds = each.get("valueUnsignedInt")
+            if isinstance(seconds, int) and 0 < seconds <= _LONGEST_HEARTBEAT:
+                return timedelta(seconds=seconds)
+    return None
 
 
 def is_overdue(state: State, since: datetime, now: datetime) -> bool:

@@ -105,6 +105,11 @@ class Store:
         said of the version); those of which it never did are left out."""
         return self._db.read(lambda tx: journal.last_told(tx, source, type_, ids))
 
+    def beats(self, key: str, since: datetime) -> bool:
+        """Did a topic notification without any event come by this key since then: a heartbeat?
+        Only the newest deliveries are looked at."""
+        return self._db.read(lambda tx: links.beats(tx, key, since))
+
     def subject_of(self, source: str, type_: str, id_: str) -> str | None:
         """The patient record whom earlier news of this record made due: whose it was, where it
         cannot be read any more. None when it never did."""

@@ -10,9 +10,14 @@ import sqlalchemy as sa
 from . import numbering
 from .database import AnyRow, Tx, micros, micros_or_none, moment, moment_or_none
 from .records import Reading, SubscriptionRow
+from .schema import deliveries as d
+from .schema import events as e
 from .schema import readings as r
 from .schema import subscriptions as s
 from .schema import watermarks as w
+
+#: Deliveries that are looked through for a heartbeat, so that it takes a moment in any journal.
+_NEWEST = 20_000
 
 
 def watermark(tx: Tx, source: str, type_: str) -> datetime | None:
@@ -80,6 +85,17 @@ def walk(
 def forget(tx: Tx, source: str, type_: str) -> None:
     tx.run(sa.delete(s).where(s.c.source == source, s.c.type == type_))
     numbering.forget(tx, source, type_)
+
+
+def beats(tx: Tx, key: str, since: datetime) -> bool:
+    newest = sa.select(sa.func.max(d.c.id)).scalar_subquery()
+    told = sa.select(e.c.id).where(e.c.delivery == d.c.id)
+    beat = (
+        sa.select(d.c.id)
+        .where(d.c.id > newest - _NEWEST, d.c.key == key, d.c.dialect == "topic")
+        .where(d.c.received_at > micros(since), ~told.exists())
+    )
+    return tx.conn.scalar(beat.limit(1)) is not None
 
 
 def one(tx: Tx, *where: sa.ColumnElement[bool]) -> SubscriptionRow | None:
