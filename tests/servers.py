@@ -79,14 +79,16 @@ def hapi_server(
     websocket: bool = True,
     data: Path | None = None,
     port: int | None = None,
+    own: bool = False,
 ) -> Iterator[str]:
     """A real HAPI (`sandbox/hapi`). Yields its FHIR base URL.
 
     `$FHIRBRIDGE_TEST_HAPI`, a base URL, is used in place of a new one with all defaults: starting
-    takes half a minute. With `data`, the database stays in that file, for a start after a crash.
+    takes half a minute. `own`: not that one, because others' records stand there. With `data`, the
+    database stays in that file, for a start after a crash.
     """
     given = os.environ.get("FHIRBRIDGE_TEST_HAPI")
-    if given and (fhir, interval_ms, resthook, websocket, data, port) == (
+    if given and not own and (fhir, interval_ms, resthook, websocket, data, port) == (
         "R4", 500, True, True, None, None,
     ):  # fmt: skip
         yield given.rstrip("/")

@@ -1,11 +1,11 @@
-"""The first hour on embedded servers: init, doctor, a patient, a case recorded and replayed."""
+"""The first hour: init, doctor, a patient, a case recorded and replayed.
+
+SERVER=hapi: the EHR is a real HAPI, the pharmacy an embedded server.
+"""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
-from contextlib import ExitStack
+import os
 from functools import partial
 from pathlib import Path
 
@@ -13,63 +13,57 @@ import httpx
 
 from fhirbridge.fhir import jsonio
 
-from .test_first_task import COMMAND, PAGE, free_port, run, running, until
+from .shell import Done, Shell, free_port, until
+from .test_first_task import answers
 
 
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def test_from_nothing_to_a_case_that_can_be_given_away(tmp_path: Path, page_port: str) -> None:
+    pharmacy, gone = free_port(), free_port()
+    base = f"http://127.0.0.1:{page_port}/fhir"
+    with Shell(tmp_path, {}) as at:
 
+        def well(line: str) -> Done:
+            done = at.run(line)
+            assert done.code == 0, (line, done.out)
+            return done
 
-def test_from_nothing_to_a_case_that_can_be_given_away(tmp_path: Path) -> None:
-    ehr, pharmacy, gone = free_port(), free_port(), free_port()
-    with ExitStack() as stack:
-        for port in (ehr, pharmacy):
-            (tmp_path / str(port)).mkdir()
-            stack.enter_context(running(tmp_path / str(port), "sandbox", "--port", str(port)))
-            until("the server answers", partial(answers, port))
-        said = run(
-            tmp_path,
-            *("init", "--instance", "first-hour", "--timezone", "America/New_York"),
-            *("--server", f"ehr=http://127.0.0.1:{ehr}/fhir"),
-            *("--server", f"pharmacy=http://127.0.0.1:{pharmacy}/fhir"),
-            *("--public-url", f"http://127.0.0.1:{gone}"),
-        )
+        started = [pharmacy] if os.environ.get("SERVER") == "hapi" else [pharmacy, page_port]
+        for port in started:
+            at.run(f"fhirbridge sandbox --port {port} &")
+        for port in (pharmacy, page_port):
+            until("the server answers", partial(answers, f"http://127.0.0.1:{port}/fhir"))
+        said = well(
+            "fhirbridge init --instance first-hour --timezone America/New_York"
+            f" --server ehr={base} --server pharmacy=http://127.0.0.1:{pharmacy}/fhir"
+            f" --public-url http://127.0.0.1:{gone}"
+        ).out
         assert "fhirbridge doctor" in said
         config = (tmp_path / "fhirbridge.yaml").read_text("utf-8")
         assert "holds: [dispenses]" in config
         assert "authorizations, coverage" in config  # nobody else has them
         assert "write: shadow" in config
-        run(tmp_path, "config", "check")
-        run(tmp_path, "doctor")
+        well("fhirbridge config check")
+        well("fhirbridge doctor")
 
-        subprocess.run(
-            [sys.executable, str(PAGE / "send.py"), f"http://127.0.0.1:{ehr}/fhir", "chart.json"],
-            check=True,
-        )
-        done = subprocess.run(
-            [*COMMAND, "record", "first", "-o", "case.json"],
-            cwd=tmp_path, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert "Decided again, it comes out the same" in done.stderr
-        assert not httpx.get(f"http://127.0.0.1:{ehr}/fhir/Task").json().get("entry")
+        well(f"python3 docs/first-task/send.py {base} chart.json")
+        done = well("fhirbridge record first -o case.json")
+        assert "Decided again, it comes out the same" in done.out
+        assert not jsonio.loads(httpx.get(f"{base}/Task?patient=first").content).get("entry")
 
-    # The servers are gone: the file is enough.
-    assert "the same as was recorded" in run(tmp_path, "replay", "case.json", "--explain")
+    with Shell(tmp_path / "case", {}) as elsewhere:  # the servers are gone: the file is enough
+        done = elsewhere.run("fhirbridge replay ../case.json --explain")
+    assert (done.code, "the same as was recorded" in done.out) == (0, True), done.out
     text = (tmp_path / "case.json").read_text("utf-8")
     assert "first-hour" not in text
-    assert f":{ehr}" not in text
+    assert f":{page_port}" not in text
     kinds = {r["resourceType"] for r in jsonio.loads(text)["sources"]["ehr"]["resources"]}
     assert {"Patient", "MedicationRequest"} <= kinds
 
 
 def test_a_server_that_is_not_there_does_not_keep_one_from_beginning(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [*COMMAND, "init", "--server", f"ehr=http://127.0.0.1:{free_port()}/fhir"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "nobody listens there" in done.stderr or "refused" in done.stderr, done.stderr
-    assert "# not seen yet: ehr:" in (tmp_path / "fhirbridge.yaml").read_text("utf-8")
-    run(tmp_path, "config", "check")
+    with Shell(tmp_path, {}) as at:
+        done = at.run(f"fhirbridge init --server ehr=http://127.0.0.1:{free_port()}/fhir")
+        assert done.code == 0, done.out
+        assert "nobody listens there" in done.out or "refused" in done.out, done.out
+        assert "# not seen yet: ehr:" in (tmp_path / "fhirbridge.yaml").read_text("utf-8")
+        assert at.run("fhirbridge config check").code == 0

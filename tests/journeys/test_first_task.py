@@ -1,100 +1,86 @@
-"""The README's page "from zero to a written Task", command by command, on an embedded server."""
+"""The README, line by line: the audit of files, and from zero to a Task on a server.
+
+SERVER=hapi: on a real HAPI, as the page says.
+"""
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
+import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 
 from fhirbridge.fhir import jsonio
 
-PAGE = Path(__file__).parents[2] / "docs" / "first-task"
-DEADLINE = 60.0
-COMMAND = [sys.executable, "-c", "from fhirbridge.cli import main; main()"]
+from .shell import DEADLINE, ROOT, Shell, blocks, free_port, shows, until
+
+PAGE = ROOT / "README.md"
+#: Run by steps of `make check` of their own, or of no use here: the environment is there.
+_ELSEWHERE = ("make demo", "make test", "export PATH")
+#: What a line of the page brings about: the Tasks by rule and status.
+_OPEN = {"occasion": "requested", "dispense-missing": "requested"}
+_HALF = _OPEN | {"dispense-missing": "completed", "dispense-short": "requested"}
+_DONE = dict.fromkeys(_HALF, "completed")
+BRINGS = {"chart.json": _OPEN, "dispense.json": _HALF, "balance.json": _DONE}
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-def until(what: str, is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE
-    while not is_so():
-        assert time.monotonic() < end, f"not within {DEADLINE:g} s: {what}"
-        time.sleep(0.1)
-
-
-@contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[None]:
-    """A command that stays, ended afterwards."""
-    with (folder / f"{arguments[0]}.log").open("wb") as log:
-        process = subprocess.Popen([*COMMAND, *arguments], cwd=folder, stdout=log, stderr=log)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(20)
-
-
-def run(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [*COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=DEADLINE
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def test_the_page(tmp_path: Path) -> None:
-    fhir, door = free_port(), free_port()
-    base = f"http://127.0.0.1:{fhir}/fhir"
-    config = (PAGE / "fhirbridge.yaml").read_text("utf-8")
-    config = config.replace(":8080", f":{fhir}").replace(":8000", f":{door}")
-    (tmp_path / "fhirbridge.yaml").write_text(config, "utf-8")
-
-    def answers() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", fhir)) == 0
-
-    def active() -> bool:
-        return run(tmp_path, "subscriptions", "list").count(" active ") == 12
+def test_the_readme(tmp_path: Path, page_port: str) -> None:
+    base = f"http://127.0.0.1:{page_port}/fhir"
 
     def tasks() -> dict[str, str]:
         """Status by rule."""
         found = httpx.get(f"{base}/Task?patient=first", headers={"Cache-Control": "no-cache"})
-        entries = jsonio.loads(found.content).get("entry", [])
         return {
             each["resource"]["reasonCode"]["coding"][0]["code"]: each["resource"]["status"]
-            for each in entries
+            for each in jsonio.loads(found.content).get("entry", [])
         }
 
-    def send(name: str) -> None:
-        subprocess.run([sys.executable, str(PAGE / "send.py"), base, name], check=True)
+    def stand(wanted: dict[str, str]) -> bool:
+        return tasks() == wanted
 
-    with ExitStack() as stack:
-        stack.enter_context(running(tmp_path, "sandbox", "--port", str(fhir)))
-        until("the server answers", answers)
-        run(tmp_path, "doctor")
-        stack.enter_context(running(tmp_path, "serve", "--port", str(door)))
-        until("all Subscriptions are active", active)
+    brought = []
+    with Shell(tmp_path, {"8080": page_port, "8000": str(free_port())}) as at:
+        for block in blocks(PAGE):
+            said = ""
+            for line in block.lines():
+                if line.startswith(_ELSEWHERE):
+                    continue
+                if "doctor" in line and os.environ.get("SERVER") != "hapi":
+                    at.run("fhirbridge sandbox --port 8080 &")
+                    until("the server answers", lambda: answers(base))
+                said += settled(at, line)
+                name = line.partition("#")[0].split()[-1]
+                if "send.py" in line:
+                    until(f"the Tasks that {name} brings", partial(stand, BRINGS[name]))
+                    brought.append(name)
+            assert shows(said, at.here(block.shown)) == [], said
+        at.run("fhirbridge subscriptions remove")
+        log = at.jobs()
+    assert brought == list(BRINGS)
+    assert "Traceback" not in log
 
-        send("chart.json")
-        wanted = {"occasion": "requested", "dispense-missing": "requested"}
-        until("a Task about what is not dispensed", lambda: tasks() == wanted)
-        assert "dispense-missing" in run(tmp_path, "reconcile", "first", "--dry-run", "--explain")
 
-        send("dispense.json")
-        wanted |= {"dispense-missing": "completed", "dispense-short": "requested"}
-        until("a Task about half of it", lambda: tasks() == wanted)
+def settled(at: Shell, line: str) -> str:
+    """What a line prints in the end: Subscriptions take some seconds."""
+    done, end = at.run(line), time.monotonic() + DEADLINE
+    while "subscriptions list" in line and not all_active(done.out):
+        assert time.monotonic() < end, done
+        time.sleep(0.3)
+        done = at.run(line)
+    findings = 1 if "fhirbridge audit" in line else 0  # as docs/how-to/audit-an-export.md says
+    assert done.code == findings, (line, done.out)
+    return done.out
 
-        send("balance.json")
-        until("nothing open", lambda: set(tasks().values()) == {"completed"})
-    assert "Traceback" not in (tmp_path / "serve.log").read_text("utf-8")
+
+def all_active(listed: str) -> bool:
+    """“After some seconds all twelve are active.”"""
+    return listed.count(" active ") == 12
+
+
+def answers(base: str) -> bool:
+    try:
+        return httpx.get(f"{base}/metadata").is_success
+    except httpx.HTTPError:
+        return False
