@@ -82,6 +82,7 @@ KNOWN: dict[str, Any] = {
     "needed_minutes": 240,
     "called_off": date(2026, 12, 1),
     "was_due": date(2026, 11, 1),
+    "visit_day": date(2026, 12, 8),
     "last_dose": date(2026, 6, 9),
     "earliest": date(2026, 12, 20),
     "days": 130,

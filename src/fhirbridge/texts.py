@@ -45,6 +45,7 @@ NAMES = frozenset(
     | {"brand", "supplied_brand"}
     | {"allowed_visits", "asked_visits", "booked_visits", "left_visits", "need_visits"}
     | {"used_visits", "booked_minutes", "needed_minutes", "called_off", "was_due", "last_dose"}
+    | {"visit_day"}
     | {"earliest", "days", "other_order", "usual", "lacks", "former_payer", "present_payer"}
     | {"program", "enrolled", "issued", "asked", "source", "kinds", "silent_since"}
     # the root
@@ -109,11 +110,15 @@ class Phrases(Strict):
     """What is said about a Task of ours itself, whatever its rule."""
 
     solved: str  # {title}
+    given: str  # {title}
     withdrawn: str  # {title}
     folded: str  # {title}
     retracted: str  # {title}
     changed_note: str  # {text}
-    gone_note: str
+    solved_note: str
+    given_note: str
+    withdrawn_note: str
+    folded_note: str
     refused: str  # {owner}, {text}
     unread: str  # {owner}, {text}
     contradicted: str  # {owner}, {text}
@@ -165,9 +170,10 @@ class Texts:
         """For a person who works on a Task whose figures changed."""
         return self.words.phrases.changed_note.format(text=self.tell(finding, finding.owner).text)
 
-    def gone_note(self) -> str:
-        """For a person who works on a Task whose trouble is gone."""
-        return self.words.phrases.gone_note
+    def gone_note(self, why: str) -> str:
+        """For a person who works on a Task whose trouble is gone; `why` as in `solved`."""
+        phrase: str = getattr(self.words.phrases, f"{why}_note")
+        return phrase
 
     def refused(self, finding: Finding, how: str = "refused") -> str:
         """For the coordinator: the owner did not do it. `how`: refused · unread · contradicted."""

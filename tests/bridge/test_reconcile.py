@@ -8,7 +8,17 @@ import pytest
 
 from fhirbridge.bridge.story import Decided, Failed, Read, Wrote
 from fhirbridge.fhir.errors import Unavailable
-from tests.bridge.estate import MRN, Estate, dispense, milligrams, order, patient, people, visit
+from tests.bridge.estate import (
+    MRN,
+    Estate,
+    Json,
+    dispense,
+    milligrams,
+    order,
+    patient,
+    people,
+    visit,
+)
 
 
 def opened(estate: Estate) -> None:
@@ -249,6 +259,37 @@ def test_a_patient_record_that_is_gone_ends_it(estate: Estate) -> None:
     assert not estate.bridge.store.watched("ehr:Patient/p-1")
 
 
+def administration() -> Json:
+    return {
+        "resourceType": "MedicationAdministration",
+        "id": "a-1",
+        "status": "completed",
+        "medicationCodeableConcept": order()["medicationCodeableConcept"],
+        "subject": {"reference": "Patient/p-1"},
+        "request": {"reference": "MedicationRequest/o-1"},
+        "effectiveDateTime": "2026-12-08T10:00:00-05:00",
+        "dosage": {"dose": milligrams(600)},
+    }
+
+
+def test_what_is_open_when_the_dose_is_given_says_that_it_was(estate: Estate) -> None:
+    opened(estate)
+    estate.later(days=7)
+    estate.put("ehr", administration())
+    estate.put("ehr", visit(status="fulfilled"))
+    estate.work()
+    (root,) = [each for each in estate.tasks() if "partOf" not in each]
+    assert root["status"] == "completed"
+    result, evidence, *_ = root["output"]
+    given = "The dose was given. Nothing more to do."
+    assert result["valueString"].endswith(given)
+    dose = evidence["valueReference"]["identifier"]["value"]
+    assert dose == "ehr:MedicationAdministration/a-1/_history/1"
+    reasons = [each["statusReason"]["text"] for each in estate.tasks(status="cancelled")]
+    assert reasons
+    assert all(each.endswith(given) for each in reasons)
+
+
 def test_what_is_put_right_after_the_dose_is_solved_with_evidence(estate: Estate) -> None:
     estate.put("ehr", order())
     estate.put("ehr", visit())
@@ -260,17 +301,7 @@ def test_what_is_put_right_after_the_dose_is_solved_with_evidence(estate: Estate
     estate.work()
     estate.later(days=3)
     assert "admin-not-recorded" in estate.rules()
-    record = {
-        "resourceType": "MedicationAdministration",
-        "id": "a-1",
-        "status": "completed",
-        "medicationCodeableConcept": order()["medicationCodeableConcept"],
-        "subject": {"reference": "Patient/p-1"},
-        "request": {"reference": "MedicationRequest/o-1"},
-        "effectiveDateTime": "2026-12-08T10:00:00-05:00",
-        "dosage": {"dose": milligrams(600)},
-    }
-    estate.put("ehr", record)
+    estate.put("ehr", administration())
     estate.work()
     (task,) = [
         each

@@ -357,3 +357,12 @@ def test_what_concerned_a_dose_that_was_given_is_solved_by_its_records() -> None
 
     assert closed("late") == (Why.SOLVED, (record,))
     assert closed("dispense-short") == (Why.WITHDRAWN, ())
+
+
+def test_what_was_still_open_when_the_dose_was_given_says_so() -> None:
+    record = Ref("ehr", "MedicationAdministration", "a-1", "1")
+    before = [said(Told.OPEN), said(Told.OPEN, key=root_key("o-1"), rule=ROOT_RULE, root=True)]
+    plan = decide([], before, standing={}, recorded={"o-1": (record,)})
+    assert [(each.why, each.evidence) for each in plan.intents] == [(Why.GIVEN, (record,))] * 2
+    still = decide([], before, standing={"o-1": ()}, recorded={"o-1": (record,)})
+    assert {each.why for each in still.intents} == {Why.SOLVED}

@@ -79,7 +79,9 @@ def test_closed_by_us_carries_our_business_status(status: str, business: str) ->
     assert told(task("in-progress", business)) is Told.STARTED  # a person took it up again
 
 
-@pytest.mark.parametrize("business", ["open", "revised", "changed", "looks-solved", "escalated"])
+@pytest.mark.parametrize(
+    "business", ["open", "revised", "changed", "looks-solved", "no-longer-needed", "escalated"]
+)
 @pytest.mark.parametrize("status", sorted(TOLD))
 def test_any_other_ending_is_a_person_s(status: str, business: str) -> None:
     assert told(task(status, business)) is TOLD[status]

@@ -84,9 +84,9 @@ class Shelf:
         )
         return replace(plain, **more)
 
-    def plan(self, *findings: Finding, standing: dict[str, tuple[Ref, ...]] | None = None) -> Plan:
+    def plan(self, *findings: Finding, **known: Any) -> Plan:
         told = [one for task in self.tasks.values() if (one := said(task, "ehr", "st-mary"))]
-        return decide(findings, told, standing=standing)
+        return decide(findings, told, **known)
 
     def write(self, *findings: Finding) -> Json | None:
         bundle = write(self.plan(*findings), self.desk())
@@ -328,6 +328,27 @@ class TestChanges:
         shelf.write()
         said = [each for id_, each in shelf.letters.items() if id_ not in before]
         assert "Practitioner/dr" in {each["recipient"][0].get("reference") for each in said}
+
+    def test_when_the_dose_was_given_the_root_is_completed_and_the_rest_canceled(
+        self, shelf: Shelf
+    ) -> None:
+        dose = Ref("ehr", "MedicationAdministration", "a-1", "1")
+        bundle = write(shelf.plan(standing={}, recorded={"o-1": (dose,)}), shelf.desk())
+        root, part = (each for _, each in entries(bundle) if each["resourceType"] == "Task")
+        assert (root["status"], part["status"]) == ("completed", "cancelled")
+        result, evidence = root["output"]
+        assert result["valueString"].endswith("The dose was given. Nothing more to do.")
+        assert evidence["valueReference"]["identifier"]["value"] == str(dose)
+        assert part["statusReason"]["text"].endswith("The dose was given. Nothing more to do.")
+
+    def test_who_works_on_what_is_not_needed_any_more_is_told_that(self, shelf: Shelf) -> None:
+        self.by_hand(shelf, status="in-progress")
+        dose = Ref("ehr", "MedicationAdministration", "a-1", "1")
+        bundle = write(shelf.plan(standing={}, recorded={"o-1": (dose,)}), shelf.desk())
+        (task,) = (each for _, each in entries(bundle) if each.get("note"))
+        assert task["status"] == "in-progress"
+        assert task["note"][-1]["text"].startswith("The dose was given in the meantime.")
+        assert task["businessStatus"]["coding"][0]["code"] == "no-longer-needed"
 
     def test_withdrawn_is_canceled_with_a_reason(self, shelf: Shelf) -> None:
         bundle = write(shelf.plan(standing={}), shelf.desk())

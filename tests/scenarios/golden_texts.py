@@ -85,7 +85,9 @@ def phrases(spoken: texts.Texts) -> str:
     example = findings()["dispense-short"][0]
     title = spoken.tell(example, example.owner).title
     lines = [f"# closed: {why}\n\n  {spoken.solved(why, title)}\n" for why in Why]
-    lines += ["# noted\n", f"  {spoken.gone_note()}\n", f"  {spoken.changed_note(example)}\n"]
+    notes = [spoken.gone_note(why) for why in Why if why is not Why.RETRACTED]
+    lines += [f"# noted: changed\n\n  {spoken.changed_note(example)}\n"]
+    lines += [f"# noted, somebody works on it\n\n  {note}\n" for note in notes]
     lines += ["# reminder\n", f"  {spoken.reminder(example)}\n"]
     for how in ("refused", "unread", "contradicted"):
         lines += [f"# to the coordinator: {how}\n", f"  {spoken.refused(example, how)}\n"]

@@ -274,6 +274,7 @@ class Decider:
             given=lambda occasion, rule: (
                 judgement.given.get(occasion) if rule in LOOKING_BACK else None
             ),
+            recorded=judgement.recorded,
             held=held,
             reminders=Reminders(self.schedule, tuple(told), as_of),
         )

@@ -56,6 +56,7 @@ class Why(StrEnum):
     """Why a Task is closed."""
 
     SOLVED = "solved"  # the records agree now
+    GIVEN = "given"  # the dose was given as it was: nothing is left to solve
     WITHDRAWN = "withdrawn"  # the dose is no longer to be given: nothing is left to solve
     RETRACTED = "retracted"  # a person takes it back: it should not have been said
     FOLDED = "folded"  # another trouble causes it, and must be solved first
@@ -195,6 +196,7 @@ def decide(
     cannot_tell: CannotTell = lambda _occasion, _rule: False,
     standing: Mapping[str, tuple[Ref, ...]] | None = None,
     given: Given = lambda _occasion, _rule: None,
+    recorded: Mapping[str, tuple[Ref, ...]] | None = None,
     held: Container[str] = (),
     reminders: Callable[[Said], date | None] = lambda _said: None,
 ) -> Plan:
@@ -207,6 +209,8 @@ def decide(
     `standing`: the occasions that still have to happen, each with the records it rests on. A
     Task of another occasion is closed as withdrawn instead of solved. None: all still stand.
     `given`: what is written about a dose that was given is solved by its records, too.
+    `recorded`: the occasions whose dose is on record as given, each with its records. Other Tasks
+    of such an occasion are closed as given instead of withdrawn.
     `held`: keys of troubles about which nothing is written now (`core.holding`).
     `reminders`: the day of the reminder that the owner of a Task is to get now (`core.reminding`).
 
@@ -233,7 +237,9 @@ def decide(
         if do is Do.NOTHING or (do in _ONCE and noted):
             continue
         parent = latest.get(root_key(finding.occasion)) if finding else None
-        rests = _rests(before, standing or {}, given) if before else None
+        why, rests = Why.SOLVED, None
+        if before:
+            why, rests = _closing(before, standing, given, recorded or {})
         intents.append(
             Intent(
                 do=do,
@@ -241,7 +247,7 @@ def decide(
                 episode=(before.episode if before else 0) + (do is Do.OPEN),
                 finding=finding,
                 said=before,
-                why=_why(key in found, standing, rests) if not finding else "",
+                why="" if finding else Why.FOLDED if key in found else why,
                 parent=parent if parent and parent.told is not Told.DELETED else None,
                 evidence=rests or (),
                 remind=remind,
@@ -282,22 +288,22 @@ def _compare(finding: Finding | None, before: Said | None, *, unseen: bool) -> T
     return Trouble.SAME if finding.digest == last else Trouble.CHANGED
 
 
-def _rests(
-    before: Said, standing: Mapping[str, tuple[Ref, ...]], given: Given
-) -> tuple[Ref, ...] | None:
-    """The records of the dose; None where nothing of it is left to be put right."""
-    past = given(before.occasion, before.rule)
-    return standing.get(before.occasion) if past is None else past
-
-
-def _why(
-    folded: bool,
+def _closing(
+    before: Said,
     standing: Mapping[str, tuple[Ref, ...]] | None,
-    rests: tuple[Ref, ...] | None,
-) -> Why:
-    if folded:
-        return Why.FOLDED
-    return Why.WITHDRAWN if standing is not None and rests is None else Why.SOLVED
+    given: Given,
+    recorded: Mapping[str, tuple[Ref, ...]],
+) -> tuple[Why, tuple[Ref, ...] | None]:
+    """Why a Task whose trouble is gone is closed, and the records that show it; None where
+    nothing of the dose is left to be put right."""
+    name = before.occasion
+    if (past := given(name, before.rule)) is not None:
+        return Why.SOLVED, past
+    if standing is None or name in standing:
+        return Why.SOLVED, (standing or {}).get(name)
+    if name in recorded:
+        return Why.GIVEN, recorded[name]
+    return Why.WITHDRAWN, None
 
 
 def _hidden(

@@ -25,7 +25,7 @@ from fhirbridge.journeys.play import Compared, Stepped, Told
 NOTHING = "–"
 
 #: What we did last to a Task that a person works on, or refused: it got a note (`fhir.tasks`).
-_NOTED = ("changed", "looks-solved", "escalated")
+_NOTED = ("changed", "looks-solved", "no-longer-needed", "escalated")
 _ENDED = ("completed", "cancelled", "rejected", "failed", "entered-in-error")
 
 _OUTCOMES = {

@@ -23,7 +23,7 @@ CHOICES = "urn:fhirbridge:choice"  # what may be answered to a question
 STATUS = "urn:fhirbridge:business-status"  # Task.businessStatus: what we did last
 
 #: Business statuses that only we set, together with a terminal status.
-CLOSED_BY_US = frozenset({"solved", "withdrawn", "folded"})
+CLOSED_BY_US = frozenset({"solved", "given", "withdrawn", "folded"})
 
 #: Inputs that are no figures. `self` is the id of the Task that it stands in: in a copy, another's.
 DIGEST, NOTED, AUDIENCE, EVIDENCE, SELF = "digest", "noted", "audience", "evidence", "self"

@@ -80,13 +80,14 @@ def reminded(task: Json, day: date, desk: Desk) -> Task:
     return after
 
 
-def annotated(task: Json, finding: Finding | None, desk: Desk) -> Task:
+def annotated(task: Json, intent: Intent, desk: Desk) -> Task:
     """A note for the person who works on it; nothing else of the Task changes."""
-    after = _copy(task)
-    note = desk.texts.changed_note(finding) if finding else desk.texts.gone_note()
+    after, finding = _copy(task), intent.finding
+    note = desk.texts.changed_note(finding) if finding else desk.texts.gone_note(intent.why)
     _note(after, note, desk)
     _remember(after, ours.NOTED, finding.digest if finding else GONE)
-    _status(after, "changed" if finding else "looks-solved", desk)
+    gone = "looks-solved" if intent.why == Why.SOLVED else "no-longer-needed"
+    _status(after, "changed" if finding else gone, desk)
     return after
 
 
@@ -100,10 +101,11 @@ def escalated(task: Json, finding: Finding, desk: Desk) -> Task:
 
 
 def closed(task: Json, intent: Intent, desk: Desk) -> Task:
-    """Solved: completed, with its evidence (HRex tdr-3). Otherwise canceled, with the reason."""
+    """Solved: completed, with its evidence (HRex tdr-3), and so is the Task about a whole dose that
+    was given. Otherwise canceled, with the reason."""
     after = _copy(task)
     why = because(intent, title(task), desk)
-    if intent.why == Why.SOLVED:
+    if intent.why == Why.SOLVED or (intent.why == Why.GIVEN and intent.said and intent.said.root):
         after["status"] = "completed"
         kept = [each for each in ours.items(task, "output") if not _is_output(each)]
         after["output"] = [

@@ -101,7 +101,7 @@ def _annotate(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:
         for message in messages.all_clear(intent, before, desk, place):
             yield _create(message)
         return
-    yield _change(tasks.annotated(before, intent.finding, desk), before)
+    yield _change(tasks.annotated(before, intent, desk), before)
 
 
 def _escalate(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:

@@ -135,6 +135,7 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
     unsure: set[tuple[str, str]] = set()
     standing: dict[str, tuple[Ref, ...]] = {}
     given: dict[str, tuple[Ref, ...]] = {}
+    recorded: dict[str, tuple[Ref, ...]] = {}
     spoken_of = {each.occasion for each in context.said}
     looked = []
     for occasion, past in _to_look_at(ledger, today):
@@ -144,6 +145,8 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
             standing[scene.name] = records_of(occasion)
         elif scene.name in spoken_of:
             given[scene.name] = records_of(occasion)
+            if occasion.administrations:
+                recorded[scene.name] = tuple(each.ref for each in occasion.administrations)
         outcomes = answers.setdefault(occasion.key, {})
         outcomes.update(sights[past].blind)
         here: list[Finding] = []
@@ -170,6 +173,7 @@ def judge(ledger: Ledger, context: Context) -> Judgement:
         blind=blind,
         standing=standing,
         given=given,
+        recorded=recorded,
         answers=answers,
         looked=tuple(looked),
         rules=CODES,

@@ -112,7 +112,8 @@ class Judgement:
     `unsure`: (occasion, rule) that could not be told apart now. `blind`: the rules that could
     not look at all, for want of a source. `standing`: the occasions that still have to happen,
     each with the records that it rests on; `given`: those that were given lately, if we have said
-    anything about them. `answers`: what was not quiet, by occasion and rule, with the reason;
+    anything about them; `recorded`: of these, those of which a record says so, not only a visit
+    that took place. `answers`: what was not quiet, by occasion and rule, with the reason;
     `looked`: the keys of the occasions still to be given, `rules` the codes of all rules.
     """
 
@@ -121,6 +122,7 @@ class Judgement:
     blind: frozenset[str] = frozenset()
     standing: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
     given: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
+    recorded: Mapping[str, tuple[Ref, ...]] = field(default_factory=dict)
     answers: Mapping[str, Mapping[str, Outcome]] = field(default_factory=dict)
     looked: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()

@@ -185,6 +185,7 @@ def _overdue(scene: Scene) -> Iterable[Finding]:
             severity=Severity.S2 if day > due + VERY_LATE else Severity.S3,
             variant="booked" if day > scene.today else "",
             was_due=due,
+            visit_day=day if day > scene.today else None,
         )
 
 
