@@ -86,7 +86,7 @@ class Ward:
         bundle = {"resourceType": "Bundle", "type": "history", "entry": [{"resource": status}]}
         headers = {"x-fhirbridge-secret": self.row.secret}
         self.estate.bridge.intake.renew()
-        hear = self.estate.bridge.hear
+        hear = self.estate.bridge.intake.hear
         kept = hear("pharmacy", self.row.key, "POST", "", headers, jsonio.dumps(bundle))
         kept.on_disk.result(5)
 
