@@ -255,7 +255,7 @@ def test_what_does_not_belong_there(site: Path) -> None:
 def test_a_list_that_cannot_be_read_is_the_only_complaint(site: Path) -> None:
     (site / "premedications.yaml").write_text("classes: [\n")
     (line,) = complaints(site, DRUG.replace("steroid", "antiviral"))
-    assert line.startswith("premedications.yaml:2: not YAML")
+    assert line.startswith("premedications.yaml:1: not YAML")
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

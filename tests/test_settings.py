@@ -178,5 +178,6 @@ def test_where_the_file_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_profile_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -> None:
     text = FILE.replace("    owners:", "    profile: openemmr\n    owners:")
+    text = text.replace("x.db", f"{tmp_path}/x.db")
     with pytest.raises(Misconfigured, match="openemr"):
         wiring.wire(read(written(tmp_path, text), {}))

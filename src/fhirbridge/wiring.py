@@ -261,7 +261,7 @@ def wire(
     around: Callable[[ports.Server], ports.Server] = lambda server: server,
     traces: Tracer | None = None,
 ) -> Bridge:
-    """A bridge of this configuration; its `close` closes everything.
+    """A bridge of this configuration; `unwire` closes what is opened here.
 
     `retries`: of a read, inside the client, before a server counts as unavailable.
     `transports` replace the network of single servers (tests), `traces` where traces go. `around`

@@ -72,11 +72,14 @@ class Node:
 
 def load(path: Path) -> Node:
     """Read one file. An empty file is an empty mapping. Raises `Invalid`."""
+    text = ""
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Invalid(path, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from None
+        line = min(mark.line + 1, len(text.splitlines())) if mark else 1  # not beyond the end
+        raise Invalid(path, line, f"not YAML: {error.problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise Invalid(path, 1, "not a text file in UTF-8") from None
     except OSError as error:
@@ -154,7 +157,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(argument)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml's
     """SafeLoader that resolves plain words as the module's text says."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  none of YAML 1.1's

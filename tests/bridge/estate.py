@@ -14,6 +14,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -40,6 +41,8 @@ HOLDS = {
     "payer": ["authorizations", "coverage"],
     "pharmacy": ["dispenses"],
 }
+
+_SUBSCRIBED: dict[bytes, bytes] = {}
 
 
 class Clock:
@@ -108,11 +111,25 @@ class Estate:
         self.settings = validate(Node(Path("test"), data), Settings)
         self.story: list[Story] = []
         self.traces: Tracer | None = None  # for bridges that are made from now on
+        if not (folder / "bridge.db").exists():
+            (folder / "bridge.db").write_bytes(self._subscribed())
+        self.clock.now = START
         self.ids = (f"id-{n}" for n in itertools.count(1))
         self.bridge = self.another()
-        for name in self.servers:
-            for type_ in ("Patient", *self.bridge.sources[name].types):
-                self.bridge.store.save_subscription(self._link(name, type_))
+
+    def _subscribed(self) -> bytes:
+        """The store of a site whose Subscriptions are all active; made once for each such site."""
+        site = jsonio.dumps(self.settings.model_dump(mode="json")["servers"])
+        if site not in _SUBSCRIBED:
+            self.ids = (f"id-{n}" for n in itertools.count(1))
+            with TemporaryDirectory() as folder:
+                bridge = self.another(store=f"sqlite:///{folder}/bridge.db")
+                for name in self.servers:
+                    for type_ in ("Patient", *bridge.sources[name].types):
+                        bridge.store.save_subscription(self._link(name, type_))
+                wiring.unwire(bridge)
+                _SUBSCRIBED[site] = Path(folder, "bridge.db").read_bytes()
+        return _SUBSCRIBED[site]
 
     def another(self, **settings: Any) -> Bridge:
         """A second bridge beside (or after) the first, on the same servers; `settings` differ."""

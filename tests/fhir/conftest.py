@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -10,6 +11,9 @@ import respx
 
 from fhirbridge.fhir.client import Server
 from tests.fhir.wire import BASE, NOW
+
+#: No test here makes a connection; reading the authorities of this machine takes a while.
+NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def server(waits: list[float]) -> Iterator[Server]:
     def clock() -> datetime:
         return NOW + timedelta(seconds=sum(waits))
 
-    server = Server("ehr", BASE, sleep=waits.append, clock=clock, max_bytes=200_000)
+    server = Server("ehr", BASE, sleep=waits.append, clock=clock, max_bytes=200_000, tls=NOBODY)
     yield server
     server.close()
 

@@ -62,12 +62,12 @@ def page(of_rule: list[Finding], spoken: texts.Texts) -> str:
     return "\n".join(lines)
 
 
-def pages() -> dict[str, str]:
+def pages(of_rules: dict[str, list[Finding]], spoken: texts.Texts) -> dict[str, str]:
     """The page of every rule that a scenario makes speak, of the root Task, and of what is said
     about Tasks."""
-    spoken = english()
-    made = {rule: page(of_rule, spoken) for rule, of_rule in findings().items()}
-    return made | {ROOT_RULE: page([fullest_root()], spoken), "phrases": phrases(spoken)}
+    made = {rule: page(of_rule, spoken) for rule, of_rule in of_rules.items()}
+    example = of_rules["dispense-short"][0]
+    return made | {ROOT_RULE: page([fullest_root()], spoken), "phrases": phrases(example, spoken)}
 
 
 def fullest_root() -> Finding:
@@ -80,9 +80,8 @@ def fullest_root() -> Finding:
     return max(found, key=lambda root: (root.say["troubles"], root.key))
 
 
-def phrases(spoken: texts.Texts) -> str:
+def phrases(example: Finding, spoken: texts.Texts) -> str:
     """What is said about a Task, around the words of one rule."""
-    example = findings()["dispense-short"][0]
     title = spoken.tell(example, example.owner).title
     lines = [f"# closed: {why}\n\n  {spoken.solved(why, title)}\n" for why in Why]
     notes = [spoken.gone_note(why) for why in Why if why is not Why.RETRACTED]
@@ -99,5 +98,5 @@ def phrases(spoken: texts.Texts) -> str:
 
 if __name__ == "__main__":
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for rule, text in pages().items():
+    for rule, text in pages(findings(), english()).items():
         (FOLDER / f"{rule}.txt").write_text(text, encoding="utf-8")

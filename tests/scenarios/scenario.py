@@ -223,9 +223,10 @@ def load(path: Path) -> Scenario:
     return Scenario(path, story, facts, sight)
 
 
-def every() -> list[Scenario]:
+@cache
+def every() -> tuple[Scenario, ...]:
     """All scenarios, in order of their names."""
-    return [load(path) for path in sorted(FOLDER.glob("*/*.yaml"))]
+    return tuple(load(path) for path in sorted(FOLDER.glob("*/*.yaml")))
 
 
 def differences(story: Story, found: tuple[Finding, ...]) -> list[str]:

@@ -6,24 +6,41 @@ import re
 
 import pytest
 
+from fhirbridge import texts
+from fhirbridge.core.findings import Finding
 from fhirbridge.core.rules import ALL_RULES
 
 from . import golden_texts as golden
 
-PAGES = golden.pages()
+NAMES = sorted({rule.code for rule in ALL_RULES} | {"occasion", "phrases"})
 #: US school grades (Flesch and Kincaid). Drugs, payers and authorizations have long names.
 GRADE, LONGEST = 10.0, 14.0
 
 
-def test_every_rule_has_its_page() -> None:
-    assert set(PAGES) == {rule.code for rule in ALL_RULES} | {"occasion", "phrases"}
-    assert {path.stem for path in golden.FOLDER.iterdir()} == set(PAGES)
+@pytest.fixture(scope="module")
+def spoken() -> texts.Texts:
+    return golden.english()
 
 
-@pytest.mark.parametrize("rule", sorted(PAGES))
-def test_the_texts_are_those_that_were_reviewed(rule: str) -> None:
+@pytest.fixture(scope="module")
+def found() -> dict[str, list[Finding]]:
+    return golden.findings()
+
+
+@pytest.fixture(scope="module")
+def pages(found: dict[str, list[Finding]], spoken: texts.Texts) -> dict[str, str]:
+    return golden.pages(found, spoken)
+
+
+def test_every_rule_has_its_page(pages: dict[str, str]) -> None:
+    assert sorted(pages) == NAMES
+    assert sorted(path.stem for path in golden.FOLDER.iterdir()) == NAMES
+
+
+@pytest.mark.parametrize("rule", NAMES)
+def test_the_texts_are_those_that_were_reviewed(rule: str, pages: dict[str, str]) -> None:
     written = (golden.FOLDER / f"{rule}.txt").read_text(encoding="utf-8")
-    assert written == PAGES[rule], "run: python -m tests.scenarios.golden_texts, and read the diff"
+    assert written == pages[rule], "run: python -m tests.scenarios.golden_texts, and read the diff"
 
 
 def grade(text: str) -> float:
@@ -40,11 +57,10 @@ def test_the_measure_knows_easy_from_hard() -> None:
     assert grade(easy) < 5 < LONGEST < grade(hard)
 
 
-def test_reading_level() -> None:
-    spoken = golden.english()
+def test_reading_level(found: dict[str, list[Finding]], spoken: texts.Texts) -> None:
     grades = {
         (rule, finding.variant, role): grade(text.text)
-        for rule, of_rule in golden.findings().items()
+        for rule, of_rule in found.items()
         for finding in of_rule
         for role, text in golden.said(finding, spoken)
     }
@@ -53,17 +69,18 @@ def test_reading_level() -> None:
     assert sum(grades.values()) / len(grades) < GRADE
 
 
-def test_patients_read_plain_words_and_nothing_about_doses() -> None:
-    spoken = golden.english()
-    found = {
+def test_patients_read_plain_words_and_nothing_about_doses(
+    found: dict[str, list[Finding]], spoken: texts.Texts
+) -> None:
+    told = {
         rule: text
-        for rule, of_rule in golden.findings().items()
+        for rule, of_rule in found.items()
         for finding in of_rule
         for role, text in golden.said(finding, spoken)
         if role == "patient"
     }
-    assert len(found) >= 5
-    for rule, text in found.items():
+    assert len(told) >= 5
+    for rule, text in told.items():
         whole = f"{text.title}. {text.text}".lower()
         for word in ("dose", " mg", "vial", " ml", "authoriz", "prescriber", "payer", "stop "):
             assert word not in whole, (rule, word)

@@ -65,7 +65,7 @@ def commands() -> list[str]:
 def main() -> None:
     """The entry point of the `fhirbridge` command."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(app(prog_name="fhirbridge", standalone_mode=False) or 0)
     except SystemExit as ended:  # typer makes one of Ctrl-C
         if ended.code == ending.BY_A_PERSON:
             sys.stderr.write(f"\nfhirbridge: {ending.INTERRUPTED}\n")
