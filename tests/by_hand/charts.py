@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from .records import (
     NDC,
+    OCRELIZUMAB,
     OCREVUS_VIAL,
     ORDER,
     RXNORM,
@@ -496,6 +497,83 @@ chart(
         ),
         *EHR[2:],
     ],
+)
+
+# Epic and Cerner export an order by its ingredient alone: neither product nor route.
+INGREDIENT = concept("1876366", RXNORM)
+ZUNOVO = concept("50242-554-01", NDC)
+
+
+def routed(dose: int, snomed: str) -> Json:
+    """An order for the ingredient, with a coded route that nobody displays."""
+    route = concept(snomed, "http://snomed.info/sct")
+    return order(
+        medicationCodeableConcept=INGREDIENT,
+        dosageInstruction=[
+            {
+                "timing": {"event": ["2026-12-08"]},
+                "route": route,
+                "doseAndRate": [{"doseQuantity": quantity(dose)}],
+            }
+        ],
+    )
+
+
+for name, its_order, past in (
+    ("by its ingredient", order(medicationCodeableConcept=INGREDIENT), OCRELIZUMAB),
+    ("and given by its ingredient", order(medicationCodeableConcept=INGREDIENT), INGREDIENT),
+    ("by its ingredient and route", routed(600, "47625008"), OCRELIZUMAB),
+    (
+        "by its ingredient, dosed in words",
+        order(medicationCodeableConcept=INGREDIENT, dosageInstruction=[{"text": "600 mg once"}]),
+        OCRELIZUMAB,
+    ),
+):
+    chart(
+        f"ordered {name}",
+        ehr=[coverage(), its_order, *premedication(), visit()],
+        history=[given("2026-06-16", drug=past), given("2025-12-16", drug=past)],
+    )
+chart(
+    "half a dose ordered by its ingredient",
+    "dose-outside-label",
+    ehr=[
+        coverage(),
+        order(dose=quantity(300), medicationCodeableConcept=INGREDIENT),
+        *premedication(),
+        visit(),
+    ],
+    payer=[claim(("J2350", 300, "UN"), ("96413", 1, "")), answer()],
+    pharmacy=[dispense(quantity(10, "mL"))],
+)
+for name, its_order in (
+    ("the dose", order(dose=quantity(920), medicationCodeableConcept=INGREDIENT)),
+    ("the route", routed(920, "34206005")),
+    (
+        "the other records",
+        order(medicationCodeableConcept=INGREDIENT, dosageInstruction=[{"text": "as directed"}]),
+    ),
+):
+    chart(
+        f"the injection by its ingredient, told by {name}",
+        "unit-ambiguous" if "records" in name else "",  # no dose at all
+        ehr=[coverage(), its_order, *premedication(), visit()],
+        payer=[claim(("J2351", 920, "UN"), ("96401", 1, "")), answer()],
+        pharmacy=[dispense(quantity(23, "mL"), medicationCodeableConcept=ZUNOVO)],
+        history=[given("2026-06-16", quantity(920), ZUNOVO)],
+    )
+chart(
+    "the injection by its ingredient, the infusion authorized",
+    "auth-wrong-product",
+    ehr=[
+        coverage(),
+        order(dose=quantity(920), medicationCodeableConcept=INGREDIENT),
+        *premedication(),
+        visit(),
+    ],
+    pharmacy=[dispense(quantity(23, "mL"), medicationCodeableConcept=ZUNOVO)],
+    history=[given("2026-06-16", quantity(920), ZUNOVO)],
+    may="auth-missing-admin",
 )
 
 # Visits and premedication

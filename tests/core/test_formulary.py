@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from fhirbridge.core.codes import keys
 from fhirbridge.core.facts import Code
 from fhirbridge.core.formulary import Formulary
-from fhirbridge.core.quantity import mg
+from fhirbridge.core.quantity import Amount, mg
 from fhirbridge.core.visits import AtSite
 
 from .drugs import CPT, FORMULARY, HCPCS, LOINC, NDC, OCRELIZUMAB, PEN, RITUXIMAB, RXNORM, ZUNOVO
@@ -83,6 +85,43 @@ def test_a_code_without_a_system_must_be_unmistakable() -> None:
 def test_a_number_that_fits_two_products_names_neither() -> None:
     assert whose(Code(NDC, "1234567801")) == "other"
     assert whose(Code(NDC, "01234-5678-01")) == "pen"
+
+
+INGREDIENT = Code(RXNORM, "1876366")
+
+
+def test_an_ingredient_alone_is_several_products_and_nothing_else_is() -> None:
+    bare = FORMULARY.recognize((INGREDIENT,), "")
+    assert bare.bare
+    assert {each.name for each in bare.among} == {"ocrelizumab", "zunovo"}
+    assert FORMULARY.plain(bare.among) is OCRELIZUMAB
+    assert FORMULARY.plain([ZUNOVO]) is None
+    for codes, text in (
+        ((INGREDIENT,), "intravenous"),
+        ((Code(HCPCS, "J2350"), Code(HCPCS, "J2351")), ""),
+        ((), "Ocrevus, was on Rituxan"),
+        ((), ""),
+    ):
+        assert not FORMULARY.recognize(codes, text).bare
+
+
+@pytest.mark.parametrize(
+    ("amount", "text", "name"),
+    [
+        (Amount(Decimal(600), "mg"), "", "ocrelizumab"),
+        (Amount(Decimal("0.92"), "g"), "", "zunovo"),
+        (Amount(Decimal(23), "mL"), "", "zunovo"),
+        (None, "600 mg once", "ocrelizumab"),
+        (None, "as directed", None),
+        (Amount(Decimal(450), "mg"), "", None),
+        (Amount(Decimal(600)), "", None),
+    ],
+)
+def test_a_dose_tells_two_products_apart(
+    amount: Amount | None, text: str, name: str | None
+) -> None:
+    found = FORMULARY.dosed((OCRELIZUMAB, ZUNOVO), amount, text)
+    assert (found.name if found else None) == name
 
 
 @pytest.mark.parametrize(

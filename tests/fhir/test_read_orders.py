@@ -190,6 +190,14 @@ def test_equal_words_one_after_the_other_are_so_many_visits() -> None:
     assert order(request(dosageInstruction=rows)).visits is None
 
 
+def test_the_routes_stand_after_the_words() -> None:
+    rows = [{**dose(300), "text": "as told", "route": {"text": "IV infusion"}} for _ in (1, 2)]
+    assert order(request(dosageInstruction=rows)).text.splitlines()[-2:] == [
+        "as told",
+        "intravenous",
+    ]
+
+
 def test_equal_doses_without_sequence_or_days_may_be_one_visit() -> None:
     fact = order(request(dosageInstruction=[dose(300), dose(300)]))
     assert (fact.per_visit, fact.visits) == (None, None)

@@ -43,6 +43,31 @@ def given(**elements: Any) -> Administration:
     return fact
 
 
+@pytest.mark.parametrize(
+    ("route", "word"),
+    [
+        (concept("47625008", "http://snomed.info/sct"), "intravenous"),
+        (
+            concept("SQ", "http://terminology.hl7.org/CodeSystem/v3-RouteOfAdministration"),
+            "subcutaneous",
+        ),
+        ({"text": "Sub-Q"}, "subcutaneous"),
+        ({"coding": [{"system": "urn:x", "code": "7", "display": "IV push"}]}, "intravenous"),
+        ({"text": "by mouth"}, ""),
+        ({"text": "discussed"}, ""),
+        ("IV", ""),
+    ],
+)
+def test_a_route_is_one_word_beside_the_drug(route: Any, word: str) -> None:
+    """It may be all that tells two products of an ingredient apart."""
+    dosage = {"route": route}
+    words = {
+        given(dosage=dosage).text.removeprefix(given(dosage={}).text).strip(),
+        supply(dosageInstruction=[dosage]).text.removeprefix(supply().text).strip(),
+    }
+    assert words == {word}
+
+
 def test_a_visit() -> None:
     fact = visit(
         serviceType=[concept("96413", CPT), {"text": "Infusion therapy"}],

@@ -124,7 +124,7 @@ class Concerns:
         if not isinstance(fact, Order | Supply | Administration | Authorization | Requirement):
             return Concern.OTHER
         found = self.formulary.recognize(fact.codes, fact.text)
-        if found.therapy or found.trap or self.formulary.service(fact.codes):
+        if found.therapy or found.trap or found.bare or self.formulary.service(fact.codes):
             return Concern.OURS
         return Concern.UNCLEAR if found.unclear else Concern.OTHER
 

@@ -76,6 +76,7 @@ _DOSAGE: Node = {
     "text": Keep.TEXT,
     "patientInstruction": Keep.TEXT,
     "additionalInstruction": CONCEPT,
+    "route": CONCEPT,
     "timing": _TIMING,
     "doseAndRate": {
         "type": CONCEPT,
@@ -257,7 +258,7 @@ _OWN: Mapping[str, Node] = {
         "quantity": Keep.QUANTITY,
         "whenPrepared": Keep.TIME,
         "whenHandedOver": Keep.TIME,
-        "dosageInstruction": NOTE,
+        "dosageInstruction": {"text": Keep.TEXT, "route": CONCEPT},
     },
     "MedicationAdministration": {
         **_DRUG,
@@ -266,7 +267,7 @@ _OWN: Mapping[str, Node] = {
         "request": Keep.REFERENCE,
         "effectiveDateTime": Keep.TIME,
         "effectivePeriod": PERIOD,
-        "dosage": {"text": Keep.TEXT, "dose": Keep.QUANTITY},
+        "dosage": {"text": Keep.TEXT, "route": CONCEPT, "dose": Keep.QUANTITY},
     },
     "Coverage": {
         "status": Keep.WORD,

@@ -24,6 +24,7 @@ from .quantity import Amount, Measured, Quantity
 from .scale import Scale
 from .therapy import Recognition, Therapy
 from .visits import Visits
+from .wording import dose_only
 
 _ROUTES = {
     "intravenous": ("iv", "i.v", "intravenous", "intravenously"),
@@ -84,6 +85,17 @@ class Formulary:
         """
         found = self._measured(therapy.name, tuple(codes), amount, on, context)
         return found if isinstance(found, Measured) else replace(found, ref=ref, at=at)
+
+    def dosed(self, among: Sequence[Therapy], amount: Amount | None, text: str) -> Therapy | None:
+        """The one of several products of an ingredient of which an amount, or the dose that a
+        text says, is a dose: 600 mg of ocrelizumab are none of the subcutaneous one."""
+        fits = [each for each in among if self._is_dose(each, amount, text)]
+        return fits[0] if len(fits) == 1 else None
+
+    def plain(self, among: Sequence[Therapy]) -> Therapy | None:
+        """The one of several products that is called by the name of the ingredient alone."""
+        called = [t for t in among if any(t.name in m.products for m in self._named_as(t))]
+        return called[0] if len(called) == 1 else None
 
     def brand(self, therapy: Therapy, codes: Sequence[Code], text: str) -> str | None:
         """The one brand of a therapy that a record names: by its codes, else in words."""
@@ -178,6 +190,17 @@ class Formulary:
         scale = self._scales[name]
         return scale.measure(codes, amount, on, context=context, ref=_ANY, at="")
 
+    def _named_as(self, therapy: Therapy) -> Sequence[Meaning]:
+        return self._index.of_text(therapy.ingredient)
+
+    def _is_dose(self, therapy: Therapy, amount: Amount | None, text: str) -> bool:
+        if amount is None and (spoken := self.spoken(therapy, text)):
+            amount = spoken.per_visit
+        if amount is None:
+            return False
+        said = self._measured(therapy.name, (), amount, None, "given")
+        return isinstance(said, Measured) and any(d.fits(said.mass) for d in therapy.doses)
+
     def _speak(self, name: str, text: str) -> grammar.Spoken | None:
         named, bare = [], []
         for line in filter(grammar.has_amount, text.splitlines()):
@@ -252,7 +275,7 @@ class Formulary:
             fits &= frozenset.intersection(*exact) if exact else fits
         if len(fits) == 1:
             return Recognition(self.therapies[fits.pop()], by or "words")
-        return self._unclear(fits or wide, by)
+        return replace(self._unclear(fits or wide, by), bare=len(fits) > 1)
 
     def _unclear(self, names: Iterable[str], by: str) -> Recognition:
         among = tuple(self.therapies[name] for name in sorted(names) if name in self.therapies)
@@ -264,7 +287,7 @@ class Formulary:
             return True
         if any(self._index.foreign(code) for code in codes):
             return False
-        return not text.strip() or grammar.spoken(text) is not None
+        return not dose_only(text) or grammar.spoken(text) is not None
 
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:

@@ -45,12 +45,22 @@ def side_of(fact: Authorization | Requirement, formulary: Formulary) -> tuple[st
     service = formulary.service(codes)
     if service:
         codes, text = tuple(c for c in codes if not formulary.service((c,))), ""
-    therapy = formulary.recognize(codes, text).therapy if codes or text else None
+    therapy = _drug(fact, codes, text, formulary) if codes or text else None
     if therapy or service:
         return "drug" if therapy else service or "unknown", therapy
     if any(map(formulary.is_foreign, fact.codes)):
         return "other", None
     return "other" if formulary.names_another(subject_of(fact)) else "unknown", None
+
+
+def _drug(
+    fact: Authorization | Requirement, codes: tuple[Code, ...], text: str, formulary: Formulary
+) -> Therapy | None:
+    """The drug that codes and words name; of a mere ingredient, the product of its dose."""
+    found = formulary.recognize(codes, text)
+    if not found.bare or not isinstance(fact, Authorization):
+        return found.therapy
+    return formulary.dosed(found.among, fact.per_visit or fact.total, text)
 
 
 def codes_of(fact: Authorization | Requirement, formulary: Formulary) -> tuple[Code, ...]:

@@ -2,7 +2,10 @@
 
 The records name drugs in many ways (RxNorm, NDC, HCPCS, words); the formulary recognizes them.
 A record that names nothing clearly is kept as `unclear`: it belongs to a therapy only where a
-link to an order says so. Amounts are measured here, once, and carried beside their fact.
+link to an order says so. One that names an ingredient alone, which is in several products, is of
+the product of which its amount is a dose; else of the only one that the person's other records
+name; else of the one that is called by the ingredient's name. Amounts are measured here, once,
+and carried beside their fact.
 """
 
 from __future__ import annotations
@@ -63,9 +66,14 @@ class Sorted:
         return tuple(named[name] for name in sorted(named))
 
 
+#: A record that names an ingredient alone, and the products that have it.
+Bare = tuple[Order | Supply | Administration, tuple[Therapy, ...]]
+
+
 def sort(facts: Iterable[Fact], formulary: Formulary) -> Sorted:
     """Sort facts; what was entered in error is left out, as if it had never been written."""
     out = Sorted()
+    bare: list[Bare] = []
     for fact in facts:
         if fact.state is State.WRONG:
             continue
@@ -76,7 +84,7 @@ def sort(facts: Iterable[Fact], formulary: Formulary) -> Sorted:
                 if classes := formulary.premedication(fact.codes, fact.text):
                     out.premedications.append((classes, fact))
             case Order() | Supply() | Administration():
-                _sort_drug(fact, formulary, out)
+                _sort_drug(fact, formulary, out, bare)
             case Authorization():
                 out.items.append(item_of(fact, formulary))
             case Requirement():
@@ -91,16 +99,39 @@ def sort(facts: Iterable[Fact], formulary: Formulary) -> Sorted:
                     out.results.append((classes, fact))
             case Evidence():
                 out.enrollments.append((formulary.rems(fact.codes, fact.text), fact))
+    if bare:
+        _sort_bare(bare, formulary, out)
     return out
 
 
-def _sort_drug(fact: Order | Supply | Administration, formulary: Formulary, out: Sorted) -> None:
+def _sort_bare(bare: Iterable[Bare], formulary: Formulary, out: Sorted) -> None:
+    """An ingredient alone says no product; the order that a supply or a dose names says it."""
+    named = {therapy.name for therapy in out.therapies}
+    for fact, among in bare:
+        if isinstance(fact, Order) or not fact.links:
+            amount = fact.per_visit if isinstance(fact, Order) else fact.amount
+            others = [therapy for therapy in among if therapy.name in named]
+            only = others[0] if len(others) == 1 else formulary.plain(among)
+            if therapy := formulary.dosed(among, amount, fact.text) or only:
+                out.drugs.append((therapy, fact))
+                continue
+        out.unclear.append(fact)
+    out.drugs.sort(key=lambda each: each[1].ref)
+    out.unclear.sort(key=lambda each: each.ref)
+
+
+def _sort_drug(
+    fact: Order | Supply | Administration, formulary: Formulary, out: Sorted, bare: list[Bare]
+) -> None:
     recognition = formulary.recognize(fact.codes, fact.text)
     if recognition.therapy is not None:
         out.drugs.append((recognition.therapy, fact))
         return
     if recognition.trap is not None:
         out.traps.append((recognition.trap, fact))
+        return
+    if recognition.bare:
+        bare.append((fact, recognition.among))
         return
     classes = formulary.premedication(fact.codes, fact.text)
     if classes and isinstance(fact, Order):

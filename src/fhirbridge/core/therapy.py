@@ -287,6 +287,7 @@ class Recognition:
     `unclear`: the record names no drug at all (or only a reference, or an administration), so
     it may be any; or what it says contradicts itself.
     `among`: where it is unclear but not open, the therapies that it may be.
+    `bare`: it names the ingredient alone, which is in all of these, and no route.
     `trap`: the therapy that the codes resemble but are not.
     """
 
@@ -295,6 +296,7 @@ class Recognition:
     unclear: bool = False
     trap: Therapy | None = None
     among: tuple[Therapy, ...] = ()
+    bare: bool = False
 
 
 def _width(row: Observation) -> float:

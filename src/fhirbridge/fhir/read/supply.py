@@ -11,6 +11,7 @@ from fhirbridge.core.facts import SOMEWHERE, Administration, Fact, Site, State, 
 
 from .page import Page
 from .places import site_of
+from .routes import routes_in
 from .values import lines
 
 #: MedicationDispense.status -> state and stage.
@@ -67,7 +68,13 @@ def medication_dispense(page: Page) -> list[Fact]:
         patient=page.patient,
         names=page.names,
         codes=codes,
-        text=lines([drug, *[page.word(row, "text") for row in instructions]]),
+        text=lines(
+            [
+                drug,
+                *[page.word(row, "text") for row in instructions],
+                *routes_in(page, instructions),
+            ]
+        ),
         state=page.state(STATES),
         updated=page.updated,
         amount=page.amount(body, "quantity"),
@@ -105,7 +112,7 @@ def medication_administration(page: Page) -> list[Fact]:
         patient=page.patient,
         names=page.names,
         codes=codes,
-        text=lines([drug, page.word(dosage, "text")]),
+        text=lines([drug, page.word(dosage, "text"), *routes_in(page, [dosage])]),
         state=page.state(GIVEN_STATES),
         updated=page.updated,
         amount=page.amount(dosage, "dose", "dosage.dose"),

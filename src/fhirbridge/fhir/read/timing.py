@@ -19,6 +19,7 @@ from fhirbridge.core.quantity import Amount
 from fhirbridge.core.value import value
 
 from .page import Page
+from .routes import routes_in
 from .snapshot import Json
 from .values import lines, number
 
@@ -80,7 +81,7 @@ def doses(page: Page, instructions: Sequence[Json]) -> Doses:
         if dose is not None or timing:
             dosed.append((dose, times(page, timing), page.count(row, "sequence")))
             words.add(tuple(filter(None, said)))
-    text = lines(texts)
+    text = lines([*texts, *routes_in(page, instructions)])
     if not dosed:
         # Words alone, the same one after the other: so many visits.
         steps = {page.count(row, "sequence") for row in instructions} - {None}
