@@ -734,6 +734,19 @@ chart(
     may="dispense-short admin-short auth-visits-short interval-overdue",
 )
 chart(
+    "half of it given, the rest a month later",
+    ehr=[
+        coverage(),
+        order(),
+        *premedication(),
+        visit(status="fulfilled"),
+        given("2026-12-08", quantity(300), request={"reference": ORDER}, status="stopped"),
+        visit("v2", "2027-01-05T09:00:00-05:00"),
+    ],
+    payer=[claim(("J2350", 600, "UN"), ("96413", 2, "visits")), answer()],
+    as_of="2026-12-10T10:00:00-05:00",
+)
+chart(
     "a person who died",
     ehr=[coverage(), order(), visit()],
     payer=[claim(), answer("A3", "A3")],

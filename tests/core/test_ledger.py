@@ -276,6 +276,29 @@ def test_a_dose_that_names_two_orders_is_of_the_one_whose_day_fits_else_of_the_f
     }
 
 
+@pytest.mark.parametrize(
+    ("day", "given", "number"),
+    [
+        ("15 December 2026", "300 mg", 1),
+        ("12 January 2027", "300 mg", 1),
+        ("2 March 2027", "300 mg", 1),
+        ("3 March 2027", "300 mg", 2),  # nearer to the next dose
+        ("12 January 2027", "600 mg", 2),
+    ],
+)
+def test_the_rest_of_a_dose_stays_its_rest_when_it_is_moved(
+    day: str, given: str, number: int
+) -> None:
+    made = ledger(
+        "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026",
+        "visit v1 8 December 2026 09:00, infusion, fulfilled, for o1",
+        f"given g1 {given}, 8 December 2026, for o1",
+        f"visit v2 {day} 09:00, infusion, booked, for o1",
+    )
+    places = [o.ordinal for o in made.occasions if any(v.ref.id == "v2" for v in o.visits)]
+    assert places == [number]
+
+
 def test_a_visit_close_to_the_first_half_is_for_the_second_that_was_ordered_later() -> None:
     """Its order names no day; by the regimen alone it would be due half a year later."""
     half = "ocrelizumab 300 mg, 1 visit"

@@ -113,7 +113,7 @@ class Desk:
             for event in happening
             if event.done
         )
-        left = lay_out(self.therapy, laid, happening, home, self._dose)
+        left = lay_out(self.therapy, laid, happening, home, self._dose, self._is_short)
         for event in left:
             if event.visit is None:
                 self.loose += event.given
@@ -139,6 +139,13 @@ class Desk:
     def _dose(self, order: Order) -> Quantity | None:
         return self.meter.ordered(order).per_visit
 
+    def _is_short(self, slot: Slot) -> bool:
+        """Whether a part of the dose was given, and not the whole."""
+        given = [fact for event in slot.events for fact in event.given]
+        if not given or slot.order is None:
+            return False
+        return not _whole(given, self.meter.given(given), self.meter.ordered(slot.order))
+
     def _too_much(self, slot: Slot) -> Slot | None:
         """Visits that are still booked after the dose was given are of a dose of their own.
 
@@ -146,9 +153,7 @@ class Desk:
         names comes before a dose that no link names, however near the two are.
         """
         given = [fact for event in slot.events for fact in event.given]
-        if not given or slot.order is None:
-            return None
-        if not _whole(given, self.meter.given(given), self.meter.ordered(slot.order)):
+        if not given or slot.order is None or self._is_short(slot):
             return None
         last = max(event.day for event in slot.events if event.given)
         after = [e for e in slot.events if e.day > last and not e.given and not e.done]

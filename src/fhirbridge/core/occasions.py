@@ -49,10 +49,12 @@ def lay_out(
     happening: list[Event],
     home: Mapping[Ref, Chain],
     dose: Callable[[Order], Quantity | None],
+    is_short: Callable[[Slot], bool],
 ) -> list[Event]:
     """Give every chain its slots and every event its slot; returns the events without one.
 
     `home`: the chain of each order (`chains.homes`). `dose`: what it asks for at each visit.
+    `is_short`: whether only a part of a dose was given.
     """
     loose: list[Event] = []
     torn: list[tuple[Event, list[Chain]]] = []  # tied to several orders: one of a course of them
@@ -60,7 +62,7 @@ def lay_out(
         tied = {home[tie.order].key: home[tie.order] for tie in event.ties if tie.order in home}
         named = list(tied.values())
         if len(named) == 1:
-            _book(therapy, named[0], _order_on(named[0], event), event)
+            _book(therapy, named[0], _order_on(named[0], event), event, is_short)
         elif named:
             torn.append((event, named))
         else:
@@ -74,15 +76,25 @@ def lay_out(
         open_slots(therapy, chain, history, newest=chain in alive[-1:], course=whole)
     for event, named in torn:
         if _book_near(therapy, named, [event]):
-            _book(therapy, named[0], _order_on(named[0], event), event)
+            _book(therapy, named[0], _order_on(named[0], event), event, is_short)
     left = _book_near(therapy, laid, loose)
     left = [event for event in left if not _book_rest(therapy, laid, event, dose)]
     left = [event for event in left if not _book_extra(therapy, laid, event)]
     return [event for event in left if not _book_once_more(laid, event)]
 
 
-def _book(therapy: Therapy, chain: Chain, order: Order, event: Event) -> None:
-    """Book an event that a link ties to an order; one too many joins the dose beside it."""
+def _book(
+    therapy: Therapy,
+    chain: Chain,
+    order: Order,
+    event: Event,
+    is_short: Callable[[Slot], bool],
+) -> None:
+    """Book an event that a link ties to an order; one too many joins the dose beside it.
+
+    Of a dose that was given in part it is the rest, wherever it is moved to: nearer to the next
+    dose than to this one it is the next.
+    """
     mine = [slot for slot in chain.slots if slot.order is order]
     free = next((slot for slot in mine if not slot.events), None)
     if free is not None:
@@ -90,10 +102,21 @@ def _book(therapy: Therapy, chain: Chain, order: Order, event: Event) -> None:
         return
     if len(mine) >= chain.wants(order):
         beside = [s for s in mine if abs(s.events[0].day - event.day) <= course_of(therapy)]
+        beside = beside or [s for s in mine if _is_rest(therapy, s, event) and is_short(s)]
         if beside:
             beside[-1].events.append(event)
             return
     chain.slots.append(Slot(order, event.day, events=[event]))
+
+
+def _is_rest(therapy: Therapy, slot: Slot, event: Event) -> bool:
+    after = event.day - slot.events[0].day
+    return timedelta(0) < after <= _half(therapy)
+
+
+def _half(therapy: Therapy) -> timedelta:
+    """Half of the way to the next dose."""
+    return timedelta(days=therapy.spacing_days // 2) if therapy.spacing_days else NEAR
 
 
 def _order_on(chain: Chain, event: Event) -> Order:
@@ -105,7 +128,7 @@ def _order_on(chain: Chain, event: Event) -> Order:
 def _book_near(therapy: Therapy, laid: list[Chain], loose: list[Event]) -> list[Event]:
     """Book what no link names: one to one, in order of time, within the windows."""
     left = []
-    half = timedelta(days=therapy.spacing_days // 2) if therapy.spacing_days else NEAR
+    half = _half(therapy)
     for event in loose:
         free = [
             (not _active(slot), slot.due or date.min, n, slot)
