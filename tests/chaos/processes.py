@@ -117,10 +117,10 @@ class Program:
 class Disk:
     """A small file system of its own, which can be full. Needs the right to mount (root)."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = DISK) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="fhirbridge-chaos-disk-"))
         self._filler = self.path / "filler"
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "tmpfs", str(self.path)]
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(self.path)]
         done = subprocess.run(mount, capture_output=True, text=True, check=False)
         self.small = done.returncode == 0
         if os.geteuid() == 0:

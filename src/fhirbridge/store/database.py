@@ -22,7 +22,7 @@ from typing import Any, TypeAlias, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from . import migrating, statements
+from . import faults, migrating, statements
 from .records import StoreError, Unwritable
 
 T = TypeVar("T")
@@ -248,7 +248,7 @@ def _restated() -> Iterator[None]:
     if kind in ("40P01", "40001"):
         raise _Deadlock from None
     if isinstance(fault, sa.exc.OperationalError | sa.exc.InterfaceError) or _is_closed(fault):
-        raise Unwritable(f"store: {kind}") from None
+        raise Unwritable(f"store: {faults.told(kind)}") from None
     raise StoreError(f"store: {type(fault.orig).__name__} {kind}") from None
 
 
