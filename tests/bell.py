@@ -19,9 +19,12 @@ from fhirbridge.sandbox.resources import Version
 
 
 class Bell:
-    """`bind` is answered with `bound`; then it pings. Use as a context manager."""
+    """`bind` is answered with `bound`, while `answers` is set; then it pings. Use as a context
+    manager."""
 
     def __init__(self) -> None:
+        self.answers = threading.Event()
+        self.answers.set()
         self.bound: dict[str, ServerConnection] = {}
         self._server = serve(self._serve, "127.0.0.1", 0)
         self.url = f"ws://127.0.0.1:{self._server.socket.getsockname()[1]}/websocket"
@@ -32,6 +35,7 @@ class Bell:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.answers.set()
         self._server.shutdown()
         self._thread.join()
 
@@ -66,5 +70,6 @@ class Bell:
     def _serve(self, socket: ServerConnection) -> None:
         for said in socket:
             id_ = str(said).removeprefix("bind ")
+            self.answers.wait()
             self.bound[id_] = socket
             socket.send(f"bound {id_}")

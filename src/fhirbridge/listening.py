@@ -38,6 +38,7 @@ class Listeners:
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
         self._ears: dict[tuple[str, str], _Ear] = {}
+        self._left: list[_Ear] = []  # told to end, and perhaps still in the middle of something
 
     def step(self) -> int:
         """Listen to what there is to listen to, and to nothing else; answers how many began."""
@@ -50,7 +51,8 @@ class Listeners:
         for name, ear in list(self._ears.items()):
             if name not in wanted or wanted[name].server_id != ear.row.server_id:
                 ear.stop.set()
-                del self._ears[name]
+                self._left.append(self._ears.pop(name))
+        self._left = [ear for ear in self._left if ear.thread.is_alive()]
         new = [row for name, row in wanted.items() if name not in self._ears]
         for row in new:
             self._begin(sources[row.source], row)
@@ -58,11 +60,13 @@ class Listeners:
 
     def close(self) -> None:
         """Hang up everywhere."""
-        for ear in self._ears.values():
-            ear.stop.set()
-        for ear in self._ears.values():
-            ear.thread.join()
+        self._left += self._ears.values()
         self._ears.clear()
+        for ear in self._left:
+            ear.stop.set()
+        for ear in self._left:
+            ear.thread.join()
+        self._left.clear()
 
     def _begin(self, source: Source, row: SubscriptionRow) -> None:
         stop = threading.Event()

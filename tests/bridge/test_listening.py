@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
@@ -39,13 +40,15 @@ def listeners(estate: Estate, bell: Bell) -> Iterator[Listeners]:
     made.close()
 
 
+#: Seconds after which something hangs: more than all patience of a websocket.
+_HANGS = 120.0
+
+
 def until(condition: Callable[[], object]) -> None:
-    waiting = threading.Event()
-    for _ in range(1000):
-        if condition():
-            return
+    waiting, end = threading.Event(), time.monotonic() + _HANGS
+    while not condition():
+        assert time.monotonic() < end, f"not within {_HANGS:.0f} s"
         waiting.wait(0.01)
-    raise AssertionError("not within 10 s")
 
 
 def states(estate: Estate) -> set[str]:
@@ -81,24 +84,35 @@ def test_while_a_connection_is_gone_its_source_is_silent_and_then_catches_up(
 ) -> None:
     del listeners
     until(lambda: len(bell.bound) == 2)
+    until(lambda: estate.bridge.store.mark("pharmacy:Patient/*"))
+    until(lambda: estate.bridge.store.mark("pharmacy:MedicationDispense/*"))
     estate.work()
-    seen: set[str] = set()
-
-    def gone_and_back() -> bool:
-        seen.update(states(estate))
-        return "silent" in seen and states(estate) == {"active"}
-
+    bell.answers.clear()
     bell.hang_up()
-    until(gone_and_back)
+    until(lambda: states(estate) == {"silent"})
+    bell.answers.set()
+    until(lambda: states(estate) == {"active"})
     until(lambda: (found := estate.bridge.store.mark("pharmacy:Patient/*")) and found.due_at)
 
 
 def test_what_is_no_longer_there_to_listen_to_is_left(estate: Estate, listeners: Listeners) -> None:
+    ears = [each for each in threading.enumerate() if each.name == "ear-pharmacy"]
+    assert len(ears) == 2
     assert listeners.step() == 0
     for row in estate.bridge.store.subscriptions():
         estate.bridge.store.forget_subscription(row.source, row.type)
     listeners.step()
-    until(lambda: not [each for each in threading.enumerate() if each.name == "ear-pharmacy"])
+    until(lambda: not any(each.is_alive() for each in ears))
+
+
+def test_closing_waits_for_those_that_were_left_too(estate: Estate, listeners: Listeners) -> None:
+    """Else they would speak to a store that is closed."""
+    ears = [each for each in threading.enumerate() if each.name == "ear-pharmacy"]
+    for row in estate.bridge.store.subscriptions():
+        estate.bridge.store.forget_subscription(row.source, row.type)
+    listeners.step()
+    listeners.close()
+    assert not any(each.is_alive() for each in ears)
 
 
 def test_why_a_connection_is_gone_is_said_without_headers(bell: Bell) -> None:
