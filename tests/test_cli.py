@@ -192,12 +192,12 @@ def test_parked_work_is_retried_by_what_is_wrong_with_it(fhirbridge: Call, tmp_p
         (lease,) = store.lease("w", now, timedelta(minutes=1))
         store.fail(lease, now, error=f"{server}: create Task: 400: refused", retry_at=None)
     store.close()
-    assert "1 are due again" in fhirbridge("parked", "retry", "--where", "PAYER:").err
+    assert "due again: 1" in fhirbridge("parked", "retry", "--where", "PAYER:").err
     assert "ehr:Patient/b" not in fhirbridge("parked").out
-    assert "0 are due again" in fhirbridge("parked", "retry", "--where", "nothing like it").err
+    assert "due again: 0" in fhirbridge("parked", "retry", "--where", "nothing like it").err
     wrong = fhirbridge("parked", "retry", "--all", "--where", "x")
     assert (wrong.code, "one of them" in wrong.err) == (2, True)
-    assert "1 are due again" in fhirbridge("parked", "retry", "--all").err
+    assert "due again: 1" in fhirbridge("parked", "retry", "--all").err
 
 
 def test_parked_work_is_listed_and_dropped_with_a_reason(fhirbridge: Call, tmp_path: Path) -> None:
@@ -221,9 +221,9 @@ def test_parked_work_is_listed_and_dropped_with_a_reason(fhirbridge: Call, tmp_p
     assert "ehr:Patient/none: nothing is owed for it" in both.err
     assert "ehr:Patient/a" in fhirbridge("parked").out  # all of them or none
     done = fhirbridge("parked", "drop", "--where", "payer:", "--reason", "the payer has left")
-    assert "1 were dropped" in done.err
+    assert "dropped: 1" in done.err
     shown = fhirbridge("parked", "dropped").out
     assert "ehr:Patient/b" in shown
     assert "the payer has left" in shown
-    assert "1 were dropped" in fhirbridge("parked", "drop", "--all", "--reason", "all").err
+    assert "dropped: 1" in fhirbridge("parked", "drop", "--all", "--reason", "all").err
     assert fhirbridge("parked").out == "nothing is set aside\n"

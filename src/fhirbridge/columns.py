@@ -13,4 +13,6 @@ def aligned(rows: Iterable[Sequence[object]]) -> list[str]:
 
 
 def _padded(cell: object, width: int) -> str:
+    if isinstance(cell, bool):
+        cell = "yes" if cell else "no"
     return f"{cell:>{width}}" if isinstance(cell, int) else f"{cell!s:<{width}}"

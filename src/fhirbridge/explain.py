@@ -15,9 +15,12 @@ from fhirbridge.columns import aligned
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Finding, key_of
 from fhirbridge.core.ledger import Column, Occasion
+from fhirbridge.core.rules.base import QUIET
 from fhirbridge.core.rules.figures import COLUMNS, column_of
 from fhirbridge.texts import Texts
 
+#: What is wrong stands first; what is not is only listed.
+_ORDER = {"fires": 0, "cannot tell": 1, "quiet": 2}
 _TIERS = {0: "reference", 1: "identifier", 2: "attributes"}
 
 
@@ -88,9 +91,9 @@ def _occasion(occasion: Occasion, decision: Decision, texts: Texts) -> list[str]
     rows: list[tuple[str, ...]] = [("", "per visit", "visits", "total", "", "rests on")]
     rows += [_row(name, column_of(occasion, name)) for name in COLUMNS]
     lines += _table(rows)
-    steps = dict.fromkeys(step for name in COLUMNS for step in column_of(occasion, name).steps)
+    steps = [(name, step) for name in COLUMNS for step in column_of(occasion, name).steps]
     if steps:
-        lines += ["  measured", *(f"    {step}" for step in steps)]
+        lines += ["  measured", *_table(steps, indent=4)]
     ties = sorted(occasion.ties.items())
     if ties:
         lines.append("  linked")
@@ -111,13 +114,16 @@ def _verdicts(occasion: Occasion, decision: Decision, texts: Texts) -> list[str]
         return ["  given, past or withdrawn: no rule looks at it"]
     refs = _findings_of(occasion, decision)
     rows = []
-    for verdict in judged:
+    for verdict in sorted(judged, key=lambda each: _ORDER[each.outcome]):
         said = [_said(f, texts) for f in refs if f.rule == verdict.rule]
-        rows.append((verdict.rule, verdict.outcome, " / ".join(said) or verdict.why))
+        if said or verdict.outcome != QUIET[0]:
+            rows.append((verdict.rule, verdict.outcome, " / ".join(said) or verdict.why))
     rows += [
         (f.rule, "fires", _said(f, texts)) for f in refs if f.rule not in {v.rule for v in judged}
     ]
-    return ["  rules", *_table(rows, indent=4)]
+    quiet = ", ".join(verdict.rule for verdict in judged if verdict.outcome == QUIET[0])
+    lines = ["  rules", *_table(rows, indent=4)]
+    return lines + ([f"    quiet: {quiet}"] if quiet else [])
 
 
 def _said(finding: Finding, texts: Texts) -> str:

@@ -94,6 +94,8 @@ def _taped(config: Path | None) -> Iterator[tuple[Settings, Bridge, dict[str, Ta
         yield found, made, tapes
     finally:
         wiring.unwire(made)
+        for tape in tapes.values():
+            tape.close()
 
 
 def _chance() -> Random:
@@ -106,7 +108,7 @@ def _say(case: Case, output: Path) -> None:
     count = sum(len(source.resources) for source in case.sources.values())
     findings = sum(len(each.findings) for each in case.decided)
     warn(
-        f"{output}: {len(case.decided)} persons, {count} records, {findings} findings."
+        f"{output}: persons: {len(case.decided)}, records: {count}, findings: {findings}."
         " Read it before you give it away: it holds codes, amounts, weekdays and times of day."
     )
     for caveat in case.caveats:

@@ -55,6 +55,8 @@ def store(
             raise Wrong("name the new file: fhirbridge store backup FILE")
         if not Path(target).resolve().parent.is_dir():
             raise Wrong(f"{target}: there is no such folder; make it first")
+        if Path(target).exists():
+            raise Wrong(f"{target} is there already: give the copy another name")
         upkeep.backup(url, Path(target))
         print(f"{target} is a whole copy; to go back to it, stop fhirbridge and put it in place")
         return

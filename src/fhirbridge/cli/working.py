@@ -282,11 +282,11 @@ def parked(
         these = _those_with(store, where) if where else subjects
         now = wiring.now()
         if what is Parked.RETRY:
-            warn(f"{store.retry(these, now)} are due again")
+            warn(f"due again: {store.retry(these, now)}")
         if what is Parked.DROP:
             if every:
                 these = _those_with(store, "")
-            warn(f"{_drop(store, these, reason, now)} were dropped")
+            warn(f"dropped: {_drop(store, these, reason, now)}")
         if what is Parked.DROPPED:
             rows = [_dropped(each) for each in store.dropped()]
         elif what is Parked.SHOW:
@@ -344,7 +344,7 @@ def _mark(mark: Mark) -> dict[str, object]:
         "subject": mark.subject,
         "attempts": mark.attempts,
         "waits_since": _when(mark.first_at),
-        "parked": mark.parked,
+        "parked": bool(mark.parked),
         "error": mark.last_error,
     }
 
