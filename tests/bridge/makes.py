@@ -32,10 +32,11 @@ class Manner:
     refuses: dict[str, frozenset[str]] = field(default_factory=dict)
     stale: int = 409
     uuids: bool = False  # versions are UUIDs
+    own_ids: bool = True  # else what we write gets its id from the server alone
 
 
 HAPI = Manner(software="HAPI FHIR Server")
-MEDPLUM = Manner(software="medplum", stale=412, uuids=True)
+MEDPLUM = Manner(software="medplum", stale=412, uuids=True, own_ids=False)
 MILLENNIUM = Manner(
     software="Oracle Health Millennium Platform",
     takes=frozenset({"Communication"}),
@@ -93,6 +94,8 @@ class _Layer:
         for each in _resources(body):
             if why := self._complaint(each):
                 return _refused(422, why)
+        if not manner.own_ids and (place := self._unknown(request.method, path, body)):
+            return _refused(404, f"{place} is not known, and its id is for the server to give")
         headers = dict(request.headers)
         if not manner.conditional:
             headers.pop("if-none-exist", None)
@@ -121,6 +124,20 @@ class _Layer:
             return f"Task.intent {resource['intent']}"
         return None
 
+    def _unknown(self, method: str, path: str, body: Json) -> str | None:
+        """What a PUT names and nobody has created."""
+        asks = [each["request"] for each in body.get("entry", [])]
+        places = [path] if method == "PUT" else []
+        places += [each["url"] for each in asks if each["method"] == "PUT"]
+        shelf = self._fake.shelf
+        there = {
+            f"{type_}/{each.resource['id']}"
+            for type_ in {place.partition("/")[0] for place in places}
+            for each in shelf.current(type_)
+            if each.resource
+        }
+        return next((place for place in places if place not in there), None)
+
     def _statement(self) -> Json:
         codes = [{"code": "transaction"}, {"code": "batch"}] if self._manner.transactions else []
         reads = ("Patient", "MedicationRequest", "Appointment", "MedicationAdministration")
@@ -129,6 +146,7 @@ class _Layer:
             {
                 "type": each,
                 "conditionalCreate": self._manner.conditional,
+                "updateCreate": self._manner.own_ids,
                 "interaction": [{"code": code} for code in ("read", "search-type", "create")],
             }
             for each in types

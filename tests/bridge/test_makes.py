@@ -134,6 +134,44 @@ def test_provenance_stands_where_it_is_taken_and_wanted(
     estate.close()
 
 
+#: Nobody's make: no transactions, no conditional create, and ids are the server's.
+PLAIN = Manner(software="Nobody", transactions=False, conditional=False, own_ids=False)
+
+
+@pytest.mark.parametrize("manner", [HAPI, MEDPLUM, PLAIN], ids=lambda each: each.software)
+def test_two_who_write_the_same_leave_one_provenance(tmp_path: Path, manner: Manner) -> None:
+    estate = Estate(tmp_path)
+    fake = estate.servers["ehr"]
+    behave(fake, manner)
+    other = estate.another(store=f"sqlite:///{tmp_path}/other.db")
+    people(estate)
+    inner, once = fake.around, iter([True])
+
+    def at_once(request: httpx.Request, go: Answer) -> httpx.Response:
+        """Another bridge decides and writes when the first one has decided and begins to."""
+        # Where nothing is created conditionally, the identifier is searched for first.
+        begins = b'"urn:fhirbridge' in request.read() or "identifier=urn" in str(request.url)
+        if begins and next(once, False):
+            outcome = other.reconcile("ehr:Patient/p-1")
+            assert outcome.done
+        return inner(request, go)
+
+    fake.around = at_once
+    estate.put("ehr", order())
+    estate.put("ehr", visit())
+    estate.work()
+    assert next(once, None) is None, "nobody came between"
+    found = [each.resource for each in fake.shelf.current("Provenance")]
+    written = [each for each in standing(estate, "Task") if each["status"] == "requested"]
+    named = [target["reference"] for each in found if each for target in each["target"]]
+    assert len(named) == len(set(named)) > 0
+    assert {f"Task/{each['id']}" for each in written} <= set(named)
+    estate.work()
+    assert len(fake.shelf.current("Provenance")) == len(found)
+    other.close()
+    estate.close()
+
+
 @pytest.mark.parametrize("name", WITH_TASKS)
 def test_a_persons_edit_between_our_read_and_our_write_wins(tmp_path: Path, name: str) -> None:
     estate = hospital(tmp_path, MAKES[name])

@@ -67,8 +67,8 @@ class Sender:
             return server.create(resource)
         if fit.conditional_create:
             return server.create(resource, if_none_exist=condition)
-        type_, value = resource["resourceType"], condition.partition("=")[2]
-        for found in server.search(type_, {"identifier": value}):
+        type_, (name, _, value) = resource["resourceType"], condition.partition("=")
+        for found in server.search(type_, {name: value}):
             version = found.get("meta", {}).get("versionId")
             return Receipt(type_, str(found["id"]), version, 200, created=False)
         return server.create(resource)

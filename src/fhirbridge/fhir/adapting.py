@@ -18,6 +18,7 @@ from typing import Any
 
 from .ours import Json, items
 from .profile import Fit
+from .provenance import named
 from .references import locate
 
 Entry = dict[str, Any]
@@ -51,8 +52,7 @@ def adapted(entry: Entry, fit: Fit, base_url: str, ours: Sequence[Entry]) -> Ent
         if fit.intents and resource.get("intent") not in fit.intents:
             resource["intent"] = fit.intents[0]
     if type_of(entry) == "Provenance" and not fit.own_ids:
-        del resource["id"]
-        made["request"] = {"method": "POST", "url": "Provenance"}
+        made["request"] = {"method": "POST", "url": "Provenance"} | named(resource)
     names = {each["fullUrl"]: each["resource"] for each in ours if "fullUrl" in each}
 
     def here(reference: Entry) -> Entry:

@@ -21,6 +21,7 @@ INPUT = "urn:fhirbridge:input"  # Task.input: figures and what we must remember
 OUTPUT = "urn:fhirbridge:output"  # Task.output
 CHOICES = "urn:fhirbridge:choice"  # what may be answered to a question
 STATUS = "urn:fhirbridge:business-status"  # Task.businessStatus: what we did last
+WRITE = "urn:fhirbridge:write"  # tag of a Provenance where a server gives us no ids
 
 #: Business statuses that only we set, together with a terminal status.
 CLOSED_BY_US = frozenset({"solved", "given", "withdrawn", "folded"})

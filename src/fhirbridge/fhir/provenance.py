@@ -2,7 +2,8 @@
 
 One for each transaction, as its last entry. It is written under an id that is made of what it is
 about, because Provenance has no identifier to search for: the same transaction sent twice leaves
-one. A make of server that gives us no ids (`profile.Fit.own_ids`) makes its own.
+one. A make of server that gives us no ids (`profile.Fit.own_ids`) makes its own: there the same
+name stands in a tag, and the Provenance is created on the condition that none has it (`named`).
 """
 
 from __future__ import annotations
@@ -40,6 +41,13 @@ def provenance(entries: Sequence[Entry], plan: Plan, desk: Desk) -> dict[str, An
         resource["entity"] = [{"role": "source", "what": desk.evidence(ref)} for ref in evidence]
     request = {"method": "PUT", "url": f"Provenance/{id_}"}
     return {"fullUrl": f"urn:uuid:{id_}", "resource": resource, "request": request}
+
+
+def named(resource: dict[str, Any]) -> dict[str, str]:
+    """Turn the id of a Provenance into a tag; the condition on which it is then created."""
+    tag = {"system": ours.WRITE, "code": resource.pop("id")}
+    resource["meta"] = {**resource["meta"], "tag": [*resource["meta"]["tag"], tag]}
+    return {"ifNoneExist": f"_tag={tag['system']}|{tag['code']}"}
 
 
 def _evidence(plan: Plan) -> tuple[Any, ...]:
