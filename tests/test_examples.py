@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from fhirbridge import wiring
+from fhirbridge.cli.main import main
 from fhirbridge.settings import read
 from fhirbridge.yamlfile import load
 
@@ -28,6 +30,41 @@ def test_an_example_can_be_used(
     assert wiring.home_of(settings)
     assert settings.write.default == "shadow"  # nobody writes by copying an example
     wiring.calendar(settings, wiring.now().date())
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_commands_take_an_example(
+    path: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As somebody does who copied it: `config check`, then `config show`, secrets masked."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(path, tmp_path / "fhirbridge.yaml")
+    names = secrets(load(path).data)
+
+    def call(what: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["fhirbridge", "config", what])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out + said.err
+
+    if names:  # what is still to be done is said by its name
+        code, said = call("check")
+        assert code == 2
+        assert any(Path(name).name in said for name in names), said
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("c4nary\n")
+    code, said = call("check")
+    assert (code, "can be used" in said) == (0, True), said
+    code, said = call("show")
+    assert code == 0
+    assert "c4nary" not in said
+    for name in load(path).data["servers"]:
+        assert f"  {name}:\n" in said
 
 
 def secrets(data: object) -> list[str]:
