@@ -146,7 +146,7 @@ def usual_door(port: int, redis: str) -> None:
     queue = Celery("usual", broker=redis)
     app = FastAPI()
 
-    @queue.task  # type: ignore[untyped-decorator]
+    @queue.task  # type: ignore[untyped-decorator]  # Celery brings no types
     def work(payload: dict[str, Any]) -> None: ...
 
     @app.put("/notify/{server}/{key}/{below:path}")

@@ -47,7 +47,7 @@ def modules() -> list[Path]:
 def compile_here() -> None:
     """Extension modules beside the sources, from the package in the current folder."""
     from mypyc.build import mypycify
-    from setuptools import setup  # type: ignore[import-untyped]
+    from setuptools import setup  # type: ignore[import-untyped]  # it brings none
 
     options = ["--strict", "--explicit-package-bases", *map(str, modules())]
     extensions = mypycify(options, opt_level=EFFORT, debug_level="0", group_name="fhirbridge_core")

@@ -50,7 +50,7 @@ says what to do. `FHIRBRIDGE_DEBUG=1` shows where an error came from. Completion
 
 
 def commands() -> str:
-    names = list(get_command(app).commands)  # type: ignore[attr-defined]
+    names = list(get_command(app).commands)  # type: ignore[attr-defined]  # typer says Command
     parts = [_COMMANDS.format(made=_MADE)]
     for name in names:
         shown = CliRunner().invoke(app, [name, "--help"], terminal_width=_WIDTH)
@@ -227,7 +227,7 @@ def _comments(model: type[BaseModel]) -> dict[str, str]:
             for token in tokenize.generate_tokens(io.StringIO(source).readline)
             if token.type == tokenize.COMMENT
         }
-        for node in ast.parse(source).body[0].body:  # type: ignore[attr-defined]
+        for node in ast.parse(source).body[0].body:  # type: ignore[attr-defined]  # a class
             if not isinstance(node, ast.AnnAssign):
                 continue
             above: list[str] = []

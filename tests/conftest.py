@@ -107,7 +107,7 @@ def _whose_servers() -> Iterator[None]:
 
     def noted(*args: Any, **more: Any) -> Source:
         made = make(*args, **more)
-        _OF_BRIDGES.add(made.server._http)  # type: ignore[attr-defined]
+        _OF_BRIDGES.add(made.server._http)  # type: ignore[attr-defined]  # the port has no such part
         return made
 
     with pytest.MonkeyPatch.context() as patch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -33,8 +34,8 @@ def read(folder: Path, text: str) -> settings.Settings:
     return settings.read(path, environ={})
 
 
-def wishes(servers: dict[str, str], **more: object) -> Wishes:
-    return Wishes("st-mary", servers, "America/New_York", "http://127.0.0.1:8000", **more)  # type: ignore[arg-type]
+def wishes(servers: dict[str, str], **more: Any) -> Wishes:
+    return Wishes("st-mary", servers, "America/New_York", "http://127.0.0.1:8000", **more)
 
 
 def test_one_server_is_believed_for_what_it_has(tmp_path: Path) -> None:

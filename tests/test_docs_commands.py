@@ -34,7 +34,7 @@ OTHERS = frozenset(
 )
 MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
 TARGETS = frozenset(re.findall(r"^([a-z-]+):", MAKEFILE, re.M))
-COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # typer says Command
 
 
 def lines(page: Path) -> Iterator[str]:

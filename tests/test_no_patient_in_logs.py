@@ -27,7 +27,7 @@ from fhirbridge.fhir.errors import FhirError
 from fhirbridge.settings import Settings
 from fhirbridge.web.console import Console
 from fhirbridge.web.metrics import Metrics
-from tests.bridge.estate import MRN, Estate, Fake, Json, dispense, order, patient, visit
+from tests.bridge.estate import MRN, Answer, Estate, Fake, Json, dispense, order, patient, visit
 from tests.bridge.test_tracing import Recorder
 
 NAME, NUMBER, BORN, TOKEN = "Quackenbush", "CANARY-4711", "1951-02-03", "t0ken-canary"
@@ -84,10 +84,10 @@ def gossip(fake: Fake, status: int) -> None:
     told = {"severity": "error", "code": "processing", "diagnostics": f"{NAME} {NUMBER} {BORN}"}
     body = jsonio.dumps({"resourceType": "OperationOutcome", "issue": [told]})
 
-    def answer(_: httpx.Request) -> httpx.Response:
+    def answer(_: httpx.Request, __: Answer) -> httpx.Response:
         return httpx.Response(status, content=body, headers={"Content-Type": "application/json"})
 
-    fake.handle_request = answer  # type: ignore[method-assign, assignment]
+    fake.around = answer
 
 
 def well(estate: Estate) -> None:
@@ -133,7 +133,7 @@ def badly(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr("fhirbridge.bridge.gathering.read", defect)
     for fake in estate.servers.values():
-        del fake.handle_request
+        fake.around = lambda request, go: go(request)
     estate.bridge.store.raise_("ehr:Patient/p-1", estate.clock(), why="test")
     for _ in range(12):
         estate.later(hours=2)

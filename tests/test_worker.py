@@ -63,7 +63,7 @@ servers:
     file.write_text(text, encoding="utf-8")
     settings: Settings = read(file, {})
     source = wiring.source("ehr", settings, clock=wiring.now)
-    throttle = source.server._http._throttle  # type: ignore[attr-defined]
+    throttle = source.server._http._throttle  # type: ignore[attr-defined]  # the port has no such part
     assert throttle._lanes._value == 3  # three times three are no more than ten
     assert throttle._apart.total_seconds() == pytest.approx(0.5)  # and three times two are six
     file.write_text(text.replace("at_once: 10", "at_once: 2"), encoding="utf-8")

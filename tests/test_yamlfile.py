@@ -18,8 +18,8 @@ class Item(Strict):
 
 
 class Model(Strict):
-    items: list[Item] = []  # noqa: RUF012
-    by_name: dict[str, Item] = {}  # noqa: RUF012
+    items: list[Item] = []  # noqa: RUF012 - pydantic copies it
+    by_name: dict[str, Item] = {}  # noqa: RUF012 - likewise
     count: int = 0
     needed: str = ""
 

@@ -65,7 +65,7 @@ class Fake(httpx.BaseTransport):
     `around` may do something before or after an answer is made, or instead of it.
     """
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str, clock: Callable[[], datetime]) -> None:
         ids = itertools.count(1)
         self.base_url = f"http://{name}.example/fhir"
         self.shelf = Shelf(clock, lambda: f"{name}-{next(ids)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,11 +83,11 @@ def test_a_task_that_somebody_changed_at_the_same_time_is_decided_again(
     server = estate.bridge.sources["ehr"].server
     transact, first = server.transact, iter([True])
 
-    def meddling(bundle: object) -> object:
+    def meddling(bundle: Any) -> object:
         if next(first, False):
             for task in estate.tasks(status="requested"):
                 estate.put("ehr", {**task, "note": [{"text": "seen"}]}, tell=False)
-        return transact(bundle)  # type: ignore[arg-type]
+        return transact(bundle)
 
     monkeypatch.setattr(server, "transact", meddling)
     estate.put("pharmacy", dispense("d-2", mg=300))

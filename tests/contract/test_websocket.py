@@ -56,4 +56,4 @@ def test_who_binds_to_nothing_is_hung_up_on(fhir: Fhir) -> None:
         pytest.skip("this server has no websocket")
     url = f"ws://{urlsplit(fhir.base_url).netloc}/websocket"
     with pytest.raises(Dropped, match="closed"):
-        listen(url, "nobody", headers={}, bound=str, ping=str, stopped=lambda: False)  # type: ignore[arg-type]
+        listen(url, "nobody", headers={}, bound=str, ping=str, stopped=lambda: False)  # type: ignore[arg-type]  # it ends before it hears

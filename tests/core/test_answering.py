@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ COVERAGE = Coverage(ref=Ref("payer", "Coverage", "c"))
 MG = Amount(Decimal(600), "mg", "http://unitsofmeasure.org", "mg")
 
 
-def question(rule: str = "unit-ambiguous", **more: object) -> Finding:
+def question(rule: str = "unit-ambiguous", **more: Any) -> Finding:
     plain = Finding(
         rule=rule,
         severity=Severity.S3,
@@ -51,7 +52,7 @@ def question(rule: str = "unit-ambiguous", **more: object) -> Finding:
         choices={"600 mg": "600 mg"},
         asked="d",
     )
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return replace(plain, **more)
 
 
 def read(fact: Fact, rule: str, choice: str, **say: object) -> Fact:

@@ -288,7 +288,7 @@ def test_an_answer_is_no_record_of_a_drug() -> None:
 
 def test_different_units_are_never_compared() -> None:
     with pytest.raises(UnitMismatch, match="mg and IU"):
-        mg(600) < Quantity(mg(600).value, "IU")  # noqa: B015
+        mg(600) < Quantity(mg(600).value, "IU")  # noqa: B015 - it raises
 
 
 def test_words_that_cannot_be_measured_contradict_no_figures(tmp_path: Path) -> None:

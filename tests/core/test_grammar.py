@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,8 +16,8 @@ NAMES = ("ocrelizumab", "ocrevus")
 MG600 = Amount(Decimal(600), "mg")
 
 
-def dose(value: str, unit: str = "mg", **rest: object) -> Spoken:
-    return Spoken(Amount(Decimal(value), unit), **rest)  # type: ignore[arg-type]
+def dose(value: str, unit: str = "mg", **rest: Any) -> Spoken:
+    return Spoken(Amount(Decimal(value), unit), **rest)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from fhirbridge.core.findings import Severity
+from fhirbridge.core.findings import Finding, Severity
 from fhirbridge.core.holding import TOLD, Held, Patience, hold, openings
-from fhirbridge.core.plan import Do, Told, decide
+from fhirbridge.core.plan import Do, Said, Told, decide
 from fhirbridge.core.roots import root_key
 from tests.core.test_plan import KEY, T0, finding, said
 
@@ -17,7 +17,9 @@ FAR = timedelta(days=9)
 WINDOW = Patience(window=timedelta(minutes=15))
 
 
-def held(now: list, before: list, since: Held | None = None, minutes: float = 0) -> Held:  # type: ignore[type-arg]
+def held(
+    now: list[Finding], before: list[Said], since: Held | None = None, minutes: float = 0
+) -> Held:
     plan = decide(now, before)
     waits = since.waits if since else ()
     return hold(plan, WINDOW, waits, lambda _: 0, T0 + timedelta(minutes=minutes))

@@ -144,7 +144,7 @@ def test_an_answer_without_a_code_covers_what_it_answers() -> None:
         "approved a2 authorization, for s1",
     )
     web = Web([order, service, answer, both])
-    sides = [covers(item_of(fact, formulary()), web) for fact in (answer, both)]  # type: ignore[arg-type]
+    sides = [covers(item_of(fact, formulary()), web) for fact in (answer, both)]  # type: ignore[arg-type]  # both are answers of a payer
     assert sides == ["drug", "administration"]
     alone = item_of(approved("approved a3 authorization"), formulary())
     assert covers(alone, web) == "unknown"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from fhirbridge.core import facts as f
 from fhirbridge.core.linking import Web, completed, without_mirrors
@@ -12,11 +13,11 @@ LINK = f.Link("ehr:MedicationRequest/o-1", 0, "prescription")
 NUMBER = "urn:rx|7"
 
 
-def supply(source: str = "ehr", id_: str = "d-1", **says: object) -> f.Supply:
+def supply(source: str = "ehr", id_: str = "d-1", **says: Any) -> f.Supply:
     ref = f.Ref(source, "MedicationDispense", id_)
     names = frozenset({ref.name, NUMBER})
     made = f.Supply(ref=ref, names=names, state=f.State.DONE, amount=None, stage="delivered")
-    return replace(made, **says)  # type: ignore[arg-type]
+    return replace(made, **says)
 
 
 def test_a_record_says_what_only_its_copy_said() -> None:

@@ -37,7 +37,7 @@ def blind_to(rules: Container[str]) -> CannotTell:
     return lambda _occasion, rule: rule in rules
 
 
-def finding(digest: str = "d0", key: str = KEY, **more: object) -> Finding:
+def finding(digest: str = "d0", key: str = KEY, **more: Any) -> Finding:
     base = Finding(
         rule="dispense-short",
         severity=Severity.S2,
@@ -52,10 +52,10 @@ def finding(digest: str = "d0", key: str = KEY, **more: object) -> Finding:
         digest=digest,
         say={"drug": "Ocrelizumab"},
     )
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
-def said(told: Told, digest: str = "d0", key: str = KEY, **more: object) -> Said:
+def said(told: Told, digest: str = "d0", key: str = KEY, **more: Any) -> Said:
     base = Said(
         key=key,
         episode=1,
@@ -66,7 +66,7 @@ def said(told: Told, digest: str = "d0", key: str = KEY, **more: object) -> Said
         occasion="o-1",
         written=T0,
     )
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
 def subs(plan: Plan) -> list[Do]:
@@ -189,7 +189,8 @@ class TestRoot:
         root = decide([finding(lead=timedelta(days=7)), other], []).intents[0].finding
         assert root is not None
         assert (root.severity, root.due, root.lead) == (Severity.S1, T0, timedelta(hours=5))
-        assert [part.key for part in root.say["parts"]] == ["k-premed", KEY]  # type: ignore[attr-defined]
+        parts: Any = root.say["parts"]
+        assert [part.key for part in parts] == ["k-premed", KEY]
 
     def test_stays_while_a_part_cannot_be_judged(self) -> None:
         other = finding("p0", "k-premed", rule="premed-order-missing")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -46,9 +47,9 @@ def measure(
     )
 
 
-def how(amount: Amount, *codes: Code, **rest: object) -> str:
+def how(amount: Amount, *codes: Code, **rest: Any) -> str:
     """The arithmetic step, or the reason of the problem."""
-    came = measure(amount, *codes, **rest)  # type: ignore[arg-type]
+    came = measure(amount, *codes, **rest)
     return came.reason if isinstance(came, Problem) else came.how
 
 

@@ -47,4 +47,4 @@ def test_keywords_and_defaults_are_those_of_a_dataclass() -> None:
 
     assert Point(x=1).seen is not Point(x=1).seen
     with pytest.raises(TypeError):
-        Point(1)  # type: ignore[call-arg]
+        Point(1)  # type: ignore[call-arg]  # the mistake that is to be refused

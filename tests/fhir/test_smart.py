@@ -131,7 +131,7 @@ def test_the_assertion_is_what_smart_asks_for(sign_in: SignIn) -> None:
     assert form["grant_type"] == "client_credentials"
     assert form["scope"] == "system/Patient.rs system/Task.rs"
     assert form["client_assertion_type"].endswith(":jwt-bearer")
-    published = KeySet.import_key_set(RING.public(NOW))  # type: ignore[arg-type]
+    published = KeySet.import_key_set(RING.public(NOW))  # type: ignore[arg-type]  # plain JSON, as servers read it
     token = jwt.decode(form["client_assertion"], published, algorithms=["ES384"])
     claims = token.claims
     assert token.header["kid"] == RING.signing(("ES384",), NOW).kid
@@ -148,7 +148,7 @@ def test_algorithm_and_syntax_follow_the_server(sign_in: SignIn) -> None:
     server(sign_in).get("Patient", "p-1")
     (form,) = sign_in.forms
     assert form["scope"] == "system/Patient.read system/Task.read"
-    published = KeySet.import_key_set(RING.public(NOW))  # type: ignore[arg-type]
+    published = KeySet.import_key_set(RING.public(NOW))  # type: ignore[arg-type]  # plain JSON, as servers read it
     assert jwt.decode(form["client_assertion"], published, algorithms=["RS384"])
 
 

@@ -17,7 +17,7 @@ from fhirbridge.audit import Audit, exports
 from fhirbridge.fhir import jsonio
 from fhirbridge.settings import Settings
 
-from . import edges, quiet, stories  # noqa: F401 (they fill STORIES)
+from . import edges, quiet, stories  # noqa: F401 - they fill STORIES
 from .chart import Json
 from .drugs import OCRELIZUMAB, Drug
 from .story import STORIES, Story, well

@@ -222,7 +222,7 @@ class Life:
 
     def _made(self, bridge: Bridge) -> None:
         bridge._reconciler._gatherer._pool = Inline()
-        database: Any = bridge.store._db  # type: ignore[attr-defined]
+        database: Any = bridge.store._db  # type: ignore[attr-defined]  # the port has no such part
         write = database.write
 
         def kept(work: Any) -> Any:

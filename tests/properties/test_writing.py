@@ -91,7 +91,7 @@ class Worklist:
 
     def __init__(self) -> None:
         ticks = itertools.count()
-        self.fake = Fake("ehr", lambda: START + timedelta(seconds=next(ticks)))  # type: ignore[arg-type]
+        self.fake = Fake("ehr", lambda: START + timedelta(seconds=next(ticks)))
         self.server = Server("ehr", self.fake.base_url, transport=self.fake, retries=0)
         shelf = self.fake.shelf
         with shelf.unit(checked=False):

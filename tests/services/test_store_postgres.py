@@ -16,11 +16,13 @@ from psycopg.sql import SQL, Identifier
 
 from fhirbridge.store import Store, Unwritable
 from tests.servers import postgres_server
-from tests.store.support import START, delivery, names, news, store  # noqa: F401
-from tests.store.test_concurrency import *  # noqa: F403
-from tests.store.test_hearing import *  # noqa: F403
-from tests.store.test_leases import *  # noqa: F403
-from tests.store.test_migrations import (  # noqa: F401
+
+# The tests of tests/store again, on PostgreSQL: what is imported is collected here.
+from tests.store.support import START, delivery, names, news, store  # noqa: F401 - a fixture
+from tests.store.test_concurrency import *  # noqa: F403 - tests
+from tests.store.test_hearing import *  # noqa: F403 - tests
+from tests.store.test_leases import *  # noqa: F403 - tests
+from tests.store.test_migrations import (  # noqa: F401 - tests
     test_a_new_program_brings_old_tables_up_with_what_is_in_them,
     test_a_program_goes_on_with_the_tables_of_a_later_one,
     test_the_revisions_end_where_the_tables_of_today_are,
@@ -28,10 +30,10 @@ from tests.store.test_migrations import (  # noqa: F401
     test_up_and_back_while_others_work,
     url,
 )
-from tests.store.test_numbering import *  # noqa: F403
-from tests.store.test_people import *  # noqa: F403
+from tests.store.test_numbering import *  # noqa: F403 - tests
+from tests.store.test_people import *  # noqa: F403 - tests
 from tests.store.test_stateful import AnyHistory
-from tests.store.test_upkeep import *  # noqa: F403
+from tests.store.test_upkeep import *  # noqa: F403 - tests
 
 pytestmark = pytest.mark.sockets
 _databases = count(1)
@@ -65,7 +67,7 @@ def test_any_history(server: str) -> None:
 
 
 def test_a_server_that_is_gone_is_unwritable_and_all_is_well_when_it_is_back(
-    store: Store,  # noqa: F811
+    store: Store,  # noqa: F811 - the fixture
     server: str,
     store_url: str,
 ) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def news(
 
 
 def delivery(*events: StoredEvent, body: bytes = b"{}", **more: object) -> Delivery:
-    given: dict[str, object] = {
+    given: dict[str, Any] = {
         "source": events[0].source if events else "ehr",
         "key": None,
         "received_at": START,
@@ -51,7 +52,7 @@ def delivery(*events: StoredEvent, body: bytes = b"{}", **more: object) -> Deliv
         "body": body,
         "events": events,
     }
-    return Delivery(**(given | more))  # type: ignore[arg-type]
+    return Delivery(**(given | more))
 
 
 def wrote(version: str, *, id: str = "t-1") -> Written:

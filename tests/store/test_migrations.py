@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -111,23 +112,25 @@ def test_up_and_back_while_others_work(url: str) -> None:
                 # SQLite's lock is not fair: who is far ahead leaves it to the other.
                 until(lambda: stop.is_set() or bool(failed) or told[me] < told[1 - me] + 5)
                 about = news("1", id=f"{me}-{told[me]}", subject=f"ehr:Patient/{me}-{told[me]}")
-                patiently(lambda about=about: store.hear([delivery(about)], START))  # type: ignore[misc]
+                patiently(partial(store.hear, [delivery(about)], START))
                 told[me] += 1
                 for lease in patiently(lambda: store.lease(f"w{me}", START, MINUTE)):
-                    patiently(lambda lease=lease: store.finish(lease, START))  # type: ignore[misc]
+                    patiently(partial(store.finish, lease, START))
         except BaseException as error:  # noqa: BLE001 - it is asserted on below
             failed.append(error)
         finally:
             store.close()
+
+    def went_on(to: list[int]) -> bool:
+        return bool(failed) or all(each >= goal for each, goal in zip(told, to, strict=True))
 
     threads = [threading.Thread(target=live, args=(me,)) for me in (0, 1)]
     for each in threads:
         each.start()
     try:
         for revision in (FIRST, "head") * 3:
-            goal = [each + 2 for each in told]
-            assert until(lambda: bool(failed) or (told[0] >= goal[0] and told[1] >= goal[1]))  # noqa: B023
-            patiently(lambda revision=revision: upkeep.move(url, revision))  # type: ignore[misc]
+            assert until(partial(went_on, [each + 2 for each in told]))
+            patiently(partial(upkeep.move, url, revision))
     finally:
         stop.set()
         for each in threads:

@@ -60,7 +60,7 @@ def outcome(subject: str, decision: Decision, told: AsItIs) -> Decided:
         plan=sorted(
             f"{each.do.value} {rule} {each.why}".strip()
             for each in decision.plan.intents
-            if (rule := (each.finding or each.said).rule)  # type: ignore[union-attr]
+            if (about := each.finding or each.said) and (rule := about.rule)
         ),
     )
 

@@ -82,4 +82,4 @@ def shaped_by(
         )
         for kind, (shape, names) in kinds.items()
     ]
-    return shaped(Union[tuple(shapes)])  # type: ignore[arg-type]  # noqa: UP007
+    return shaped(Union[tuple(shapes)])  # type: ignore[arg-type]  # noqa: UP007 - made at run time

@@ -71,7 +71,7 @@ def upsert(table: sa.Table, on_postgres: bool) -> postgresql.Insert:
     """An INSERT with `on_conflict_…`; both dialects' classes have the same methods."""
     if on_postgres:
         return postgresql.insert(table)
-    return sqlite.insert(table)  # type: ignore[return-value]
+    return sqlite.insert(table)  # type: ignore[return-value]  # alike, but no common base
 
 
 @cache

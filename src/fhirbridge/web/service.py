@@ -14,6 +14,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -132,8 +133,10 @@ class Service:
             if self._try(lambda: self.bridge.work(owner, limit=_HANDFUL)):
                 continue
             with self._news:
-                # mypy cannot infer a lambda with a default; the default keeps this round's value.
-                self._news.wait_for(lambda seen=seen: self._raised != seen, _NAP)  # type: ignore[misc]
+                self._news.wait_for(partial(self._is_news_since, seen), _NAP)
+
+    def _is_news_since(self, seen: int) -> bool:
+        return self._raised != seen
 
     def _ticks(self) -> None:
         while not self._stop.is_set():
