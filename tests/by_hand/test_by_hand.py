@@ -12,6 +12,7 @@ from fhirbridge.audit import Audit, exports
 from fhirbridge.fhir import jsonio
 from fhirbridge.settings import Settings
 
+from . import everyday  # noqa: F401 - adds its charts
 from .charts import CHARTS, Chart
 
 

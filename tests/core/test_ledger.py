@@ -69,6 +69,47 @@ def test_a_renewal_of_an_order_that_was_not_read_goes_by_its_name() -> None:
     assert occasion.key == "ehr:MedicationRequest/older#1"
 
 
+NEW = "order o2 ocrelizumab 600 mg, 1 visit, written 10 November 2026"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "chains"),
+    [
+        ("stopped, on 8 December 2026", f"{NEW}, on 8 December 2026", 1),
+        ("stopped, on 8 December 2026", f"{NEW}, on 29 December 2026", 1),
+        ("stopped, on 8 December 2026", f"{NEW}, on 30 December 2026", 2),
+        ("stopped, written 11 May 2026", NEW, 1),
+        ("stopped, written 10 May 2026", NEW, 2),  # half a year: it was for another dose
+        ("stopped, written 11 November 2026", NEW, 2),  # canceled after: nobody replaced it
+        ("stopped", NEW, 2),
+        ("stopped, written 10 November 2026", NEW.replace(", written 10 November 2026", ""), 2),
+        ("stopped, written 1 October 2026", f"{NEW}, source pharmacy", 2),
+        ("written 1 October 2026", NEW, 2),
+        ("stopped, written 1 October 2026", f"{NEW}, stopped", 2),
+    ],
+)
+def test_an_order_that_was_called_off_and_written_anew_is_one(
+    old: str, new: str, chains: int
+) -> None:
+    made = ledger(f"order o1 ocrelizumab 600 mg, 1 visit, {old}", new, VISIT)
+    assert len({o.chain for o in made.occasions}) == chains
+
+
+def test_the_visit_of_a_replaced_order_is_of_the_one_in_force_and_keeps_its_key() -> None:
+    old = "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026"
+    before = only(old, VISIT)
+    after = only(f"{old}, stopped", NEW, VISIT)
+    assert before.key == after.key
+    assert after.order is not None
+    assert (after.order.ref.id, after.actionable) == ("o2", True)
+
+
+def test_what_a_replaced_order_renewed_is_of_the_same_chain() -> None:
+    first = "order o3 ocrelizumab 600 mg, 1 visit, stopped, written 1 May 2026"
+    second = "order o1 ocrelizumab 600 mg, 1 visit, renews o3, stopped, written 1 October 2026"
+    assert only(first, second, NEW, VISIT).key == "ehr:MedicationRequest/o3#1"
+
+
 def test_orders_that_renew_one_another_are_one_chain() -> None:
     first, second = told(ORDER, "order o2 ocrelizumab 600 mg, 1 visit, renews o1")
     assert isinstance(first, f.Order)

@@ -35,6 +35,14 @@ def answers(*resources: dict[str, Any]) -> list[Authorization]:
     return [fact for fact in found if isinstance(fact, Authorization)]
 
 
+def test_the_number_of_an_answer_may_be_an_extension_of_it() -> None:
+    number = {"url": f"{PAS}authorizationNumber", "valueString": "N1"}
+    body = claim_response({"itemSequence": 1}, extension=[number])
+    (fact,) = answers(claim(DRUG), body)
+    assert fact.numbers == {"N1"}
+    assert "number|N1" in fact.names
+
+
 def answer(*resources: dict[str, Any]) -> Authorization:
     (fact,) = answers(*resources)
     return fact

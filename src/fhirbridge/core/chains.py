@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
+from itertools import pairwise
 
 from .facts import Administration, Order, Ref, State, Visit
 from .linking import Tie
@@ -99,6 +100,7 @@ def chains(
         before = by_name.get(order.chain or "")
         if before is not None and before.ref != order.ref:
             prior[order.ref] = copies.get(before.ref, before.ref)
+    prior = _replaced([order for order in orders if order.ref not in child_of]) | prior
     grouped: dict[Ref, list[Order]] = {}
     for order in sorted(orders, key=_age):
         if order.ref not in child_of:
@@ -106,6 +108,37 @@ def chains(
     named = {order.ref: order for order in orders}
     made = [Chain(_chain_key(named[root]), members, asked) for root, members in grouped.items()]
     return made, child_of
+
+
+#: An order that was called off is replaced by one for a day this close to its own; where one of
+#: them names no day, by one that was written this soon.
+_SAME_DOSE, _SOON = timedelta(days=21), timedelta(days=183)
+
+
+def _replaced(orders: Sequence[Order]) -> dict[Ref, Ref]:
+    """Orders that nobody links and that replace one another: the later one -> the one before.
+
+    An order was stopped or canceled, and the one order in force of that server asks for the same
+    dose: prescribers write it anew and seldom say so (priorPrescription), and the visit and the
+    supply still name the old one.
+    """
+    alive = [order for order in orders if order.state is State.ACTIVE]
+    row = [order for order in orders if order.state is State.WITHDRAWN]
+    if len(alive) != 1 or not row:
+        return {}
+    new = alive[0]
+    row = sorted([*(order for order in row if _stands_in(new, order)), new], key=_age)
+    return {later.ref: before.ref for before, later in pairwise(row)}
+
+
+def _stands_in(new: Order, old: Order) -> bool:
+    if new.ref.source != old.ref.source:
+        return False
+    if new.days and old.days:
+        return any(abs(day - other) <= _SAME_DOSE for day in new.days for other in old.days)
+    if new.authored is None or old.authored is None:
+        return False
+    return timedelta(0) <= new.authored - old.authored <= _SOON
 
 
 def homes(laid: Sequence[Chain], child_of: Mapping[Ref, Ref]) -> Mapping[Ref, Chain]:

@@ -96,7 +96,7 @@ def _answer(page: Page) -> Answer:
     request = page.one(body, "request")
     claim = page.target(request) or NOTHING
     page.point((request,), "request")
-    number = page.word(body, "preAuthRef")
+    numbers = _numbers_of_all(page)
     state, reason = page.state(STATES), page.word(body, "disposition")
     if state is State.ACTIVE and superseded(page):
         state, reason = State.WITHDRAWN, "superseded"
@@ -104,9 +104,9 @@ def _answer(page: Page) -> Answer:
         claim=claim,
         state=state,
         names=page.names.union(
-            page.identifiers(claim, "identifier"), [NUMBER + number] if number else ()
+            page.identifiers(claim, "identifier"), [NUMBER + number for number in numbers]
         ),
-        numbers=frozenset([number] if number else ()),
+        numbers=numbers,
         span=page.span(body, "preAuthPeriod"),
         issued=page.moment(body, "created"),
         insurer=page.party_of(page.one(body, "insurer") or page.one(claim, "insurer")),
@@ -116,6 +116,13 @@ def _answer(page: Page) -> Answer:
         reason=reason,
         links=tuple(page.links),
     )
+
+
+def _numbers_of_all(page: Page) -> frozenset[str]:
+    """The numbers of the answer as a whole: preAuthRef, and PAS's authorizationNumber."""
+    part = page.parts(page.body).get(NUMBERED[0], NOTHING)
+    found = page.word(page.body, "preAuthRef"), page.word(part, "valueString")
+    return frozenset(filter(None, found))
 
 
 def _is_urgent(page: Page, claim: Json) -> bool:
