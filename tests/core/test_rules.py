@@ -12,7 +12,7 @@ from fhirbridge import mappings, texts
 from fhirbridge.core.facts import Party, Ref
 from fhirbridge.core.findings import Role, Severity, key_of, priority
 from fhirbridge.core.plan import Said, Told
-from fhirbridge.core.rules import ALL_RULES, FOLDS, LAST, judge, next_look
+from fhirbridge.core.rules import ALL_RULES, FOLDS, LAST, is_near, judge, next_look
 from fhirbridge.core.rules.base import Rule
 from fhirbridge.core.rules.coverage import _other
 from fhirbridge.core.rules.places import _others
@@ -107,6 +107,33 @@ def test_the_next_look_is_the_next_threshold(tmp_path: Path) -> None:
     look = next_look(told.ledger(), told.as_of)
     assert look is not None
     assert s.written(look) == "17 November 2026 00:00"
+
+
+@pytest.mark.parametrize(
+    ("as_of", "near"),
+    [
+        ("4 December 2026 10:00", False),  # a Friday; the visit is on Tuesday
+        ("6 December 2026 23:00", False),
+        ("7 December 2026 00:00", True),
+        ("8 December 2026 23:59", True),
+        ("9 December 2026 00:00", False),
+    ],
+)
+def test_a_dose_is_near_from_the_business_day_before(
+    tmp_path: Path, as_of: str, near: bool
+) -> None:
+    told = story(tmp_path, as_of)
+    assert is_near(told.ledger(), told.as_of) is near
+
+
+@pytest.mark.parametrize("scenario", s.every(), ids=lambda each: each.name)
+def test_a_dose_comes_near_only_at_a_look(scenario: s.Scenario) -> None:
+    """So that whose news is urgent is known without another look."""
+    ledger, moment = scenario.ledger(), scenario.as_of
+    near = is_near(ledger, moment)
+    while (look := next_look(ledger, moment)) is not None and look - moment < timedelta(days=60):
+        assert is_near(ledger, look - timedelta.resolution) in (near, False)
+        near, moment = is_near(ledger, look), look
 
 
 def test_a_dose_that_was_given_is_named_while_a_task_of_ours_speaks_of_it() -> None:

@@ -197,6 +197,36 @@ def test_urgent_first_then_sources_in_turn_then_the_oldest(store: Store) -> None
     assert order == ["u", "q", "n-0", "n-1", "n-2", "n-3"]
 
 
+def test_whose_dose_is_near_goes_first_whoever_tells_of_them(store: Store) -> None:
+    for subject in ("near", "far"):
+        store.hear([delivery(news(id=subject, subject=f"ehr:Patient/{subject}"))], START)
+        lease = take(store)
+        store.finish(lease, START, urgent=subject == "near")
+    for n, subject in enumerate(("far", "near")):
+        told = news("2", id=subject, subject=f"ehr:Patient/{subject}")
+        store.hear([delivery(told)], at(n))
+    first, second = take(store, 10), take(store, 10)
+    assert [each.subject for each in (first, second)] == ["ehr:Patient/near", "ehr:Patient/far"]
+    assert (first.urgent, second.urgent) == (True, False)
+    store.finish(first, at(11))  # it is not near any more
+    store.hear([delivery(news("3", id="near", subject="ehr:Patient/near"))], at(12))
+    assert not take(store, 12).urgent
+
+
+def test_what_is_urgent_without_end_leaves_turns_to_others(store: Store) -> None:
+    """One restless person whose dose is near, and a sweep that waits, with one worker."""
+    store.raise_("ehr:*", at(0), why="sweep")
+    order = list[str]()
+    for n in range(20):
+        told = news(str(n), subject=P7, urgent=True)
+        store.hear([delivery(told)], at(n))
+        lease = take(store, n)
+        order.append(lease.subject)
+        store.finish(lease, at(n), urgent=lease.subject == P7)
+    assert "ehr:*" in order[:10]
+    assert order.count("ehr:*") == 1
+
+
 def test_several_at_once(store: Store) -> None:
     store.hear([delivery(news(id=f"o-{n}", subject=f"ehr:Patient/{n}")) for n in range(5)], START)
     leases = store.lease("w-1", START, MINUTE, limit=3)

@@ -85,6 +85,7 @@ class Store(Protocol):
         *,
         own: Sequence[Written] = (),
         look_again: datetime | None = None,
+        urgent: bool = False,
     ) -> None: ...
     def fail(
         self,

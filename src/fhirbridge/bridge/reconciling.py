@@ -15,6 +15,7 @@ from typing import Any
 from fhirbridge.core.facts import Ref
 from fhirbridge.core.holding import Wait, openings
 from fhirbridge.core.plan import Do, Plan
+from fhirbridge.core.rules import is_near
 from fhirbridge.fhir.answers import Receipt
 from fhirbridge.fhir.errors import Conflict, FhirError, Unavailable
 from fhirbridge.store.records import Lease, LostLease, Written
@@ -211,7 +212,13 @@ class Reconciler:
             waits = [(each.key, each.do.value, each.since) for each in decision.held.waits]
             self._store.save_waits(lease.subject, waits)
         own = [*decision.found, *done]  # what was written now comes last
-        self._store.finish(lease, self._clock(), own=own, look_again=self._look_again(decision))
+        self._store.finish(
+            lease,
+            self._clock(),
+            own=own,
+            look_again=self._look_again(decision),
+            urgent=is_near(decision.ledger, decision.as_of),
+        )
         if done:
             self._watcher(Wrote(lease.subject, tuple(done), sent or {}))
         return Outcome(lease.subject, decision, bundle, tuple(done))

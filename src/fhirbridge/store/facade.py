@@ -149,8 +149,8 @@ class Store:
         )
 
     def lease(self, owner: str, now: datetime, for_: timedelta, limit: int = 1) -> list[Lease]:
-        """Take up to `limit` subjects that are due: urgent ones first, sources in turn, those
-        longest due first. No subject is leased twice at a time."""
+        """Take up to `limit` subjects that are due: urgent ones first (but not for ever), sources
+        in turn, those longest due first. No subject is leased twice at a time."""
         if not self._db.read(lambda tx: leases.any_ready(tx, now)):
             return []  # idle workers must not stand in the way of those who write
         terms = leases.Terms(owner, now, now + for_, self._ids)
@@ -172,12 +172,13 @@ class Store:
         *,
         own: Sequence[Written] = (),
         look_again: datetime | None = None,
+        urgent: bool = False,
     ) -> None:
         """Done. Records what we wrote (so that its echo is no news), sets the subject's timer to
         `look_again` (None: no timer), and lets the subject rest, unless news that is not our own
-        came after the lease was taken: then it is due again at once. LostLease when another has
-        the subject by now; nothing is changed then."""
-        self._db.write(lambda tx: leases.finish(tx, lease, now, own, look_again))
+        came after the lease was taken: then it is due again at once. `urgent`: its next news is.
+        LostLease when another has the subject by now; nothing is changed then."""
+        self._db.write(lambda tx: leases.finish(tx, lease, now, own, look_again, urgent))
 
     def fail(
         self,

@@ -35,9 +35,13 @@ _WAITING_SOURCES = sa.text(
     """
 )
 
+#: Urgent subjects in a row while others wait.
+_URGENT_AT_MOST = 8
+
 
 class Turns:
-    """Sources take turns, so that a noisy one cannot keep the others waiting.
+    """Sources take turns, so that a noisy one cannot keep the others waiting; and after so many
+    that are urgent comes one that is not, or a restless person would keep all of them waiting.
 
     Kept in memory: each process is fair by itself, and none waits for another to be so.
     """
@@ -45,12 +49,18 @@ class Turns:
     def __init__(self) -> None:
         self._served: dict[str, int] = {}
         self._count = 0
+        self._urgent = 0  # served since one that is not
+
+    def kinds(self) -> tuple[int, int]:
+        """Urgent or not (1, 0), in the order in which they are to be served now."""
+        return (0, 1) if self._urgent >= _URGENT_AT_MOST else (1, 0)
 
     def order(self, sources: Sequence[str]) -> list[str]:
         """Those not served for longest first."""
         return sorted(sources, key=lambda source: (self._served.get(source, 0), source))
 
-    def serve(self, source: str) -> None:
+    def serve(self, source: str, urgent: int) -> None:
+        self._urgent = self._urgent + 1 if urgent else 0
         self._count += 1
         self._served[source] = self._count
 
@@ -71,20 +81,13 @@ def any_ready(tx: Tx, now: datetime) -> bool:
 def lease(tx: Tx, terms: Terms, limit: int, turns: Turns) -> list[Lease]:
     taken: list[Lease] = []
     sources = [row.name for row in tx.all(_WAITING_SOURCES)]
-    for urgent in (1, 0):
-        waiting = turns.order(sources)
-        while waiting and len(taken) < limit:
-            source = waiting.pop(0)
-            row = _next(tx, source, urgent, micros(terms.now))
-            if row is None:
-                continue
-            waiting.append(source)
-            person = people.canonical(tx, [row.subject])[row.subject]
-            if person != row.subject:  # raised in the moment in which it was joined
-                marks.move_to(tx, row.subject, person, terms.now)
-                continue
-            taken.append(_take(tx, row, terms))
-            turns.serve(source)
+    while len(taken) < limit and (row := _first(tx, sources, turns, micros(terms.now))):
+        person = people.canonical(tx, [row.subject])[row.subject]
+        if person != row.subject:  # raised in the moment in which it was joined
+            marks.move_to(tx, row.subject, person, terms.now)
+            continue
+        taken.append(_take(tx, row, terms))
+        turns.serve(row.source, row.urgent)
     return taken
 
 
@@ -102,7 +105,12 @@ def may_write(tx: Tx, held: Lease, now: datetime) -> None:
 
 
 def finish(
-    tx: Tx, held: Lease, now: datetime, own: Sequence[Written], look_again: datetime | None
+    tx: Tx,
+    held: Lease,
+    now: datetime,
+    own: Sequence[Written],
+    look_again: datetime | None,
+    is_urgent: bool,
 ) -> None:
     _know(tx, own, now)
     _set_timer(tx, held.subject, look_again)
@@ -110,10 +118,10 @@ def finish(
     audit.add(tx, held.subject, own, now)
     first_at, urgent = _news_since(tx, held)
     if first_at is None:
-        marks.settle(tx, held.subject, now)
+        marks.settle(tx, held.subject, now, urgent=is_urgent)
     else:
         again = {"due_at": micros(now), "ready_at": micros(now), "first_at": first_at}
-        _change(tx, held.subject, marks.IDLE | again | {"urgent": urgent})
+        _change(tx, held.subject, marks.IDLE | again | {"urgent": max(urgent, int(is_urgent))})
 
 
 def add_writes(tx: Tx, subject: str, own: Sequence[Written], now: datetime) -> None:
@@ -176,6 +184,14 @@ _NEWS_SINCE = (
     .where(e.c.generation > sa.bindparam("generation"))
     .where(e.c.outcome == NEW, ~_IS_OWN)
 )
+
+
+def _first(tx: Tx, sources: Sequence[str], turns: Turns, at: int) -> AnyRow | None:
+    for urgent in turns.kinds():
+        for source in turns.order(sources):
+            if (row := _next(tx, source, urgent, at)) is not None:
+                return row
+    return None
 
 
 def _next(tx: Tx, source: str, urgent: int, at: int) -> AnyRow | None:

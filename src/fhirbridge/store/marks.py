@@ -146,9 +146,10 @@ def move_to(tx: Tx, record: str, person: str, now: datetime) -> bool:
     return True
 
 
-def settle(tx: Tx, subject: str, now: datetime) -> None:
-    """Nothing is owed any more."""
-    tx.run(sa.update(m).where(m.c.subject == subject).values(IDLE | {"touched_at": micros(now)}))
+def settle(tx: Tx, subject: str, now: datetime, *, urgent: bool = False) -> None:
+    """Nothing is owed any more. `urgent`: what is news next will be so, whoever tells it."""
+    rests = IDLE | {"touched_at": micros(now), "urgent": int(urgent)}
+    tx.run(sa.update(m).where(m.c.subject == subject).values(rests))
 
 
 def mark(tx: Tx, subject: str) -> Mark | None:

@@ -33,10 +33,10 @@ from . import (
 )
 from .base import FIRES, CannotTell, Context, Judgement, Outcome, Rule, cannot_tell
 from .figures import records_of
-from .looking import next_look
+from .looking import is_near, next_look
 from .scene import Scene
 
-__all__ = ["ALL_RULES", "RULES", "Context", "Judgement", "judge", "next_look"]
+__all__ = ["ALL_RULES", "RULES", "Context", "Judgement", "is_near", "judge", "next_look"]
 
 #: Every rule that looks at an occasion, in the order in which `--explain` shows them.
 RULES: tuple[Rule, ...] = (

@@ -48,6 +48,19 @@ def next_look(ledger: Ledger, as_of: datetime, said: Iterable[Said] = ()) -> dat
     return min(coming, default=None)
 
 
+def is_near(ledger: Ledger, as_of: datetime) -> bool:
+    """Is a dose to be given today, or until the next business day?
+
+    It may come to be so only at a look: each day before a dose is one of `DAYS`, or a weekend.
+    """
+    today = ledger.calendar.day(as_of)
+    until = ledger.calendar.business_days_after(today, 1)
+    return any(
+        not each.given and each.day is not None and today <= each.day <= until
+        for each in ledger.occasions
+    )
+
+
 def _hour(occasion: Occasion, as_of: datetime) -> list[datetime]:
     """The next moment that is counted from the hour of the visit: priorities step there."""
     if occasion.visit is not None and occasion.visit.start is not None:
