@@ -113,12 +113,14 @@ labeled: $(READY)  ## thousands of labeled journeys; the fast suite plays hundre
 	FHIRBRIDGE_FORMS=40 $(PYTEST) tests/labeled tests/cases
 
 # A copy of the package with its core compiled by mypyc, as the image has it; src/ stays Python.
+# Made beside the old one, which it replaces when it is whole. The stamp is of the beginning: what is
+# changed meanwhile is compiled the next time.
 COMPILED := build/compiled
 $(COMPILED)/.ready: $(READY) scripts/compile_core.py scripts/spell_out.py $(shell find src/fhirbridge -name '*.py')
-	@rm -rf $(COMPILED)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --target $(COMPILED) .
-	@$(BIN)/python scripts/compile_core.py $(COMPILED)
-	@touch $@
+	@mkdir -p build && new=$$(mktemp -d $(COMPILED).XXXXXX) && trap 'rm -rf "$$new"' EXIT && touch "$$new/.ready" && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --target "$$new" . && \
+	$(BIN)/python scripts/compile_core.py "$$new" && \
+	rm -rf $(COMPILED) && mv "$$new" $(COMPILED)
 
 compiled: $(COMPILED)/.ready  ## the core compiled, in build/compiled (needs a C compiler and two minutes)
 

@@ -18,13 +18,13 @@ import difflib
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 Where = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
@@ -52,6 +52,19 @@ class Strict(BaseModel):
     """The base of every model of a file: exact types, unknown keys refused, frozen."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+def _moment(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("should say its time zone: 2026-12-01T09:00-05:00")
+    return moment
+
+
+#: A moment with its time zone, as ISO 8601 writes it.
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 @dataclass(frozen=True, slots=True)

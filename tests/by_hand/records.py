@@ -179,6 +179,19 @@ def answer(*decisions: str, of: str = "Claim/c", span: Json | None = None, **mor
         {"itemSequence": n, "extension": [span or period()], "adjudication": [review(code)]}
         for n, code in enumerate(decisions or ("A1", "A1"), 1)
     ]
+    return response(
+        {
+            "insurer": PAYER,
+            "preAuthRef": "AUTH1",
+            "request": {"reference": of},
+            "item": items,
+        },
+        more,
+    )
+
+
+def response(says: Json, more: Json) -> Json:
+    """A payer's answer to a request for authorization, whatever it says."""
     return only(
         {
             "resourceType": "ClaimResponse",
@@ -188,10 +201,7 @@ def answer(*decisions: str, of: str = "Claim/c", span: Json | None = None, **mor
             "patient": PATIENT,
             "created": "2026-10-10",
             "outcome": "complete",
-            "insurer": PAYER,
-            "preAuthRef": "AUTH1",
-            "request": {"reference": of},
-            "item": items,
+            **says,
         },
         more,
     )
@@ -203,15 +213,8 @@ def plain_answer(*granted: tuple[Json, Json | None], says: str = "Approved", **m
         (concept("J2350"), quantity(600, "UN")),
         (concept("96413"), quantity(1, "visits")),
     )
-    return only(
+    return response(
         {
-            "resourceType": "ClaimResponse",
-            "id": "r",
-            "status": "active",
-            "use": "preauthorization",
-            "patient": PATIENT,
-            "created": "2026-10-10",
-            "outcome": "complete",
             "disposition": says,
             "insurer": PAYER,
             "preAuthRef": "AUTH1",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -216,8 +216,7 @@ def test_weekdays_and_intervals_stay(estate: Estate) -> None:
     estate.put("ehr", visit())
     case = recorded(estate)
     records = {each["resourceType"]: each for each in case.sources["ehr"].resources}
-    start = document._moment(records["Appointment"]["start"])
-    assert isinstance(start, type(case.as_of))
+    start = datetime.fromisoformat(records["Appointment"]["start"])
     assert (start.weekday(), start.hour) == (1, 9)  # Tuesday at nine, as it was
     assert (start.date() - case.as_of.date()).days == 7
 

@@ -67,7 +67,7 @@ def test_a_database_that_somebody_else_holds(
 def test_a_disk_that_is_full(site: Estate, caplog: pytest.LogCaptureFixture) -> None:
     pages = ["PRAGMA max_page_count = 1"]  # no page more than there are
 
-    @sa.event.listens_for(site.bridge.store._db._engine, "begin")  # type: ignore[attr-defined]
+    @sa.event.listens_for(site.bridge.store._db._engine, "begin")  # type: ignore[attr-defined]  # the port has no such part
     def _small(conn: sa.Connection) -> None:
         conn.exec_driver_sql(pages[-1])
 

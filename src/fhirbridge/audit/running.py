@@ -9,7 +9,6 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import chain
-from types import TracebackType
 from typing import Any, Self
 
 from fhirbridge.bridge.deciding import Decider
@@ -199,12 +198,7 @@ class Result:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from fhirbridge import yamlfile
 from fhirbridge.fhir import jsonio
@@ -22,18 +21,6 @@ CAVEATS = (
     "Texts hold known words only: what rested on another word is not understood as it was.",
     "What the store remembers (Tasks deleted by a person, changes that wait) is not in it.",
 )
-
-
-def _moment(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("should say its time zone")
-    return moment
-
-
-Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 class Source(yamlfile.Strict):
@@ -62,9 +49,9 @@ class Case(yamlfile.Strict):
     software: str
     mappings: str
     own_mappings: bool
-    as_of: Moment
+    as_of: yamlfile.Moment
     settings: dict[str, Any]
-    silent: dict[str, Moment] = Field(default={})
+    silent: dict[str, yamlfile.Moment] = Field(default={})
     sources: dict[str, Source]
     decided: list[Decided]
     differs: list[str] = Field(default=[])

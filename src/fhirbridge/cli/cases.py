@@ -13,6 +13,7 @@ from .common import (
     ConfigOption,
     Format,
     FormatOption,
+    PatientsArgument,
     Wrong,
     document,
     subject_of,
@@ -37,13 +38,7 @@ def register(app: typer.Typer) -> None:
 
 
 def record(
-    patients: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATIENT...",
-            help="A patient record: ehr:Patient/p-7, or p-7 on the server with the worklist.",
-        ),
-    ],
+    patients: PatientsArgument,
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="FILE", help="The file that is written.")
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -32,6 +32,14 @@ ConfigOption = Annotated[
         metavar="FILE",
         help="The configuration; else $FHIRBRIDGE_CONFIG, else ./fhirbridge.yaml.",
         show_default=False,
+    ),
+]
+
+PatientsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="PATIENT...",
+        help="A patient record: ehr:Patient/p-7, or p-7 on the server with the worklist.",
     ),
 ]
 
@@ -128,6 +136,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from fhirbridge.columns import aligned
 
     print("\n".join(aligned([head, *rows])))
+
+
+def listing(rows: Sequence[Mapping[str, object]], format: Format, none: str) -> None:
+    """Rows that have the same keys, as a document or a table; `none` is the text of no rows."""
+    if format is Format.JSON:
+        document(rows)
+    elif rows:
+        table(tuple(rows[0]), [tuple(each.values()) for each in rows])
+    else:
+        print(none)
 
 
 def warn(text: str) -> None:

@@ -15,6 +15,7 @@ from .common import (
     bridge,
     document,
     known_rule,
+    listing,
     moment,
     table,
     warn,
@@ -54,12 +55,7 @@ def written(
             }
             for each in made.store.writes(limit)
         ]
-    if format is Format.JSON:
-        document(rows)
-    elif rows:
-        table(tuple(rows[0]), [tuple(each.values()) for each in rows])
-    else:
-        warn("nothing was written yet")
+    listing(rows, format, "nothing was written yet")
 
 
 def retract(

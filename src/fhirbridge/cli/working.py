@@ -13,14 +13,15 @@ from .common import (
     ConfigOption,
     Format,
     FormatOption,
+    PatientsArgument,
     Wrong,
     bridge,
     configured,
     document,
+    listing,
     progress,
     say_if_silent,
     subject_of,
-    table,
     warn,
 )
 
@@ -63,13 +64,7 @@ def register(app: typer.Typer) -> None:
 
 
 def reconcile(
-    patients: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="PATIENT...",
-            help="A patient record: ehr:Patient/p-7, or p-7 on the server with the worklist.",
-        ),
-    ],
+    patients: PatientsArgument,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the exact transaction, write nothing.")
     ] = False,
@@ -222,12 +217,9 @@ def subscriptions(
             }
             for row in made.store.subscriptions()
         ]
-    if format is Format.JSON:
-        document(rows)
-    elif rows:
-        table(tuple(rows[0]), [tuple(row.values()) for row in rows])
-    else:
-        print("none; `fhirbridge subscriptions ensure` or `fhirbridge serve` makes them")
+    listing(
+        rows, format, "none; `fhirbridge subscriptions ensure` or `fhirbridge serve` makes them"
+    )
     raise typer.Exit(0 if settled else 1)
 
 
@@ -297,13 +289,8 @@ def parked(
             rows = [_mark(each) for each in marks if wanted is None or each.subject in wanted]
     finally:
         store.close()
-    if format is Format.JSON:
-        document(rows)
-    elif rows:
-        table(tuple(rows[0]), [tuple(row.values()) for row in rows])
-    else:
-        done = "was dropped" if what is Parked.DROPPED else "is set aside"
-        print(f"nothing {done}" + (f" with “{where}” in it" if where else ""))
+    done = "was dropped" if what is Parked.DROPPED else "is set aside"
+    listing(rows, format, f"nothing {done}" + (f" with “{where}” in it" if where else ""))
 
 
 def _those_with(store: Store, text: str) -> list[str]:

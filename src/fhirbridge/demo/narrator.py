@@ -44,6 +44,16 @@ _STYLES = {
 }
 
 
+@dataclass(frozen=True)
+class Site:
+    """What plays. `servers`: their addresses by name; `unheld`: rules whose records none holds."""
+
+    servers: Mapping[str, str]
+    console: str
+    subscriptions: int
+    unheld: Collection[str] = ()
+
+
 @dataclass
 class Tally:
     """What one journey cost: for the table at the end."""
@@ -81,13 +91,7 @@ class Ending:
 class Output(Protocol):
     """Where lines go."""
 
-    def began(
-        self,
-        servers: Mapping[str, str],
-        console: str,
-        subscriptions: int,
-        unheld: Collection[str] = (),
-    ) -> None: ...
+    def began(self, site: Site) -> None: ...
     def opened(self, journey: Journey, number: int, of: int) -> None: ...
     def stepped(self, step: Stepped) -> None: ...
     def line(self, line: Line) -> None: ...
@@ -181,20 +185,16 @@ class Printer:
         width = None if stream.isatty() else _WIDTH
         self._console = Console(file=stream, width=width, highlight=False, emoji=False)
 
-    def began(
-        self,
-        servers: Mapping[str, str],
-        console: str,
-        subscriptions: int,
-        unheld: Collection[str] = (),
-    ) -> None:
-        rows = [(name, url, "an embedded FHIR R4 server") for name, url in servers.items()]
-        rows.append(("bridge", console, "the console, also /metrics and /readyz"))
+    def began(self, site: Site) -> None:
+        rows = [(name, url, "an embedded FHIR R4 server") for name, url in site.servers.items()]
+        rows.append(("bridge", site.console, "the console, also /metrics and /readyz"))
         for line in aligned(rows):
             self._console.print(line)
-        self._console.print(f"{subscriptions} Subscriptions are active. All patients are made up.")
-        if unheld:
-            names = ", ".join(sorted(unheld))
+        self._console.print(
+            f"{site.subscriptions} Subscriptions are active. All patients are made up."
+        )
+        if site.unheld:
+            names = ", ".join(sorted(site.unheld))
             self._console.print(
                 f"Not judged, because no server here holds what they need: {names}."
             )
@@ -256,15 +256,14 @@ class Recorder:
     def __init__(self, stream: TextIO) -> None:
         self._stream, self._journey = stream, ""
 
-    def began(
-        self,
-        servers: Mapping[str, str],
-        console: str,
-        subscriptions: int,
-        unheld: Collection[str] = (),
-    ) -> None:
-        data = {"servers": servers, "bridge": console, "subscriptions": subscriptions}
-        self._write("began", data | {"not_judged": sorted(unheld)})
+    def began(self, site: Site) -> None:
+        data = {
+            "servers": site.servers,
+            "bridge": site.console,
+            "subscriptions": site.subscriptions,
+            "not_judged": sorted(site.unheld),
+        }
+        self._write("began", data)
 
     def opened(self, journey: Journey, number: int, of: int) -> None:
         self._journey = journey.name

@@ -13,7 +13,7 @@ from fhirbridge.journeys.script import fixtures, journeys
 
 from .estate import HOLDS, embedded
 from .lines import unheld
-from .narrator import Ending, Narrator, Printer, Recorder
+from .narrator import Ending, Narrator, Printer, Recorder, Site
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
     ):
         urls = {name: running.estate.hosts[name].base_url for name in HOLDS}
         kinds = {kind for held in HOLDS.values() for kind in held}
-        output.began(urls, running.service.url, running.subscriptions, unheld(kinds))
+        output.began(Site(urls, running.service.url, running.subscriptions, unheld(kinds)))
         prepare(folder, running.estate)
         running.estate.rest()
         results = [play(each, running.estate, narrator.tell) for each in found]

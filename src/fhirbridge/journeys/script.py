@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from fhirbridge import yamlfile
 from fhirbridge.fhir import jsonio
@@ -24,16 +24,6 @@ COMMON = "common"
 _SCRIPT = "journey.yaml"
 
 
-def _moment(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("should say its time zone: 2026-12-01T09:00-05:00")
-    return moment
-
-
-Moment = Annotated[datetime, BeforeValidator(_moment)]
 Server = Literal["ehr", "payer", "pharmacy"]
 
 
@@ -90,7 +80,7 @@ class Step(yamlfile.Strict):
     """
 
     says: str
-    at: Moment | None = None
+    at: yamlfile.Moment | None = None
     fail: dict[Server, int] = Field(default={})
     heal: list[Server] = Field(default=[])
     put: dict[Server, list[str]] = Field(default={})
@@ -103,7 +93,7 @@ class Step(yamlfile.Strict):
 class Script(yamlfile.Strict):
     title: str
     story: str
-    as_of: Moment
+    as_of: yamlfile.Moment
     steps: list[Step] = Field(min_length=1)
 
 

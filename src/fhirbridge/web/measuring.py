@@ -6,7 +6,6 @@ with MetricsDoor("127.0.0.1", 9100) as door:
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Self
 
 from starlette.applications import Starlette
@@ -50,12 +49,7 @@ class MetricsDoor:
         self._door.open()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._door.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

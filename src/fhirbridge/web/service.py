@@ -15,7 +15,6 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 from fhirbridge.bridge.bridge import FORGET, Bridge
@@ -96,12 +95,7 @@ class Service:
             thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._door.close()
         self._listeners.close()
         self.bridge.close()
