@@ -148,6 +148,11 @@ def listing(rows: Sequence[Mapping[str, object]], format: Format, none: str) -> 
         print(none)
 
 
+def when(moment: datetime | None) -> str | None:
+    """A moment as rows show it, to the second."""
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
 def warn(text: str) -> None:
     """A sentence to the person, beside the output."""
     sys.stderr.write(text + "\n")
