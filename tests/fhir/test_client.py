@@ -12,7 +12,7 @@ import pytest
 import respx
 
 from fhirbridge.core.events import Verb
-from fhirbridge.fhir import client, jsonio
+from fhirbridge.fhir import jsonio, pages
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.errors import Gone, Rejected, Unavailable
 from fhirbridge.fhir.recent import Recent
@@ -150,7 +150,7 @@ def test_a_catch_up_has_as_many_pages_as_there_are(
     server: Server, net: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A hospital's first sweep is millions of records: no number of pages is too many."""
-    monkeypatch.setattr(client, "MAX_PAGES", 3)
+    monkeypatch.setattr(pages, "MAX_PAGES", 3)
     net.get(url__startswith=BASE).mock(
         side_effect=numbered(20, lambda n: [record("Task", f"t-{n}")])
     )
@@ -160,7 +160,7 @@ def test_a_catch_up_has_as_many_pages_as_there_are(
 def test_pages_that_never_end_and_bring_nothing_do_end(
     server: Server, net: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "MAX_PAGES", 3)
+    monkeypatch.setattr(pages, "MAX_PAGES", 3)
     net.get(url__startswith=BASE).mock(
         side_effect=numbered(10**9, lambda _: [record("Task", "t-1")])
     )

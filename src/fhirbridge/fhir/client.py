@@ -14,38 +14,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode
 
 from .answers import (
     Receipt,
     collect,
     entries,
-    entry_key,
     link,
     receipt,
     transaction_receipts,
     types_with_history,
 )
 from .auth import NONE, Auth
-from .chart import Chart, Query, chart_query, full_types, ignored_revincludes, type_query
-from .errors import FhirError, Gone, Rejected, Unavailable
+from .chart import Chart, chart_query, full_types, ignored_revincludes, type_query
+from .errors import FhirError, Gone, Rejected
 from .http import Http, Transport
+from .pages import COUNT, KNOWN_AGAIN, Expired, Pages
 from .recent import Recent
 from .references import ID, TYPE, Place
 from .rising import Rising
 from .tagged import EVERYTHING, Only
 from .throttle import Throttle
 from .told import Told, told_entry
-
-_COUNT = ("_count", "200")  # servers have their own maximum (HAPI as built here: 50)
-#: Pages that one answer may have; of a catch-up, pages in a row that bring nothing new.
-MAX_PAGES = 20_000
-#: Entries of a search that are known again. Later the store knows them: a catch-up has millions.
-_KNOWN_AGAIN = 100_000
-
-
-class _Expired(Unavailable):
-    """The server forgot a search while it was read page by page."""
 
 
 class Server:
@@ -88,6 +78,7 @@ class Server:
             tls=tls,
             throttle=Throttle(at_once=at_once, a_second=a_second, clock=clock, sleep=sleep),
         )
+        self._pages = Pages(name, self.base_url, self._http)
         self._history: frozenset[str] | None = None
 
     def close(self) -> None:
@@ -152,7 +143,7 @@ class Server:
         pairs = chart_query({**query, **self._only.query("Patient")}, types)
         found: dict[tuple[str, str], Mapping[str, Any]] = {}
         again: set[str] = set()
-        for page in self._pages("Patient", pairs, post="_id" not in query):
+        for page in self._pages.each("Patient", pairs, post="_id" not in query):
             if ignored_revincludes(link(page, "self")):
                 again |= set(types)
             collect(found, page)
@@ -161,7 +152,7 @@ class Server:
         cut = again - set(types) - {"Patient"}
         for type_ in sorted(again & set(types) - {"Patient"}) if patients else ():
             try:
-                for page in self._pages(type_, [*type_query(type_, patients), _COUNT]):
+                for page in self._pages.each(type_, [*type_query(type_, patients), COUNT]):
                     collect(found, page)
             except FhirError:
                 cut.add(type_)
@@ -173,14 +164,14 @@ class Server:
         A page that expired on the way (HAPI forgets a search after an hour) restarts the search
         once.
         """
-        for entry in self._entries(type, list(params.items())):
+        for entry in self._pages.entries(type, list(params.items())):
             resource = entry.get("resource")
             if isinstance(resource, dict):
                 yield resource
 
     def changes(self, type: str, since: datetime) -> Iterator[Told]:
         """What changed since a moment of the *server's* clock, each record once as far as
-        `_KNOWN_AGAIN` reaches.
+        `KNOWN_AGAIN` reaches.
 
         By history where the server has it for this type: newest first, deletes included.
         Otherwise by `_lastUpdated`, oldest first, deletes unseen. Only when the iterator has
@@ -191,8 +182,8 @@ class Server:
         if self._only != EVERYTHING or type not in self._types_with_history():
             yield from self.standing(type, Rising(since))
             return
-        seen = Recent(_KNOWN_AGAIN)
-        for entry in self._entries(type, [("_since", _instant(since))], path="/_history"):
+        seen = Recent(KNOWN_AGAIN)
+        for entry in self._pages.entries(type, [("_since", _instant(since))], path="/_history"):
             told = told_entry(self.name, entry, (self.base_url,))
             # Not an older version of what was told already.
             if told and told.event.type == type and seen.is_new(told.event.id):
@@ -213,13 +204,13 @@ class Server:
                 *self._only.query(type).items(),
             ]
             try:
-                for entry in self._entries(type, pairs, tries=1):
+                for entry in self._pages.entries(type, pairs, tries=1):
                     told = told_entry(self.name, entry, (self.base_url,))
                     if told and told.event.type == type:
                         rising.saw(told.event.last_updated)
                         yield told
                 return
-            except _Expired:
+            except Expired:
                 if rising.reached <= since:
                     raise
 
@@ -283,81 +274,6 @@ class Server:
             raise Rejected(self.name, operation, "the answer names no Location: what was written?")
         return done
 
-    # --- pages
-
-    def _entries(
-        self, type: str, pairs: Query, *, path: str = "", tries: int = 2
-    ) -> Iterator[Mapping[str, Any]]:
-        seen, idle = Recent(_KNOWN_AGAIN), 0
-        for left in reversed(range(tries)):
-            try:
-                for page in self._pages(type, [*pairs, _COUNT], path=path, endless=True):
-                    idle += 1
-                    for entry in entries(page):
-                        key = entry_key(entry)
-                        if key is None or seen.is_new(key):
-                            idle = 0
-                            yield entry
-                    if idle >= MAX_PAGES:
-                        raise self._circle(_operation(type, path))
-                return
-            except _Expired:
-                if not left:
-                    raise
-
-    def _pages(
-        self,
-        type: str,
-        pairs: Query,
-        *,
-        path: str = "",
-        post: bool = False,
-        endless: bool = False,
-    ) -> Iterator[dict[str, Any]]:
-        operation = _operation(type, path)
-        url = f"{self.base_url}/{type}{path}"
-        form = pairs if post else None
-        url += "/_search" if post else f"?{urlencode(pairs)}"
-        visited, count = Recent(MAX_PAGES), 0
-        while True:
-            try:
-                page = self._http.read(operation, url, form=form)
-            except (Gone, Rejected) as error:
-                if count and error.status in (404, 410):
-                    why = "a page of the answer expired: search again"
-                    raise _Expired(self.name, operation, why, status=error.status) from None
-                raise
-            if page.get("resourceType") != "Bundle":
-                raise Rejected(self.name, operation, "the answer is no Bundle")
-            yield page
-            following = link(page, "next")
-            if following is None:
-                return
-            count += 1
-            visited.is_new(url)
-            form, url = None, self._same_server(operation, following)
-            if not visited.is_new(url) or (count >= MAX_PAGES and not endless):
-                raise self._circle(operation)
-
-    def _circle(self, operation: str) -> Rejected:
-        return Rejected(self.name, operation, "its pages lead in a circle: the server's fault")
-
-    def _same_server(self, operation: str, url: str) -> str:
-        """A `next` link is opaque, but it has to be on the server that we meant to ask."""
-        try:
-            url = urljoin(f"{self.base_url}/", url)
-            here = _origin(url) == _origin(self.base_url)
-        except ValueError:  # no address at all
-            here = False
-        if not here:
-            raise Rejected(
-                self.name,
-                operation,
-                "the next page is on another host: make base_url and the address that the server"
-                " writes into its links (HAPI: server_address) the same",
-            )
-        return url
-
     def _types_with_history(self) -> frozenset[str]:
         if self._history is None:
             self._history = types_with_history(self.capabilities())
@@ -371,12 +287,3 @@ class Server:
 
 def _instant(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _operation(type: str, path: str) -> str:
-    return f"read the history of {type}" if path else f"search {type}"
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
