@@ -15,123 +15,38 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from fhirbridge import yamlfile
-from fhirbridge.core.rules import ALL_RULES
-from fhirbridge.fhir import jsonio
-from fhirbridge.fhir.kinds import KINDS
-
-PREFIX = "FHIRBRIDGE_"
-#: Variables that are no settings: where the file is, and what the tests use.
-_OTHERS = re.compile(r"FHIRBRIDGE_(CONFIG|DEBUG|TEST_.*)")
-
-Mode = Literal["off", "shadow", "on"]
-Supply = Literal["white-bag", "brown-bag", "home", "buy-and-bill"]
-_SHORTEST_TOKEN = 16
-Roles = Literal[
-    "prescriber", "infusion-center", "pharmacy", "payer", "coordinator", "patient", "operations"
-]
+from fhirbridge.keytypes import (
+    Days,
+    Kinds,
+    Mode,
+    Name,
+    Roles,
+    Rule,
+    Secret,
+    Supply,
+    Tag,
+    Token,
+    TypeName,
+    Url,
+    WebsocketUrl,
+    Words,
+    Zone,
+    not_empty,
+)
+from fhirbridge.variables import overridden
 
 
 class Misconfigured(ValueError):
     """The configuration cannot be used. `str()` is one line for each mistake and its place."""
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(
-            f"“{name}” is no time zone; one is written like America/New_York"
-        ) from None
-    return name
-
-
-def _web(url: str) -> str:
-    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
-        raise ValueError("should be an address that begins with http:// or https://")
-    return url.rstrip("/")
-
-
-def _kind(name: str) -> str:
-    if name not in KINDS:
-        raise ValueError(f"“{name}” is nothing a server can hold" + yamlfile.nearest(name, KINDS))
-    return name
-
-
-def _rule(name: str) -> str:
-    known = [each.code for each in ALL_RULES]
-    if name not in known:
-        raise ValueError(f"there is no rule “{name}”" + yamlfile.nearest(name, known))
-    return name
-
-
-def _tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _secret(value: object) -> object:
-    """Text, or `{file: PATH}`: what stands in that file."""
-    if isinstance(value, dict) and set(value) == {"file"}:
-        try:
-            value = Path(str(value["file"])).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ValueError("the file of this secret cannot be read") from None
-    return SecretStr(value) if isinstance(value, str) else value
-
-
-def _websocket(url: str) -> str:
-    if not re.fullmatch(r"wss?://[^/\s]+(/\S*)?", url):
-        raise ValueError("should be an address that begins with ws:// or wss://")
-    return url
-
-
-Url = Annotated[str, AfterValidator(_web)]
-WebsocketUrl = Annotated[str, AfterValidator(_websocket)]
-Zone = Annotated[str, AfterValidator(_zone)]
-Days = Annotated[
-    tuple[Annotated[int, Field(ge=0, le=30)], ...],
-    BeforeValidator(_tuple),
-]
-Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
-Kinds = Annotated[
-    tuple[Annotated[str, AfterValidator(_kind)], ...], BeforeValidator(_tuple), Field(min_length=1)
-]
-Secret = Annotated[
-    SecretStr,
-    BeforeValidator(
-        _secret,
-        json_schema_input_type=str | dict[Literal["file"], str],
-    ),
-]
-Tag = Annotated[str, Field(pattern=r"^[^|\s]+\|[^|\s]+$")]
-TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]  # a FHIR resource type
-
-
-def _not_empty(value: object) -> object:
-    """A variable that was left empty (in a Compose file, say) gives nothing, and opens nothing."""
-    return None if value == "" else value
-
-
-def _long_enough(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < _SHORTEST_TOKEN:
-        raise ValueError(
-            f"should have {_SHORTEST_TOKEN} characters or more: `openssl rand -hex 32` makes one"
-        )
-    return secret
-
-
-Token = Annotated[Secret, AfterValidator(_long_enough)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
 
 
 class Basic(yamlfile.Strict):
@@ -249,7 +164,7 @@ class WriteModes(yamlfile.Strict):
     """`write:` in its long form: the mode, and rules that have their own."""
 
     default: Mode = "shadow"
-    rules: dict[Annotated[str, AfterValidator(_rule)], Mode] = Field(default_factory=dict)
+    rules: dict[Rule, Mode] = Field(default_factory=dict)
 
 
 def _modes(value: object) -> object:
@@ -276,7 +191,7 @@ class Settings(yamlfile.Strict):
     )
     worklist_token: Secret | None = None  # who sends it may read our own worklist at /fhir
     # Who sends it may see the console and the metrics from elsewhere, or behind a proxy.
-    management_token: Annotated[Token | None, BeforeValidator(_not_empty)] = None
+    management_token: Annotated[Token | None, BeforeValidator(not_empty)] = None
     management: Literal["closed", "open"] = "closed"  # open: anybody who reaches us may see them
     # Whose X-Forwarded-For is believed when wrong tries are counted: addresses or networks.
     trusted_proxies: Words = ("127.0.0.1", "::1")
@@ -370,71 +285,17 @@ def read(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     variables: list[str] = []
     try:
         node = yamlfile.load(path) if path else yamlfile.Node(Path("(no file)"), {})
-        node = _overridden(node, environ, variables)
+        node = overridden(node, environ, variables)
         return yamlfile.validate(node, Settings)
     except yamlfile.Invalid as error:
         raise Misconfigured("\n".join(_said(each, variables) for each in error.all)) from None
 
 
 def _said(complaint: yamlfile.Invalid, variables: list[str]) -> str:
-    """A complaint with its place: lines below zero are those of variables (`_overridden`)."""
+    """A complaint with its place: lines below zero are those of variables (`overridden`)."""
     message = complaint.message.replace("value error, ", "", 1).replace(".[key]”", "”")
     if complaint.line < 0:
         return f"${variables[-complaint.line - 1]}: {message}"
     if complaint.path.name == "(no file)":
         return message
     return f"{complaint.path}:{complaint.line}: {message}"
-
-
-def _overridden(
-    node: yamlfile.Node, environ: Mapping[str, str], variables: list[str]
-) -> yamlfile.Node:
-    """The file's data with the variables put in; variable n stands at line -n."""
-    if not isinstance(node.data, dict):
-        return node
-    data, lines = _copied(node.data), dict(node.lines)
-    for name, where, value in _given(environ, node.path):
-        variables.append(name)
-        at = data
-        for key in where[:-1]:
-            inner = at.setdefault(key, {})
-            if not isinstance(inner, dict):
-                inner = at[key] = {}
-            at = inner
-        at[where[-1]] = value
-        lines = {place: n for place, n in lines.items() if place[: len(where)] != where}
-        for length in range(1, len(where) + 1):
-            lines.setdefault(where[:length], -len(variables))
-        lines[where] = -len(variables)
-    return replace(node, data=data, lines=lines)
-
-
-def _copied(data: Any) -> Any:
-    return {key: _copied(each) for key, each in data.items()} if isinstance(data, dict) else data
-
-
-def _given(environ: Mapping[str, str], path: Path) -> Iterator[tuple[str, tuple[str, ...], object]]:
-    """Name, place and value of every variable that is a setting."""
-    for name in sorted(environ):
-        if not name.startswith(PREFIX) or _OTHERS.fullmatch(name):
-            continue
-        where = tuple(name.removeprefix(PREFIX).lower().split("__"))
-        value = environ[name]
-        if where[-1].endswith("_file"):
-            where = (*where[:-1], where[-1].removesuffix("_file"))
-            try:
-                yield name, where, Path(value).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                raise yamlfile.Invalid(path, 1, f"${name}: the file cannot be read") from None
-        else:
-            yield name, where, _value(value)
-
-
-def _value(text: str) -> object:
-    """Lists, mappings and numbers are JSON; everything else is the text itself."""
-    if re.match(r"\s*[\[{]", text) or re.fullmatch(r"[0-9]+", text):
-        try:
-            return jsonio.loads(text)
-        except ValueError:
-            return text
-    return text

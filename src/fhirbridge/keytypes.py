@@ -1,0 +1,110 @@
+"""What a key of the configuration may hold: its types, and what is said of a value that is none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from fhirbridge import yamlfile
+from fhirbridge.core.rules import ALL_RULES
+from fhirbridge.fhir.kinds import KINDS
+
+Mode = Literal["off", "shadow", "on"]
+Supply = Literal["white-bag", "brown-bag", "home", "buy-and-bill"]
+_SHORTEST_TOKEN = 16
+Roles = Literal[
+    "prescriber", "infusion-center", "pharmacy", "payer", "coordinator", "patient", "operations"
+]
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(
+            f"“{name}” is no time zone; one is written like America/New_York"
+        ) from None
+    return name
+
+
+def _web(url: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+        raise ValueError("should be an address that begins with http:// or https://")
+    return url.rstrip("/")
+
+
+def _kind(name: str) -> str:
+    if name not in KINDS:
+        raise ValueError(f"“{name}” is nothing a server can hold" + yamlfile.nearest(name, KINDS))
+    return name
+
+
+def _rule(name: str) -> str:
+    known = [each.code for each in ALL_RULES]
+    if name not in known:
+        raise ValueError(f"there is no rule “{name}”" + yamlfile.nearest(name, known))
+    return name
+
+
+def _tuple(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _secret(value: object) -> object:
+    """Text, or `{file: PATH}`: what stands in that file."""
+    if isinstance(value, dict) and set(value) == {"file"}:
+        try:
+            value = Path(str(value["file"])).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            raise ValueError("the file of this secret cannot be read") from None
+    return SecretStr(value) if isinstance(value, str) else value
+
+
+def _websocket(url: str) -> str:
+    if not re.fullmatch(r"wss?://[^/\s]+(/\S*)?", url):
+        raise ValueError("should be an address that begins with ws:// or wss://")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_web)]
+WebsocketUrl = Annotated[str, AfterValidator(_websocket)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Days = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=30)], ...],
+    BeforeValidator(_tuple),
+]
+Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+Kinds = Annotated[
+    tuple[Annotated[str, AfterValidator(_kind)], ...], BeforeValidator(_tuple), Field(min_length=1)
+]
+Secret = Annotated[
+    SecretStr,
+    BeforeValidator(
+        _secret,
+        json_schema_input_type=str | dict[Literal["file"], str],
+    ),
+]
+Tag = Annotated[str, Field(pattern=r"^[^|\s]+\|[^|\s]+$")]
+TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]  # a FHIR resource type
+
+
+def not_empty(value: object) -> object:
+    """A variable that was left empty (in a Compose file, say) gives nothing, and opens nothing."""
+    return None if value == "" else value
+
+
+def _long_enough(secret: SecretStr) -> SecretStr:
+    if len(secret.get_secret_value()) < _SHORTEST_TOKEN:
+        raise ValueError(
+            f"should have {_SHORTEST_TOKEN} characters or more: `openssl rand -hex 32` makes one"
+        )
+    return secret
+
+
+Token = Annotated[Secret, AfterValidator(_long_enough)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+Rule = Annotated[str, AfterValidator(_rule)]
