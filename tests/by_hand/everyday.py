@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .charts import EHR, HISTORY, KESIMPTA, chart
+from .charts import EHR, HISTORY, KESIMPTA, PAYER, chart
 from .records import (
     NDC,
     ORDER,
@@ -151,6 +151,28 @@ chart(
     payer=ENDS_IN_DECEMBER,
 )
 
+# Each server calls an insurer by a number of its own
+FORMER = coverage(period={"start": "2026-01-01", "end": "2026-11-30"})
+PRESENT = coverage(
+    id="cov2",
+    payor=[{"reference": "Organization/new", "display": "New Health"}],
+    period={"start": "2026-12-01"},
+)
+chart(
+    "another insurer since the first of the month, approved by the one of before",
+    "payer-changed",
+    ehr=[FORMER, PRESENT, *EHR[1:]],
+)
+chart(
+    "another insurer since the first of the month, which approved",
+    ehr=[FORMER, PRESENT, *EHR[1:]],
+    payer=[
+        claim(insurer=PRESENT["payor"][0]),
+        answer(insurer={"reference": "Organization/77", "display": "NEW HEALTH"}),
+    ],
+)
+chart("insured with the same one again", ehr=[FORMER, {**coverage(), "id": "c2"}, *EHR[1:]])
+
 # Packages
 for unit, code in (("Package", "{Package}"), ("Each", "C64933"), ("EACH", "")):
     chart(f"2 {unit} dispensed", pharmacy=[dispense(quantity(2, unit, code))])
@@ -256,4 +278,35 @@ rituximab(
     RITUXIMAB,
     TRUXIMA,
     "J9312",
+)
+
+# What payers write besides
+for says in (
+    "Approved. This authorization is not a guarantee of payment.",
+    "Approved; subject to member eligibility and benefits on the date of service",
+    "Auth not required",
+    "No PA needed",
+    "Prior auth is not required.",
+):
+    chart(f"the payer says: {says}", payer=[plain_answer(says=says)])
+for says in ("Approved, subject to review", "Not a guarantee of payment"):
+    chart(f"the payer says: {says}", "auth-contact-payer", payer=[plain_answer(says=says)])
+chart(
+    "denied, then approved on appeal",
+    payer=[
+        claim(id="c0", created="2026-09-01"),
+        answer("A3", "A3", of="Claim/c0", id="r0", created="2026-09-10"),
+        *PAYER,
+    ],
+)
+
+# The Medication that an order refers to was not read: nobody can say that there is no order.
+chart(
+    "an order whose drug nobody can read",
+    ehr=[
+        coverage(),
+        order(medicationCodeableConcept=None, medicationReference={"reference": "Medication/x"}),
+        *premedication(),
+        visit(),
+    ],
 )

@@ -69,6 +69,17 @@ def test_a_renewal_of_an_order_that_was_not_read_goes_by_its_name() -> None:
     assert occasion.key == "ehr:MedicationRequest/older#1"
 
 
+def test_a_visit_that_names_an_order_of_no_drug_may_have_one() -> None:
+    order, visit, given = told(
+        "order o1 ocrelizumab 600 mg, 1 visit", VISIT, "given g1 600 mg, 1 June 2026"
+    )
+    silent = replace(order, codes=(), text="")
+    for state, named in ((f.State.ACTIVE, 1), (f.State.WITHDRAWN, 0)):
+        facts = [replace(silent, state=state), visit, given]
+        (dose,) = book(facts, formulary(), Calendar(ZONE)).occasions
+        assert (dose.order, len(dose.unclear_orders)) == (None, named)
+
+
 NEW = "order o2 ocrelizumab 600 mg, 1 visit, written 10 November 2026"
 
 

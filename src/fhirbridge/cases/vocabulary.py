@@ -21,7 +21,7 @@ from fhirbridge.core.days import DATE
 from fhirbridge.core.wording import NUMBERS
 from fhirbridge.fhir.read import authorizations, orders, rems, results, schedule, supply, timing
 from fhirbridge.fhir.read.coverage_information import NEEDED
-from fhirbridge.fhir.read.decisions import PHRASES, REVIEW_ACTIONS, TURNS
+from fhirbridge.fhir.read.decisions import LEFT_OUT, PHRASES, REVIEW_ACTIONS, SAME, TURNS
 from fhirbridge.fhir.read.decisions import WORDS as DECISIONS
 from fhirbridge.fhir.read.places import KINDS as PLACES
 from fhirbridge.fhir.read.places import VISITS
@@ -68,6 +68,8 @@ _OTHERS = _set(
     health care healthcare setting site enrollment enrolled expiration expires expiry expired
     rems etasu authorization required
     ordered planned change order move
+    this approval certification determination notice guarantee payment coverage benefits does
+    subject member eligibility time date service
     """
 )
 
@@ -152,6 +154,8 @@ class Vocabulary:
             | _JOINS
             | _OTHERS
             | DECISIONS.keys()
+            | SAME.keys()
+            | LEFT_OUT
             | TURNS
         )
         self.codes = known | set(codes) | _CODES

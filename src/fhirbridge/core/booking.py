@@ -204,6 +204,16 @@ class Desk:
             if isinstance(fact, Supply) and fact.stage not in NOTHING
         ]
 
+    def _orders_of_no_drug(self, visits: Sequence[Visit]) -> tuple[Order, ...]:
+        """The orders in force that these visits name and whose drug nobody can read."""
+        silent = {
+            fact.ref: fact
+            for fact in self.sorted.unclear
+            if isinstance(fact, Order) and fact.state is State.ACTIVE
+        }
+        ties = (tie for visit in visits for tie in self.web.ties(visit, silent))
+        return tuple(dict.fromkeys(silent[tie.order] for tie in ties))
+
     def _strays(self, drug: Therapy) -> bool:
         return drug.ingredient == self.therapy.ingredient and drug.name not in self.sorted.ordered
 
@@ -211,6 +221,7 @@ class Desk:
         visits = tuple(event.visit for event in slot.events if event.visit)
         given = tuple(fact for event in slot.events for fact in event.given)
         order = slot.order
+        unclear = () if order else self._orders_of_no_drug(visits)
         asked_for = slot.events[0].day if slot.events else slot.due
         ordered = self.meter.ordered(order) if order else Column()
         administered = self.meter.given(given) if given else Column()
@@ -234,6 +245,7 @@ class Desk:
             authorized_admin=authorized(of_visit, self.therapy, day, dose),
             drug_items=answers.drug,
             admin_items=of_visit,
+            unclear_orders=unclear,
             unclear_items=tuple(item for item in answers.unclear if in_force(item, day)),
             administered=administered,
             administrations=given,

@@ -112,6 +112,7 @@ class Occasion:
     administered: Column = Column()
     drug_items: tuple[Item, ...] = ()  # every answer of a payer about the drug, in force or not
     admin_items: tuple[Item, ...] = ()
+    unclear_orders: tuple[Order, ...] = ()  # its visit names them, and they name no drug
     unclear_items: tuple[Item, ...] = ()  # answers that do not say what they cover
     supplies: tuple[Supply, ...] = ()
     foreign: tuple[Supply, ...] = ()  # of another product, handed out for this order

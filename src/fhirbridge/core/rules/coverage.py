@@ -48,7 +48,9 @@ def _payer_changed(scene: Scene) -> Iterable[Finding]:
     day = scene.day
     if not scene.actionable or day is None:
         return
-    current = [c.payor for c in scene.ledger.coverages if _covers(c, day) and c.payor]
+    known = [coverage for coverage in scene.ledger.coverages if coverage.payor]
+    current = [c.payor for c in known if c.payor and _covers(c, day)]
+    former = [c.payor for c in known if c.payor and not _covers(c, day)]
     valid = [
         item
         for item in scene.occasion.drug_items
@@ -56,7 +58,7 @@ def _payer_changed(scene: Scene) -> Iterable[Finding]:
     ]
     if not current or not valid:
         return
-    if all(_gone(item.fact.insurer, current) for item in valid):
+    if all(_gone(_as_known(item.fact.insurer, former), current) for item in valid):
         insurer = valid[0].fact.insurer
         yield scene.finding(
             focus=valid[0].fact.ref,
@@ -64,6 +66,17 @@ def _payer_changed(scene: Scene) -> Iterable[Finding]:
             present_payer=current[0].display,
             evidence=[c.ref for c in scene.ledger.coverages],
         )
+
+
+def _as_known(insurer: Party | None, former: list[Party]) -> Party | None:
+    """The payor of a former insurance that has the insurer's name: another server calls it
+    otherwise, and the person's own insurances can be compared."""
+    name = _name(insurer)
+    return next((payor for payor in former if name and _name(payor) == name), insurer)
+
+
+def _name(party: Party | None) -> str:
+    return " ".join((party.display or "").lower().split()) if party else ""
 
 
 def _gone(insurer: Party | None, current: list[Party]) -> bool:
@@ -79,7 +92,7 @@ def _gone(insurer: Party | None, current: list[Party]) -> bool:
 
 def _other(one: Party | None, other: Party) -> bool:
     """Whether two payers are surely not the same: named in the same way, and differently."""
-    if one is None:
+    if one is None or (_name(one) and _name(one) == _name(other)):
         return False
     if one.identifier and other.identifier:
         same = one.identifier.partition("|")[0] == other.identifier.partition("|")[0]

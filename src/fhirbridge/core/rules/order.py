@@ -14,7 +14,7 @@ from fhirbridge.core.grammar import admits_both
 from fhirbridge.core.ledger import Occasion
 from fhirbridge.core.quantity import Measured, Quantity
 
-from .base import Rule
+from .base import CannotTell, Rule
 from .rows import APPROVED, BOTH, ORDERED, PHARMACY, PRESCRIBER, SCHEDULED, booked
 from .scene import Check, Scene
 
@@ -35,6 +35,8 @@ _FIRST = re.compile(
 def _without_order(scene: Scene) -> Iterable[Finding]:
     visit = scene.visit
     if scene.order is None and visit is not None and booked(scene.occasion):
+        if scene.occasion.unclear_orders:
+            raise CannotTell("the order that the visit names does not say which drug it is for")
         yield scene.finding(focus=visit.ref)
 
 

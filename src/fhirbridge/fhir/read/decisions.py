@@ -28,7 +28,27 @@ REVIEW_ACTIONS = {
     "NA": Decision.NOT_REQUIRED,
 }
 
-#: Dispositions of payers without review actions: whole phrases, lower case.
+#: What is written for one word of a phrase, and what is left out.
+SAME = {
+    **dict.fromkeys(
+        ("auth", "pa", "preauthorization", "preauth", "precertification", "precert"),
+        "authorization",
+    ),
+    **dict.fromkeys(("needed", "necessary"), "required"),
+}
+LEFT_OUT = frozenset({"is", "was", "prior", "pre"})
+
+#: What stands below most approvals and takes nothing back.
+_BOILERPLATE = re.compile(
+    r"(?:\b(?:this|the|an?) )?(?:\b(?:authorization|approval|certification|determination|notice)"
+    r"\b )?\b(?:is |are )?(?:not a guarantee of|does not guarantee)"
+    r" (?:payment|coverage|benefits)(?: or (?:payment|coverage|benefits))?"
+    r"|\b(?:payment is )?subject to (?:the )?(?:member|patient)?(?:'s)? ?(?:eligibility|benefits)"
+    r"(?: and (?:eligibility|benefits))?(?: (?:at|on) the (?:time|date) of service)?"
+    r"(?=\s*(?:[.,;)]|$))"
+)
+
+#: Dispositions of payers without review actions: whole phrases, lower case, by `SAME`.
 PHRASES = {
     "not approved": Decision.DENIED,
     "not authorized": Decision.DENIED,
@@ -36,11 +56,7 @@ PHRASES = {
     "non certified": Decision.DENIED,
     "not required": Decision.NOT_REQUIRED,
     "no authorization required": Decision.NOT_REQUIRED,
-    "no prior authorization required": Decision.NOT_REQUIRED,
     "authorization not required": Decision.NOT_REQUIRED,
-    "prior authorization not required": Decision.NOT_REQUIRED,
-    "prior authorization is not required": Decision.NOT_REQUIRED,
-    "authorization is not required": Decision.NOT_REQUIRED,
     "certified in total": Decision.APPROVED,
     "certified partial": Decision.MODIFIED,
     "partially approved": Decision.MODIFIED,
@@ -85,7 +101,8 @@ def decision_in(text: str) -> Decision:
     Nothing may turn it within its clause ("not yet approved" is unknown, not denied), and
     nothing at all may condition a grant ("approved, if …"); a denial may give its reason.
     """
-    clauses = [_WORD.findall(clause) for clause in _CLAUSE.split(text.lower())]
+    said = _BOILERPLATE.sub(" ", text.lower())
+    clauses = [_words(clause) for clause in _CLAUSE.split(said)]
     words = [word for clause in clauses for word in clause]
     for phrase in (words, clauses[0]):
         if decision := PHRASES.get(" ".join(phrase)):
@@ -100,6 +117,10 @@ def decision_in(text: str) -> Decision:
         if decides and not TURNS.isdisjoint(clause):
             return Decision.UNKNOWN
     return decision
+
+
+def _words(clause: str) -> list[str]:
+    return [SAME.get(word, word) for word in _WORD.findall(clause) if word not in LEFT_OUT]
 
 
 def review_of(page: Page, item: Json) -> Mapping[str, Json] | None:
