@@ -24,7 +24,7 @@ from fhirbridge.fhir.subscription import SECRET_HEADER
 from fhirbridge.fhir.told import Told
 from fhirbridge.limits import Limit
 from fhirbridge.store.group import GroupCommit, Soon, at_once
-from fhirbridge.store.records import Delivery, Heard, Numbered, SubscriptionRow
+from fhirbridge.store.records import Delivery, Heard, Numbered, SubscriptionRow, Troubled
 
 from .hearing import Concerns, anything
 from .sources import Source
@@ -34,6 +34,7 @@ from .tracing import UNTRACED, Tracer
 _LOOKS, _LOOKS_A_SECOND = 50, 10.0
 _LONGEST_TYPE = 100
 _SECRET_HEADER = SECRET_HEADER.lower()
+_GZIP = b"\x1f\x8b"  # how it begins (RFC 1952)
 _NO_SUCH_ADDRESS = "no Subscription of ours has this address"
 
 
@@ -46,6 +47,10 @@ class Refused(Exception):
     def __init__(self, message: str, key: str = "") -> None:
         super().__init__(message)
         self.key = key
+
+
+class NotUnderstood(Exception):
+    """What was sent still says something that we do not understand; the message says what."""
 
 
 class Unsure(Exception):
@@ -133,6 +138,23 @@ class Intake:
         """
         heard = self._understood(link, "POST", "", {}, body)
         return self._keep(self._delivery(link, heard, notify.FHIR_JSON, body, key=None))
+
+    def again(self, before: Troubled, body: bytes) -> Kept:
+        """Hear once more what was not understood: by a newer program, it may be.
+
+        The way of its address is not known any more; where it had one, that was enough. Raises
+        `Refused` where its Subscription is gone, `NotUnderstood`, or `Unwritable`: not now.
+        """
+        link = self._link(before.source, before.key)
+        if link is None:
+            raise Refused(_NO_SUCH_ADDRESS)
+        packed = {"content-encoding": "gzip"} if body.startswith(_GZIP) else {}
+        headers = {"content-type": before.content_type, **packed}
+        heard = self._understood(link, "POST", "", headers, body)
+        if heard.problem is not None:
+            raise NotUnderstood(heard.problem)
+        delivery = self._delivery(link, heard, before.content_type, body, key=None)
+        return Kept(heard.answer, self._keep(delivery), heard.dialect, len(delivery.events))
 
     def pinged(self, link: SubscriptionRow) -> Future[Heard]:
         """A websocket said that something changed which this Subscription is about.

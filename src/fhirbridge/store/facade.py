@@ -22,6 +22,7 @@ from . import (
     shadowing,
     tokens,
     traces,
+    troubled,
     versions,
     waiting,
 )
@@ -39,6 +40,7 @@ from .records import (
     Reading,
     Shadow,
     SubscriptionRow,
+    Troubled,
     WriteRecord,
     Written,
     WrittenTask,
@@ -388,6 +390,21 @@ class Store:
     def recent(self, limit: int = 100) -> list[JournalLine]:
         """The newest deliveries, the newest first."""
         return self._db.read(lambda tx: journal.recent(tx, limit))
+
+    def troubled(self, limit: int = 100, numbers: Collection[int] | None = None) -> list[Troubled]:
+        """Deliveries in which something was not understood: the newest, or those with these
+        numbers."""
+        if numbers is None:
+            return self._db.read(lambda tx: troubled.newest(tx, limit))
+        return self._db.read(lambda tx: troubled.named(tx, numbers))
+
+    def body(self, delivery: Troubled) -> bytes:
+        """What was sent; empty where it was purged meanwhile."""
+        return self._db.read(lambda tx: troubled.body(tx, delivery.id))
+
+    def understood(self, delivery: Troubled) -> None:
+        """It was heard again and understood: no trouble any more."""
+        self._db.write(lambda tx: troubled.settle(tx, delivery.id))
 
     def writes(self, limit: int = 100) -> list[WriteRecord]:
         """What we wrote, the newest first."""

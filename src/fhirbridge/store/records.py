@@ -229,6 +229,20 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class Troubled:
+    """A delivery in which something was not understood; its body has so many bytes."""
+
+    id: int
+    source: str
+    key: str = field(repr=False)
+    received_at: datetime
+    dialect: str
+    content_type: str
+    problem: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class JournalLine:
     """One delivery for people to read: never the body, never the key."""
 
