@@ -35,6 +35,28 @@ def said(log: Path, words: str, times: int) -> bool:
     return len(re.findall(words, log.read_text())) == times
 
 
+def test_who_is_told_to_end_while_it_reads_again_ends(tmp_path: Path) -> None:
+    """Both signals at once: nothing that comes while one service takes over is lost."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = tmp_path / "log"
+    with Sandbox("ends") as server, log.open("wb") as output:
+        (tmp_path / "fhirbridge.yaml").write_text(
+            f"servers:\n  ehr: {{base_url: '{server.base_url}', holds: [orders, worklist]}}\n"
+            f"public_url: http://127.0.0.1:{port}\n"
+        )
+        command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "serve"]
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=output)
+        try:
+            until(lambda: health(f"http://127.0.0.1:{port}") == (200, "ok"))
+            process.send_signal(signal.SIGHUP)
+            until(partial(said, log, "was read again", 1))
+            process.send_signal(signal.SIGTERM)  # the one is closed, the other not there yet
+            assert process.wait(30) == 0, log.read_text()[-2000:]
+        finally:
+            process.kill()
+
+
 class Sender(threading.Thread):
     """A server that notifies, one change after the other, each until it is acknowledged."""
 

@@ -172,7 +172,10 @@ def test_what_it_starts_works_within_what_it_leaves(state: Path, tmp_path: Path)
             until("it is ready again", alive, log)
         finally:
             process.terminate()
-            code = process.wait(float(settings("TimeoutStopSec")[0]))
+            try:
+                code = process.wait(float(settings("TimeoutStopSec")[0]))
+            finally:
+                process.kill()
     assert code == 0, log.read_text()
     assert "Traceback" not in log.read_text()
     made = {each.name: each.stat().st_mode & 0o777 for each in state.glob("fhirbridge.db*")}

@@ -69,13 +69,14 @@ def serve(
     from fhirbridge import logs, wiring
     from fhirbridge.web.door import bound
     from fhirbridge.web.gate import Management
-    from fhirbridge.web.service import Service
+    from fhirbridge.web.service import Service, Signals
 
     logs.set_up()
     found = with_servers(config)
     usual = listens_at(found.public_url)
     at = host or usual[0]
     made, wake = _ready(found, no_worker, _wired)
+    told = Signals()
     with bound(at, usual[1] if port is None else port) as listening:
         while True:
             with Service(
@@ -88,6 +89,7 @@ def serve(
                 jwks=partial(_published, found),
                 management=Management.of(found, at),
                 trusted_proxies=found.trusted_proxies,
+                told=told,
             ) as service:
                 warn(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
                 say_if_silent(found)

@@ -40,6 +40,28 @@ _HERE_ONLY = Management()
 _HAS_HUP = hasattr(signal, "SIGHUP")  # Windows has none
 
 
+class Signals:
+    """What the process is told, from now on: to end (SIGTERM, SIGINT), or to read its
+    configuration again (SIGHUP). One that comes while a service takes over from another counts
+    for the next. For the main thread."""
+
+    def __init__(self) -> None:
+        self._told: set[int] = set()
+        numbers = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if _HAS_HUP else [])]
+        for number in numbers:
+            signal.signal(number, lambda number, _: self._told.add(number))
+
+    def __bool__(self) -> bool:
+        return bool(self._told)
+
+    def again(self) -> bool:
+        """Whether the configuration is to be read again, and nothing ends; asked once for each."""
+        again = _HAS_HUP and self._told == {signal.SIGHUP}
+        if again:
+            self._told.discard(signal.SIGHUP)
+        return again
+
+
 class Service:
     """The bridge in this process, from entering to leaving.
 
@@ -47,8 +69,8 @@ class Service:
     alive, given the address at which we listen; None leaves them be. `wake` also wakes workers
     elsewhere. `jwks`: our public keys. `management`: who sees console and metrics;
     `trusted_proxies`: whose X-Forwarded-For is believed. `listening` is a socket of `bound` that
-    outlives this service, so that callers wait at it while another takes over. `tick`: seconds
-    between looks at timers and Subscriptions.
+    outlives this service, so that callers wait at it while another takes over. `told`: what the
+    process is told, for `wait`. `tick`: seconds between looks at timers and Subscriptions.
     """
 
     def __init__(
@@ -65,8 +87,9 @@ class Service:
         management: Management = _HERE_ONLY,
         trusted_proxies: Sequence[str] = (),
         listening: socket.socket | None = None,
+        told: Signals | None = None,
     ) -> None:
-        self.bridge, self._tick = bridge, tick
+        self.bridge, self._tick, self._told = bridge, tick, told
         # uvicorn closes the socket that it is given; a copy of `listening` leaves that one open.
         self._socket = listening.dup() if listening else bound(host, port)
         self.url = f"http://{host}:{self._socket.getsockname()[1]}"
@@ -89,7 +112,7 @@ class Service:
 
     def __enter__(self) -> Self:
         self._door.open()
-        while not self._try(lambda: self.bridge.start() + 1):
+        while not self._told and not self._try(lambda: self.bridge.start() + 1):
             pass  # the door is open and answers 503 until the store is back
         for thread in self._others:
             thread.start()
@@ -105,15 +128,10 @@ class Service:
             thread.join()
 
     def wait(self) -> bool:
-        """Until the process is told to end (SIGTERM, SIGINT: False) or to read its configuration
-        again (SIGHUP: True). For the main thread."""
-        told: list[int] = []
-        numbers = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if _HAS_HUP else [])]
-        for number in numbers:
-            signal.signal(number, lambda number, _: told.append(number))
-        while self._door.is_open and not told:
+        """Until the process is told to end (False) or to read its configuration again (True)."""
+        while self._door.is_open and not self._told:
             self._stop.wait(0.2)
-        return bool(told) and _HAS_HUP and told[0] == signal.SIGHUP
+        return self._told is not None and self._told.again()
 
     def _wake(self) -> None:
         with self._news:
