@@ -129,7 +129,7 @@ class Hospital:
             server.idle(_DEADLINE)
             if isinstance(server, Hapi):
                 until(partial(server.told, self.bridge), every=0.1)
-        until(self.bridge.at_rest)
+        until(partial(at_rest, self.bridge))
 
     def tasks(self, **status: str) -> list[Json]:
         """The Tasks on the worklist that have these values."""
@@ -218,8 +218,14 @@ def hospital(
         assert service.supervisor is not None
         until(service.supervisor.settled)
         if workers:
-            until(bridge.at_rest)
+            until(partial(at_rest, bridge))
         yield Hospital(settings, servers, bridge, service, story, unique)
+
+
+def at_rest(bridge: Bridge) -> bool:
+    """Is nothing due and nothing in hand? What waits for a later moment does not count."""
+    counts = bridge.store.counts(bridge.clock())
+    return not (counts.due or counts.leased)
 
 
 def until(

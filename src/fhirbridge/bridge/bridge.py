@@ -226,11 +226,6 @@ class Bridge:
         self.store.hurry(self.clock())
         return Swept(news, failed)
 
-    def at_rest(self) -> bool:
-        """Is nothing due and nothing in hand? What waits for a later moment does not count."""
-        counts = self.store.counts(self.clock())
-        return not (counts.due or counts.leased)
-
     def _see_through(self, lease: Lease) -> Outcome:
         """Work on a leased subject; whatever happens, the lease ends and the mark is not lost."""
         try:

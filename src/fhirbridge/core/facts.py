@@ -3,7 +3,7 @@
 A fact was *said* by a record; nothing here is derived. Every fact carries the `Ref` of its
 record (with the version that was read), the names by which other records may mean it, the
 links by which it means others, its codes and its state. Facts are values: frozen, hashable,
-comparable, made by `fhir.read` and consumed by `core.ledger`.
+comparable, made by `fhir.read` and laid out by `booking`.
 
 All days are calendar days at the site (`Span` is inclusive at both ends); instants carry
 their zone. Where a record did not say something, the field is `None` or "unknown", never zero.

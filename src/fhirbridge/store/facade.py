@@ -45,7 +45,7 @@ from .records import (
     Written,
     WrittenTask,
 )
-from .schema import schema_version, subscriptions
+from .schema import schema_version
 
 _PAGE = 500
 _AN_HOUR = timedelta(hours=1)  # longer than between two sweeps
@@ -363,11 +363,7 @@ class Store:
         self._db.write(lambda tx: links.forget(tx, source, type_))
 
     def subscription(self, source: str, type_: str) -> SubscriptionRow | None:
-        here = (subscriptions.c.source == source, subscriptions.c.type == type_)
-        return self._db.read(lambda tx: links.one(tx, *here))
-
-    def subscription_by_key(self, key: str) -> SubscriptionRow | None:
-        return self._db.read(lambda tx: links.one(tx, subscriptions.c.key == key))
+        return self._db.read(lambda tx: links.one(tx, source, type_))
 
     def subscriptions(self) -> list[SubscriptionRow]:
         return self._db.read(links.all_of_them)

@@ -98,8 +98,8 @@ def beats(tx: Tx, key: str, since: datetime) -> bool:
     return tx.conn.scalar(beat.limit(1)) is not None
 
 
-def one(tx: Tx, *where: sa.ColumnElement[bool]) -> SubscriptionRow | None:
-    row = tx.conn.execute(sa.select(s).where(*where)).first()
+def one(tx: Tx, source: str, type_: str) -> SubscriptionRow | None:
+    row = tx.conn.execute(sa.select(s).where(s.c.source == source, s.c.type == type_)).first()
     return None if row is None else _row(row)
 
 
