@@ -4,8 +4,7 @@ Start with `records.py` (the nouns) and `facade.py` (the contract); `schema.py` 
 Below them one module for each concern, written as functions of an open transaction (`Tx`):
 `journal` and `versions` (hearing), `marks` and `leases` (owing and working), `people` and
 `joining` (aliases), `links` (watermarks, subscriptions), `numbering` (event numbers), `retention`
-(forgetting). `group.py`
-lets concurrent deliveries share a commit.
+(forgetting). `group` lets concurrent deliveries share a commit.
 
 The broker may lose everything; this may not. It is the only place that knows SQLAlchemy.
 """
