@@ -24,6 +24,9 @@ from fhirbridge.fhir import jsonio, ours
 from fhirbridge.fhir.http import Answer, Http
 from fhirbridge.fhir.ours import items
 from fhirbridge.sandbox.door import Door, Reply
+from tests.command import fhirbridge
+
+__all__ = ["fhirbridge"]
 
 _AS_THE_HOSPITAL = {"contract", "fhir", "journeys", "services"}
 #: Here the hospital writes without HTTP, or by our client in this process, which then says so.

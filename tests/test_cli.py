@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,39 +14,10 @@ from fhirbridge.cli import serving
 from fhirbridge.cli.main import app, main
 from fhirbridge.fhir import jsonio
 from fhirbridge.store import Store
+from tests.command import Call, Done
 
 COMMANDS = sorted(getattr(get_command(app), "commands", {}))
 HEAVY = {"celery", "fastapi", "fhir", "httpx", "pydantic", "sqlalchemy", "uvicorn", "yaml"}
-
-
-@dataclass(frozen=True)
-class Done:
-    code: int
-    out: str
-    err: str
-
-
-Call = Callable[..., Done]
-
-
-@pytest.fixture
-def fhirbridge(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Call]:
-    """The command in an empty folder, as its entry point runs it."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Done:
-        monkeypatch.setattr(sys, "argv", ["fhirbridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return Done(int(ended.value.code or 0), said.out, said.err)
-
-    yield call
-    root.handlers[:], root.level = before, level
 
 
 def in_a_process(*arguments: str, cwd: Path) -> Done:

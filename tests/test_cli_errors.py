@@ -3,8 +3,6 @@ interrupted loses nothing."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +13,14 @@ from fhirbridge import wiring
 from fhirbridge.audit import Audit, exports
 from fhirbridge.audit.shelf import Shelf
 from fhirbridge.cli import working
-from fhirbridge.cli.main import commands, main
+from fhirbridge.cli.main import commands
 from fhirbridge.fhir import jsonio
 from fhirbridge.journeys.script import fixtures
 from fhirbridge.settings import Settings
 from tests.bridge.estate import Estate, order, patient, people, visit
+from tests.command import Call
 
 CONFIGURED = "servers:\n  ehr: {base_url: 'http://127.0.0.1:9/fhir', holds: [orders, worklist]}\n"
-Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def fhirbridge(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Call:
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fhirbridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return call
 
 
 @pytest.mark.parametrize("command", commands())

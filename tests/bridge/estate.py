@@ -11,13 +11,14 @@ No sockets: the client's transport calls the embedded server's pure half.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+import pytest
 
 from fhirbridge import wiring
 from fhirbridge.bridge.bridge import Bridge, Pace
@@ -243,6 +244,15 @@ class Estate:
 
     def close(self) -> None:
         self.bridge.close()
+
+
+@pytest.fixture
+def estate(tmp_path: Path) -> Iterator[Estate]:
+    """A small hospital with one person known on all three servers, nothing told yet."""
+    made = Estate(tmp_path)
+    people(made)
+    yield made
+    made.close()
 
 
 # --- records

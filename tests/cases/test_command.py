@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fhirbridge.cases import document
 from fhirbridge.cases.replaying import replay
-from fhirbridge.cli.main import main
 from fhirbridge.fhir import jsonio
 from tests.bridge.estate import Estate, dispense, order, people, visit
 from tests.cases.taking import recorded
+from tests.command import Call
 
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
-Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def fhirbridge(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["fhirbridge", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return call
 
 
 @pytest.fixture
