@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -119,9 +119,15 @@ class Fhir:
     def subscribe(self, criteria: str, endpoint: str, **channel: Any) -> Json:
         """Make a rest-hook Subscription and wait until it is active."""
         asked = self.subscription(criteria, endpoint, **channel)
+        return self.activated(asked, at_first=("requested",))
+
+    def activated(
+        self, asked: Json, *, at_first: Collection[str] = ("requested", "active")
+    ) -> Json:
+        """The Subscription that was asked for, when the server has made it active."""
         answer = self.call("POST", "Subscription", asked)
         assert answer.status == 201, answer.body
-        assert answer.body["status"] == "requested"
+        assert answer.body["status"] in at_first
         place = f"Subscription/{answer.body['id']}"
         self.subscribed.append(place)
         self.eventually(lambda: self.get(place).body["status"] == "active", "active")

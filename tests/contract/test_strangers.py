@@ -74,11 +74,7 @@ def test_a_subscription_by_tag_tells_of_no_stranger(
         secret="s3cret",
         only_tagged=tag,
     )
-    answer = fhir.call("POST", "Subscription", asked)
-    assert answer.status == 201, answer.body
-    place = f"Subscription/{answer.body['id']}"
-    fhir.subscribed.append(place)
-    fhir.eventually(lambda: fhir.get(place).body["status"] == "active", "active")
+    fhir.activated(asked)
     put(fhir, "Patient", "stranger", None)
     put(fhir, "Patient", "mine", tag)
     fhir.eventually(lambda: listener.about(fhir.id("mine")), "what carries the tag")

@@ -38,12 +38,7 @@ def asked(fhir: Fhir, listener: Listener, content: str, *, beat: int = 0) -> str
     if beat:
         period = {"url": _HEARTBEAT, "valueUnsignedInt": beat}
         wanted["channel"]["extension"] = [period]
-    answer = fhir.call("POST", "Subscription", wanted)
-    assert answer.status == 201, answer.body
-    place = f"Subscription/{answer.body['id']}"
-    fhir.subscribed.append(place)
-    fhir.eventually(lambda: fhir.get(place).body["status"] == "active", "active")
-    return str(answer.body["id"])
+    return str(fhir.activated(wanted)["id"])
 
 
 def told(fhir: Fhir, listener: Listener) -> list[Heard]:

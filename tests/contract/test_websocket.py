@@ -26,12 +26,7 @@ def test_a_write_pings_who_is_bound(fhir: Fhir) -> None:
         secret="s3cret",
         channel=WEBSOCKET,
     )
-    answer = fhir.call("POST", "Subscription", asked)
-    assert answer.status == 201, answer.body
-    place = f"Subscription/{answer.body['id']}"
-    fhir.subscribed.append(place)
-    fhir.eventually(lambda: fhir.get(place).body["status"] == "active", "active")
-    found = fhir.get(place).body
+    found = fhir.activated(asked)
     assert sign_of(found, URL, "ehr", "k-1", WEBSOCKET) is Sign.SAYS_ACTIVE
 
     url = f"ws://{urlsplit(fhir.base_url).netloc}/websocket"
