@@ -112,8 +112,9 @@ class Estate:
         self.settings = validate(Node(Path("test"), data), Settings)
         self.story: list[Story] = []
         self.traces: Tracer | None = None  # for bridges that are made from now on
-        if not (folder / "bridge.db").exists():
-            (folder / "bridge.db").write_bytes(self._subscribed())
+        file = Path(self.settings.store.removeprefix("sqlite:///"))
+        if not file.exists():
+            file.write_bytes(self._subscribed())
         self.clock.now = START
         self.ids = (f"id-{n}" for n in itertools.count(1))
         self.bridge = self.another()

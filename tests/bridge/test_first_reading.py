@@ -25,7 +25,7 @@ pytestmark = pytest.mark.lives
 def years(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> Estate:
     """An EHR with the orders of some days, which has pages of twenty; nobody tells of them."""
     monkeypatch.setattr(sweeping, "CHUNK", 2 * PAGE)
-    monkeypatch.setattr("fhirbridge.fhir.client._COUNT", ("_count", str(PAGE)))
+    monkeypatch.setattr("fhirbridge.fhir.pages.COUNT", ("_count", str(PAGE)))
     for row in estate.bridge.store.subscriptions():
         estate.bridge.store.forget_subscription(row.source, row.type)
     for n in range(RECORDS):
