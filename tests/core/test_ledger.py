@@ -89,6 +89,7 @@ NEW = "order o2 ocrelizumab 600 mg, 1 visit, written 10 November 2026"
         ("stopped, on 8 December 2026", f"{NEW}, on 8 December 2026", 1),
         ("stopped, on 8 December 2026", f"{NEW}, on 29 December 2026", 1),
         ("stopped, on 8 December 2026", f"{NEW}, on 30 December 2026", 2),
+        ("stopped, written 10 November 2026", f"{NEW}, on 8 December 2026", 1),
         ("stopped, written 11 May 2026", NEW, 1),
         ("stopped, written 10 May 2026", NEW, 2),  # half a year: it was for another dose
         ("stopped, written 11 November 2026", NEW, 2),  # canceled after: nobody replaced it
@@ -203,6 +204,15 @@ def test_an_answer_without_a_code_covers_what_it_answers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "visits"),
+    [("0", 0), ("1", 1), ("100", 100), ("1.5", None), ("-1", None), ("1000000", None)],
+)
+def test_how_often_a_service_was_granted(value: str, visits: int | None) -> None:
+    answer = replace(approved("approved a1 96413"), total=Amount(Decimal(value)))
+    assert item_of(answer, formulary()).visits == visits
+
+
+@pytest.mark.parametrize(
     ("words", "side"),
     [
         ("MRI brain", "other"),
@@ -214,6 +224,8 @@ def test_an_answer_without_a_code_covers_what_it_answers() -> None:
         ("CPT 96413, Ocrevus", "administration"),
         ("Ocrevus, J2350", "drug"),
         ("Ref 12345 Q9999", "unknown"),
+        ("Authorized service; see letter; MRI", "unknown"),
+        ("Approved: approved services. MRI", "unknown"),
     ],
 )
 def test_words_without_a_code_say_what_an_answer_is_about(words: str, side: str) -> None:
@@ -349,6 +361,15 @@ def test_the_rest_of_a_dose_stays_its_rest_when_it_is_moved(
     )
     places = [o.ordinal for o in made.occasions if any(v.ref.id == "v2" for v in o.visits)]
     assert places == [number]
+
+
+def test_of_a_dose_that_was_not_given_another_visit_is_no_rest() -> None:
+    made = ledger(
+        "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026",
+        VISIT,
+        "visit v2 12 January 2027 09:00, infusion, booked, for o1",
+    )
+    assert [len(o.visits) for o in made.occasions] == [1, 1]
 
 
 def test_a_visit_close_to_the_first_half_is_for_the_second_that_was_ordered_later() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from fhirbridge import mappings, texts
-from fhirbridge.core.facts import Party, Ref
+from fhirbridge.core.booking import book
+from fhirbridge.core.facts import Order, Party, Ref
 from fhirbridge.core.findings import Role, Severity, key_of, priority
 from fhirbridge.core.plan import Said, Told
 from fhirbridge.core.rules import ALL_RULES, FOLDS, LAST, is_near, judge, next_look
@@ -37,6 +38,17 @@ def story(folder: Path, as_of: str, more: str = "") -> s.Scenario:
     path = folder / "story.yaml"
     path.write_text(STORY.format(as_of=as_of, more=more), encoding="utf-8")
     return s.load(path)
+
+
+def test_a_visit_that_names_an_order_of_no_drug_cannot_be_told(tmp_path: Path) -> None:
+    told = story(tmp_path, "1 December 2026 10:00", "given      g1  600 mg, 1 June 2026")
+    facts = [replace(x, codes=(), text="") if isinstance(x, Order) else x for x in told.facts]
+    judged = judge(book(facts, s.formulary(), told.calendar), told.context())
+    (answer,) = judged.answers.values()
+    assert answer["appt-without-order"][0] == "cannot tell"
+    alone = [fact for fact in facts if not isinstance(fact, Order)]
+    judged = judge(book(alone, s.formulary(), told.calendar), told.context())
+    assert "appt-without-order" in {finding.rule for finding in judged.findings}
 
 
 def test_codes_are_unique() -> None:

@@ -1,0 +1,87 @@
+"""Whose drug a record is that names an ingredient alone: by its dose, by others, by the name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from fhirbridge.core import facts as f
+from fhirbridge.core.granted import side_of
+from fhirbridge.core.quantity import Amount
+from fhirbridge.core.sorting import sort
+
+from .drugs import FORMULARY, HCPCS, NDC, RXNORM
+
+INGREDIENT = (f.Code(RXNORM, "1876366"),)
+ZUNOVO = (f.Code(NDC, "50242-554-01"),)
+ORDERED = f.Ref("ehr", "MedicationRequest", "o1")
+
+
+def ref(name: str) -> f.Ref:
+    return f.Ref("ehr", "X", name)
+
+
+def order(mass: int | None, codes: tuple[f.Code, ...] = INGREDIENT, name: str = "o1") -> f.Order:
+    dose = Amount(Decimal(mass), "mg") if mass else None
+    return f.Order(ref=ref(name), kind="medication", codes=codes, per_visit=dose)
+
+
+def given(mass: int, *links: f.Link) -> f.Administration:
+    amount = Amount(Decimal(mass), "mg")
+    return f.Administration(
+        ref=ref("g1"),
+        codes=INGREDIENT,
+        amount=amount,
+        day=date(2026, 6, 1),
+        complete=True,
+        links=links,
+    )
+
+
+def drugs_of(*facts: f.Fact) -> list[tuple[str, str]]:
+    return [(fact.ref.id, therapy.name) for therapy, fact in sort(facts, FORMULARY).drugs]
+
+
+@pytest.mark.parametrize(
+    ("mass", "name"),
+    [(600, "ocrelizumab"), (920, "zunovo"), (450, "ocrelizumab"), (None, "ocrelizumab")],
+)
+def test_an_order_of_an_ingredient_is_of_the_product_of_its_dose(
+    mass: int | None, name: str
+) -> None:
+    assert drugs_of(order(mass)) == [("o1", name)]
+
+
+def test_else_it_is_of_the_product_that_the_other_records_name() -> None:
+    assert drugs_of(order(None), order(920, ZUNOVO, "o2")) == [("o1", "zunovo"), ("o2", "zunovo")]
+    both = order(920, ZUNOVO, "o2"), order(600, (f.Code(HCPCS, "J2350"),), "o3")
+    assert ("o1", "ocrelizumab") in drugs_of(order(None), *both)
+    assert ("o1", "ocrelizumab") in drugs_of(order(600), order(920, ZUNOVO, "o2"))
+
+
+def test_a_dose_given_is_of_the_order_that_it_names() -> None:
+    assert drugs_of(given(920)) == [("g1", "zunovo")]
+    linked = given(920, f.Link(ORDERED.name, 0, "request"))
+    sorted_ = sort([linked], FORMULARY)
+    assert (sorted_.drugs, sorted_.unclear) == ([], [linked])
+
+
+def test_the_lists_keep_the_order_of_their_refs() -> None:
+    facts = [order(600, name="a"), order(920, ZUNOVO, "b")]
+    assert [name for name, _ in drugs_of(*facts)] == ["a", "b"]
+    unclear = [given(600, f.Link("x", 0, "")), order(None, (), "h1")]
+    assert [fact.ref.id for fact in sort(unclear, FORMULARY).unclear] == ["g1", "h1"]
+
+
+def test_an_answer_about_an_ingredient_is_about_the_product_of_its_dose() -> None:
+    answer = f.Authorization(
+        ref=ref("a"), codes=INGREDIENT, decision=f.Decision.APPROVED, document="a"
+    )
+    assert side_of(answer, FORMULARY) == ("unknown", None)
+    side, drug = side_of(replace(answer, total=Amount(Decimal(920), "mg")), FORMULARY)
+    assert (side, drug and drug.name) == ("drug", "zunovo")
+    need = f.Requirement(ref=ref("n"), codes=INGREDIENT, needed="yes")
+    assert side_of(need, FORMULARY) == ("unknown", None)
