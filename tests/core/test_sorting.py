@@ -9,11 +9,13 @@ from decimal import Decimal
 import pytest
 
 from fhirbridge.core import facts as f
+from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.granted import side_of
 from fhirbridge.core.quantity import Amount
 from fhirbridge.core.sorting import sort
 
-from .drugs import FORMULARY, HCPCS, NDC, RXNORM
+from .drugs import FORMULARY, HCPCS, NDC, OCRELIZUMAB, RXNORM
+from .drugs import ZUNOVO as ZUNOVO_SC
 
 INGREDIENT = (f.Code(RXNORM, "1876366"),)
 ZUNOVO = (f.Code(NDC, "50242-554-01"),)
@@ -60,6 +62,12 @@ def test_else_it_is_of_the_product_that_the_other_records_name() -> None:
     both = order(920, ZUNOVO, "o2"), order(600, (f.Code(HCPCS, "J2350"),), "o3")
     assert ("o1", "ocrelizumab") in drugs_of(order(None), *both)
     assert ("o1", "ocrelizumab") in drugs_of(order(600), order(920, ZUNOVO, "o2"))
+
+
+def test_where_nothing_tells_it_stays_unclear() -> None:
+    nameless = Formulary([replace(OCRELIZUMAB, aliases=("ocrevus",)), ZUNOVO_SC])
+    assert sort([order(None)], nameless).unclear == [order(None)]
+    assert [drug.name for drug, _ in sort([order(600)], nameless).drugs] == ["ocrelizumab"]
 
 
 def test_a_dose_given_is_of_the_order_that_it_names() -> None:
