@@ -156,6 +156,7 @@ def _sweep(url: str, folder: str) -> None:
     for type_ in ("Patient", *bridge.sources["ehr"].types):
         row = SubscriptionRow("ehr", type_, f"key-{type_}", "s", None, "1", "active", since)
         bridge.store.save_subscription(row)
+        bridge.store.advance("ehr", type_, since)  # a first reading would take what stands
     before, began = resident(os.getpid()), time.monotonic()
     swept = bridge.sweep()
     took = time.monotonic() - began

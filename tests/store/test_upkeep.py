@@ -7,7 +7,19 @@ from dataclasses import replace
 import pytest
 
 from fhirbridge.store import Store, retention
-from tests.store.support import P7, START, at, delivery, news, none_due, subscription, take, wrote
+from fhirbridge.store.records import Reading
+from tests.store.support import (
+    MINUTE,
+    P7,
+    START,
+    at,
+    delivery,
+    news,
+    none_due,
+    subscription,
+    take,
+    wrote,
+)
 
 MR = "MedicationRequest"
 
@@ -20,6 +32,46 @@ def test_a_watermark_goes_only_forwards(store: Store) -> None:
     store.advance("ehr", MR, at(11))
     assert store.watermark("ehr", MR) == at(11)
     assert store.watermark("payer", MR) is None
+
+
+def test_a_first_reading_is_known_until_it_is_through(store: Store) -> None:
+    assert store.reading("ehr", "Task") is None
+    for reached in (5, 9):
+        store.save_reading("ehr", "Task", Reading(at(0), at(reached)))
+    assert store.reading("ehr", "Task") == Reading(at(0), at(9))
+    assert store.reading("ehr", "Patient") is None
+    store.advance("ehr", "Task", at(0))
+    assert store.reading("ehr", "Task") is None
+
+
+def test_a_first_reading_began_no_later_than_a_clock_that_was_set_back(store: Store) -> None:
+    store.save_reading("ehr", "Task", Reading(at(9000), at(5)))
+    store.set_back(at(0), MINUTE)
+    reading = store.reading("ehr", "Task")
+    assert reading is not None
+    assert reading.began < at(0)
+
+
+def test_a_heartbeat_is_a_topic_notification_without_events(store: Store) -> None:
+    store.hear([delivery(news(), key="k-1", dialect="topic")], START)
+    store.hear([delivery(key="k-2", dialect="topic")], START)
+    store.hear([delivery(key="k-1", dialect="empty")], START)
+    assert not store.beats("k-1", at(-1))
+    assert store.beats("k-2", at(-1))
+    assert not store.beats("k-2", START)  # a handshake, before it started
+
+
+def test_what_was_not_understood_is_kept_until_it_is(store: Store) -> None:
+    store.hear([delivery(news())], START)
+    store.hear([delivery(key="k-1", problem="no JSON", body=b"Canary")], START)
+    (found,) = store.troubled()
+    assert (found.problem, found.key, found.size) == ("no JSON", "k-1", 6)
+    assert "Canary" not in repr(found)
+    assert store.troubled(numbers=[found.id]) == [found]
+    assert store.troubled(numbers=[found.id + 1]) == []
+    assert store.body(found) == b"Canary"
+    store.understood(found)
+    assert store.troubled() == []
 
 
 def test_a_subscription_is_saved_found_changed_and_forgotten(store: Store) -> None:
