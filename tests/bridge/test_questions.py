@@ -106,3 +106,44 @@ def test_an_answer_that_is_not_understood_changes_nothing(estate: Estate) -> Non
     assert outcome.decision is not None
     assert not outcome.decision.answers
     assert RULE in {each.rule for each in outcome.decision.judgement.findings}
+
+
+def test_facts_that_contradict_an_answer_are_a_trouble_of_their_own(estate: Estate) -> None:
+    """The person said one infusion, and then two are booked: the answer stands, and whoever books
+    is told what does not agree with it. When the visit is called off, it is solved."""
+    task = asked(estate)
+    output = [{"type": {"text": "answer"}, "valueString": "one infusion"}]
+    estate.put("ehr", {**task, "status": "completed", "output": output})
+    estate.work()
+    assert "appt-count-mismatch" not in estate.rules()
+
+    second = visit(id="v-2", start="2026-12-22T10:00:00-05:00", end="2026-12-22T15:00:00-05:00")
+    estate.put("ehr", second)
+    estate.work()
+    (trouble,) = [
+        each for each in estate.tasks(status="requested") if rule(each) == "appt-count-mismatch"
+    ]
+    assert trouble["description"].startswith("2 visits booked for one dose of 600 mg")
+    assert RULE not in estate.rules()  # not asked again: the order that it is about is the same
+
+    estate.put("ehr", second | {"status": "cancelled"})
+    estate.work()
+    assert "appt-count-mismatch" not in estate.rules()
+    outcome = estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
+    assert outcome.decision is not None
+    assert [answer.choice for answer, _ in outcome.decision.answers] == ["single"]
+
+
+def test_two_answers_that_contradict_each_other_are_none(estate: Estate) -> None:
+    task = asked(estate)
+    answers = [
+        {"type": {"text": "answer"}, "valueString": said} for said in ("one infusion", "split")
+    ]
+    estate.put("ehr", {**task, "status": "completed", "output": answers})
+    estate.work()
+    told = estate.servers["ehr"].shelf.current("Communication")
+    texts = [each.resource["payload"][0]["contentString"] for each in told if each.resource]
+    assert sum("find out what was meant" in text for text in texts) == 1
+    outcome = estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
+    assert outcome.decision is not None
+    assert not outcome.decision.answers
