@@ -58,7 +58,7 @@ ELSEWHERE: list[tuple[str, str]] = [
     (r"fhirbridge worker", "needs Redis: tests/services/test_worker.py"),
     (r"fhirbridge serve", "stays until it is ended: the README and the tutorial start it"),
     (r"fhirbridge --install-completion", "writes into the home folder; its script is printed here"),
-    (r"fhirbridge (audit|record|replay|retract|keys)$", "a mention without its arguments"),
+    (r"fhirbridge (audit|record|replay|keys)$", "a mention without its arguments"),
 ]
 
 
