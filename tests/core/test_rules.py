@@ -155,7 +155,18 @@ def test_a_dose_that_was_given_is_named_while_a_task_of_ours_speaks_of_it() -> N
     key = key_of(told.context().person, dose.therapy.name, dose.key)
     assert key not in judge(told.ledger(), told.context()).given
     spoken = replace(told.context(), said=[_said(key)])
-    assert key in judge(told.ledger(), spoken).given
+    judgement = judge(told.ledger(), spoken)
+    assert key in judgement.given
+    assert judgement.recorded[key] == tuple(each.ref for each in dose.administrations)
+
+
+def test_a_visit_that_took_place_is_no_record_of_the_dose() -> None:
+    told = next(each for each in s.every() if each.name == "admin-not-recorded/the-next-day")
+    (dose,) = told.ledger().occasions
+    key = key_of(told.context().person, dose.therapy.name, dose.key)
+    judgement = judge(told.ledger(), replace(told.context(), said=[_said(key)]))
+    assert key in judgement.given
+    assert key not in judgement.recorded
 
 
 def _said(occasion: str) -> Said:

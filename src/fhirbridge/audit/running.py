@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -129,7 +129,7 @@ class _Merging:
         self.unknown: set[str] = set()
         self._shelf, self._summary, self._dividing = shelf, summary, dividing
         self._before: Counter[int] = Counter()  # lines of a file in earlier portions
-        self._types: dict[int, set[str]] = {}
+        self._types = defaultdict[int, set[str]](set)  # none, too, of a file that is cut at once
         self._broken: set[int] = set()
 
     def add(self, taken: Taken) -> None:
@@ -149,7 +149,7 @@ class _Merging:
         for number, lines in taken.lines:
             self._before[number] += lines
         for number, types in taken.types.items():
-            self._types.setdefault(number, set()).update(types)
+            self._types[number].update(types)
         self._broken |= taken.broken
         self.unknown |= taken.unknown
         for base, name in taken.bases.items():
