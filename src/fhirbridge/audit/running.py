@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from itertools import chain
@@ -15,6 +14,7 @@ from fhirbridge.bridge.deciding import Decider
 from fhirbridge.bridge.gathering import COMPLETE, CUT
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.kinds import KINDS, kind_of
+from fhirbridge.garbage import little_garbage
 from fhirbridge.texts import Texts
 
 from . import crew
@@ -58,7 +58,7 @@ class Audit:
         """Read and decide everything. The result is closed by its user. Raises `Lost`."""
         shelf = Shelf()
         try:
-            with _little_garbage():
+            with little_garbage():
                 return self._over(shelf, exports, as_of, progress)
         except BaseException:
             shelf.close()
@@ -236,17 +236,3 @@ def _sight(
         for kind in held:
             sight[export.name, kind] = CUT if (export.name, kind) in cut else COMPLETE
     return sight
-
-
-@contextmanager
-def _little_garbage() -> Iterator[None]:
-    """What is loaded stays, and what an audit makes is freed without the collector: it need not
-    look often."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(100_000, 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()

@@ -67,6 +67,7 @@ def serve(
     SIGHUP reads the configuration again; a mistake in it is logged, and the old one stays.
     """
     from fhirbridge import logs, wiring
+    from fhirbridge.garbage import little_garbage
     from fhirbridge.web.door import bound
     from fhirbridge.web.gate import Management
     from fhirbridge.web.service import Service, Signals
@@ -77,7 +78,7 @@ def serve(
     at = host or usual[0]
     made, wake = _ready(found, no_worker, _wired)
     told = Signals()
-    with bound(at, usual[1] if port is None else port) as listening:
+    with bound(at, usual[1] if port is None else port) as listening, little_garbage():
         while True:
             with Service(
                 made,
