@@ -200,6 +200,11 @@ class Settings(yamlfile.Strict):
     keys: str = "fhirbridge-keys.json"  # with which smart_backend signs: `fhirbridge keys new`
     sweep_seconds: int = Field(default=900, gt=0)  # how often a server is polled that pushes
     poll_seconds: int = Field(default=60, gt=0)  # … and one that does not, or is silent
+    # News of a person is worked on when there was none for so long: one read of the servers for
+    # all that comes together. What is urgent does not wait. None: two seconds, or none where Tasks
+    # stay on this machine.
+    debounce_seconds: int | None = Field(default=None, ge=0)
+    debounce_most_seconds: int = Field(default=30, ge=0)  # … and at the latest after so long
     # How long a change that is not urgent must be wanted before it is written. None: a quarter
     # of an hour where Tasks go to another machine, else none.
     settle_seconds: int | None = Field(default=None, ge=0)

@@ -37,13 +37,15 @@ from fhirbridge.fhir.smart import Tokens
 from fhirbridge.fhir.subscription import REST_HOOK, WEBSOCKET
 from fhirbridge.fhir.tagged import Only
 from fhirbridge.settings import Auth, Misconfigured, ServerSettings, Settings, is_loopback
-from fhirbridge.store import Store
+from fhirbridge.store import Debounce, Store
 from fhirbridge.supervisor import Supervisor
 from fhirbridge.texts import Texts
 from fhirbridge.yamlfile import nearest
 
 #: The settle window of an installation that says nothing of it (docs/domain.md 3.1).
 SETTLE = timedelta(minutes=15)
+#: The quiet that ends a burst of news, of an installation that says nothing of it.
+DEBOUNCE = timedelta(seconds=2)
 #: Holidays are looked up for these years around today.
 _YEARS = range(-1, 4)
 
@@ -211,22 +213,32 @@ def told_to_patients(settings: Settings) -> frozenset[str]:
     return frozenset(settings.tell_patients)
 
 
+def debounce(settings: Settings) -> Debounce:
+    """How long a person's news waits for more. A test installation is worked on as it comes."""
+    quiet = timedelta(seconds=settings.debounce_seconds or 0)
+    if settings.debounce_seconds is None and not _is_near(settings):
+        quiet = DEBOUNCE
+    return Debounce(quiet, timedelta(seconds=settings.debounce_most_seconds))
+
+
 def patience(settings: Settings) -> Patience:
     """How long changes settle, and how many new Tasks an owner gets in a day."""
-    home = home_of(settings)
-    near = home is None or is_loopback(settings.servers[home].base_url)
     seconds = settings.settle_seconds
     window = SETTLE if seconds is None else timedelta(seconds=seconds)
-    none = seconds is None and near
+    none = seconds is None and _is_near(settings)
     return Patience(window=timedelta(0) if none else window, most=settings.most_new_tasks)
 
 
 def most_writes(settings: Settings) -> int | None:
     """Transactions for one person in an hour. A test installation is written to as it comes."""
-    home = home_of(settings)
-    near = home is None or is_loopback(settings.servers[home].base_url)
     said = "most_writes" in settings.model_fields_set
-    return settings.most_writes if said or not near else None
+    return settings.most_writes if said or not _is_near(settings) else None
+
+
+def _is_near(settings: Settings) -> bool:
+    """Do Tasks stay on this machine?"""
+    home = home_of(settings)
+    return home is None or is_loopback(settings.servers[home].base_url)
 
 
 def tracer(settings: Settings) -> Tracer:
@@ -268,7 +280,7 @@ def wire(
     may stand between the bridge and each server.
     Raises `yamlfile.Invalid` for mappings that cannot be used.
     """
-    known, store = formulary(settings), Store(settings.store, ids=ids)
+    known, store = formulary(settings), Store(settings.store, ids=ids, debounce=debounce(settings))
     sources = {
         name: source(
             name,

@@ -100,6 +100,7 @@ class Estate:
             "instance": "test",
             "write": "on",
             "settle_seconds": 0,
+            "debounce_seconds": 0,
             "timezone": "America/New_York",
             "identity": [MRN],
             "servers": {

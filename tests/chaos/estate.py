@@ -134,6 +134,7 @@ def estate(folder: Path, people: int, rng: Random) -> Iterator[Estate]:
             "store": store,
             "broker": broker,
             "lease_seconds": LEASE,
+            "debounce_seconds": 1,
             "most_new_tasks": None,
         }
         (folder / "fhirbridge.yaml").write_text(yaml.safe_dump(said), encoding="utf-8")

@@ -20,6 +20,7 @@ from tests.servers import postgres_server
 # The tests of tests/store again, on PostgreSQL: what is imported is collected here.
 from tests.store.support import START, delivery, names, news, store  # noqa: F401 - a fixture
 from tests.store.test_concurrency import *  # noqa: F403 - tests
+from tests.store.test_debounce import *  # noqa: F403 - tests
 from tests.store.test_hearing import *  # noqa: F403 - tests
 from tests.store.test_leases import *  # noqa: F403 - tests
 from tests.store.test_migrations import (  # noqa: F401 - tests

@@ -13,6 +13,7 @@ from .facade import Store
 from .group import Busy, GroupCommit
 from .records import (
     Counts,
+    Debounce,
     Delivery,
     Gap,
     Heard,
@@ -33,6 +34,7 @@ from .records import (
 __all__ = [
     "Busy",
     "Counts",
+    "Debounce",
     "Delivery",
     "Gap",
     "GroupCommit",

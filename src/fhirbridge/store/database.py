@@ -48,6 +48,11 @@ def moment(value: int) -> datetime:
     return _EPOCH + value * _TICK
 
 
+def span(time: timedelta) -> int:
+    """In microseconds."""
+    return time // _TICK
+
+
 def micros_or_none(moment: datetime | None) -> int | None:
     return None if moment is None else micros(moment)
 

@@ -28,7 +28,9 @@ from . import (
 )
 from .database import Database, Tx
 from .records import (
+    AT_ONCE,
     Counts,
+    Debounce,
     Delivery,
     Dropped,
     Gap,
@@ -55,12 +57,14 @@ class Store:
     """The memory of one installation, shared by all its processes. Safe to use from threads.
 
     `url` is `sqlite:///file.db` or `postgresql+psycopg://…`; `ids` makes unguessable, unique
-    names (for leases). Every method that changes something has changed it on disk when it
-    returns. All may raise `Unwritable` (try later) or `StoreError` (a defect).
+    names (for leases); `debounce` is for the news of each subject. Every method that changes
+    something has changed it on disk when it returns. All may raise `Unwritable` (try later) or
+    `StoreError` (a defect).
     """
 
-    def __init__(self, url: str, *, ids: Callable[[], str]) -> None:
+    def __init__(self, url: str, *, ids: Callable[[], str], debounce: Debounce = AT_ONCE) -> None:
         self._db = Database(url)
+        self._debounce = debounce
         self._ids = ids
         self._turns = leases.Turns()
 
@@ -95,7 +99,7 @@ class Store:
         subject unless its version is known (told before, or our own write) or older than what is
         known. A `key` of a subscription marks that subscription as heard from.
         """
-        return self._db.write(lambda tx: journal.hear(tx, deliveries, now))
+        return self._db.write(lambda tx: journal.hear(tx, deliveries, now, self._debounce))
 
     def latest_body(self, source: str, type_: str, id_: str) -> bytes | None:
         """The body of the delivery with the newest that we were told of a record (it may be a
@@ -178,9 +182,11 @@ class Store:
     ) -> None:
         """Done. Records what we wrote (so that its echo is no news), sets the subject's timer to
         `look_again` (None: no timer), and lets the subject rest, unless news that is not our own
-        came after the lease was taken: then it is due again at once. `urgent`: its next news is.
-        LostLease when another has the subject by now; nothing is changed then."""
-        self._db.write(lambda tx: leases.finish(tx, lease, now, own, look_again, urgent))
+        came after the lease was taken: then it is due again (`debounce`). `urgent`: its next news
+        is. LostLease when another has the subject by now; nothing is changed then."""
+        self._db.write(
+            lambda tx: leases.finish(tx, lease, now, own, look_again, urgent, self._debounce)
+        )
 
     def fail(
         self,
@@ -209,7 +215,7 @@ class Store:
         return self._db.write(lambda tx: marks.retry(tx, subjects, now))
 
     def hurry(self, now: datetime, server: str | None = None) -> int:
-        """What waits for a later try after a failure is due now; with `server`, only what failed
+        """What waits for a later moment is due now; with `server`, only what failed
         at that server. Attempts stay counted. Answers how many."""
         return self._db.write(lambda tx: marks.hurry(tx, server, now))
 

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from . import numbering, people, traces
 from .database import AnyRow, Row, Tx, chunks, micros, micros_or_none, moment
 from .marks import Raise, ask, raise_all
-from .records import Delivery, Heard, JournalEvent, JournalLine, StoredEvent
+from .records import AT_ONCE, Debounce, Delivery, Heard, JournalEvent, JournalLine, StoredEvent
 from .schema import deliveries as d
 from .schema import events as e
 from .schema import subscriptions as s
@@ -26,12 +26,14 @@ from .versions import DUPLICATE, NEW, OLDER, number_of, outcomes
 POLL = "poll"
 
 
-def hear(tx: Tx, heard: Sequence[Delivery], now: datetime) -> list[Heard]:
+def hear(
+    tx: Tx, heard: Sequence[Delivery], now: datetime, debounce: Debounce = AT_ONCE
+) -> list[Heard]:
     told = [event for delivery in heard for event in delivery.events]
     verdicts = outcomes(tx, told, micros(now))
     subjects = _subjects(tx, told, verdicts)
     left = _left(tx, told, verdicts)
-    generations = raise_all(tx, _raises(told, subjects), now)
+    generations = raise_all(tx, _raises(told, subjects), now, debounce)
     numbers = _journal(tx, heard)
     rows: list[Row] = []
     results: list[Heard] = []

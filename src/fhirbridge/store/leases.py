@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from . import audit, marks, people
 from .database import AnyRow, Row, Tx, micros, moment
-from .records import Lease, LostLease, Written
+from .records import Debounce, Lease, LostLease, Written
 from .schema import events as e
 from .schema import marks as m
 from .schema import timers as t
@@ -111,17 +111,20 @@ def finish(
     own: Sequence[Written],
     look_again: datetime | None,
     is_urgent: bool,
+    debounce: Debounce,
 ) -> None:
     _know(tx, own, now)
     _set_timer(tx, held.subject, look_again)
     _held(tx, held)
     audit.add(tx, held.subject, own, now)
-    first_at, urgent = _news_since(tx, held)
-    if first_at is None:
+    news = _news_since(tx, held)
+    if news is None:
         marks.settle(tx, held.subject, now, urgent=is_urgent)
-    else:
-        again = {"due_at": micros(now), "ready_at": micros(now), "first_at": first_at}
-        _change(tx, held.subject, marks.IDLE | again | {"urgent": max(urgent, int(is_urgent))})
+        return
+    urgent = news.urgent or is_urgent
+    ready = now if urgent else max(now, debounce.ends(news.first, news.last))
+    again = {"due_at": micros(now), "ready_at": micros(ready), "first_at": micros(news.first)}
+    _change(tx, held.subject, marks.IDLE | again | {"urgent": int(urgent)})
 
 
 def add_writes(tx: Tx, subject: str, own: Sequence[Written], now: datetime) -> None:
@@ -150,7 +153,7 @@ def fail(
     if retry_at is not None:
         later = micros(retry_at)
         _change(tx, held.subject, failed | {"due_at": later, "ready_at": later})
-    elif _news_since(tx, held)[0] is not None:  # the data changed meanwhile: one more try
+    elif _news_since(tx, held):  # the data changed meanwhile: one more try
         _change(tx, held.subject, failed | {"due_at": micros(now), "ready_at": micros(now)})
     else:
         _change(tx, held.subject, failed | {"parked_at": micros(now), "ready_at": None})
@@ -179,7 +182,7 @@ _IS_OWN = sa.exists().where(
     v.c.own == 1,
 )
 _NEWS_SINCE = (
-    sa.select(sa.func.min(e.c.at), sa.func.max(e.c.urgent))
+    sa.select(sa.func.min(e.c.at), sa.func.max(e.c.at), sa.func.max(e.c.urgent))
     .where(e.c.subject == sa.bindparam("subject"))
     .where(e.c.generation > sa.bindparam("generation"))
     .where(e.c.outcome == NEW, ~_IS_OWN)
@@ -233,11 +236,17 @@ def _still(found: AnyRow, now: datetime) -> None:
         raise LostLease(f"{found.subject}: the lease with token {found.token} has run out")
 
 
-def _news_since(tx: Tx, held: Lease) -> tuple[int | None, int]:
-    """When news came in that the holder cannot have seen (not: the echo of our own writes)."""
+class _News(NamedTuple):
+    first: datetime
+    last: datetime
+    urgent: bool
+
+
+def _news_since(tx: Tx, held: Lease) -> _News | None:
+    """What came in that the holder cannot have seen (not: the echo of our own writes)."""
     since = {"subject": held.subject, "generation": held.generation}
-    first_at, urgent = tx.conn.execute(_NEWS_SINCE, since).one()
-    return first_at, urgent or 0
+    first, last, urgent = tx.conn.execute(_NEWS_SINCE, since).one()
+    return None if first is None else _News(moment(first), moment(last), bool(urgent))
 
 
 def _change(tx: Tx, subject: str, to: Row) -> None:

@@ -1,8 +1,9 @@
 """Due marks: what we owe. One row for each subject, level-triggered.
 
 A raise makes the mark due and its generation grow by one; raises that come while it waits
-coalesce. `ready_at` is the next moment at which it may be leased: the due moment while it waits,
-the lease's end while it is leased, nothing while it is idle or parked.
+coalesce. `ready_at` is the next moment at which it may be leased: while it waits the due moment or,
+for news that is not urgent, a little later (`Debounce`); the lease's end while it is leased;
+nothing while it is idle or parked.
 
 News does not shorten the wait after a failure (a server's Retry-After holds for everybody), and
 gives a parked mark one more try: what was wrong may have been put right.
@@ -30,10 +31,11 @@ from .database import (
     micros_or_none,
     moment,
     moment_or_none,
+    span,
     upsert,
     values,
 )
-from .records import Counts, Dropped, Mark
+from .records import AT_ONCE, Counts, Debounce, Dropped, Mark
 from .schema import DROPPED
 from .schema import events as e
 from .schema import marks as m
@@ -62,16 +64,20 @@ class Raise:
     urgent: bool = False
 
 
-def raise_all(tx: Tx, raises: Iterable[Raise], now: datetime) -> dict[str, int]:
+def raise_all(
+    tx: Tx, raises: Iterable[Raise], now: datetime, debounce: Debounce = AT_ONCE
+) -> dict[str, int]:
     """Make the subjects due, each once, and answer their generations."""
-    at = micros(now)
+    at, quiet = micros(now), span(debounce.quiet)
     rows: dict[str, Row] = {}
     for one in raises:
         due = at if one.due_at is None else one.due_at
         row = rows.setdefault(one.subject, _fresh(one, due, at))
-        row["due_at"] = row["ready_at"] = min(row["due_at"], due)
+        row["due_at"] = min(row["due_at"], due)
         row["urgent"] |= int(one.urgent)
-    raised = tx.inserted(_raise(tx.postgres), [rows[subject] for subject in sorted(rows)])
+        row["ready_at"] = row["due_at"] if row["urgent"] else row["due_at"] + quiet
+    upserted = _raise(tx.postgres, span(debounce.most))
+    raised = tx.inserted(upserted, [rows[subject] for subject in sorted(rows)])
     return {row[0]: row[1] for row in raised}
 
 
@@ -181,10 +187,12 @@ def retry(tx: Tx, subjects: Sequence[str] | None, now: datetime) -> int:
 
 def hurry(tx: Tx, server: str | None, now: datetime) -> int:
     at = micros(now)
-    these = sa.update(m).where(m.c.lease_id.is_(None), m.c.attempts > 0, m.c.ready_at > at)
+    these = sa.update(m).where(m.c.lease_id.is_(None), m.c.ready_at > at)
     if server is not None:
         # Errors of servers begin with the server's name (`fhir.errors`).
-        these = these.where(m.c.last_error.startswith(f"{server}: ", autoescape=True))
+        these = these.where(
+            m.c.attempts > 0, m.c.last_error.startswith(f"{server}: ", autoescape=True)
+        )
     return tx.run(these.values(due_at=at, ready_at=at))
 
 
@@ -259,19 +267,24 @@ def _fresh(one: Raise, due: int, at: int) -> Row:
 
 
 @cache
-def _raise(postgres: bool) -> Any:
+def _raise(postgres: bool, most: int) -> Any:
+    """`most`: microseconds after the first news in which more of it may put the lease off."""
     insert = upsert(m, postgres)
     new = insert.excluded
     idle = m.c.due_at.is_(None)
 
-    def sooner(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-        return sa.case((column < new.due_at, column), else_=new.due_at)
+    def sooner(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return sa.case((one < other, one), else_=other)
 
+    at_once = sa.or_(m.c.urgent > constant(0), new.ready_at == new.due_at)
     ready_at = sa.case(
         (m.c.lease_id.is_not(None), m.c.ready_at),
-        (sa.or_(idle, m.c.parked_at.is_not(None)), new.due_at),
+        (sa.and_(idle, m.c.urgent > constant(0)), new.due_at),
+        (sa.or_(idle, m.c.parked_at.is_not(None)), new.ready_at),
         (m.c.attempts > constant(0), m.c.ready_at),
-        else_=sooner(m.c.ready_at),
+        (m.c.ready_at <= new.touched_at, m.c.ready_at),  # others do not get ahead of it
+        (at_once, sooner(m.c.ready_at, new.due_at)),
+        else_=sooner(m.c.first_at + constant(most), new.ready_at),
     )
     return insert.on_conflict_do_update(
         index_elements=[m.c.subject],
@@ -279,7 +292,7 @@ def _raise(postgres: bool) -> Any:
             "generation": m.c.generation + constant(1),
             "source": sa.case((idle, new.source), else_=m.c.source),
             "first_at": sa.func.coalesce(m.c.first_at, new.first_at),
-            "due_at": sa.case((idle, new.due_at), else_=sooner(m.c.due_at)),
+            "due_at": sa.case((idle, new.due_at), else_=sooner(m.c.due_at, new.due_at)),
             "ready_at": ready_at,
             "parked_at": sa.null(),
             "urgent": sa.case((new.urgent > m.c.urgent, new.urgent), else_=m.c.urgent),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from fhirbridge.core.numbering import Range
 
@@ -126,6 +126,22 @@ class Dropped:
     subject: str
     why: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Debounce:
+    """How long news that is not urgent waits for more of the same person before it is worked on:
+    until nothing came for `quiet`, but no longer than `most` after the first."""
+
+    quiet: timedelta
+    most: timedelta
+
+    def ends(self, first: datetime, last: datetime) -> datetime:
+        """When news may be worked on, of which the first and the last came then."""
+        return min(first + self.most, last + self.quiet)
+
+
+AT_ONCE = Debounce(timedelta(0), timedelta(0))
 
 
 @dataclass(frozen=True, slots=True)
