@@ -5,13 +5,17 @@ others only read. Then the same number of clients sends the very same requests, 
 the reads as they were, the writes without the version that they rested on. The rounds take turns,
 and the share is that of neighbors, for a machine slows and speeds up.
 
-The server shares the machine with us, so our own work takes away from it, too.
+The server shares the machine with us, so our own work takes away from it, too. As Python and,
+where `make compiled` has made it, with the compiled core, each with a HAPI of its own.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -25,12 +29,14 @@ from typing import Any
 
 import httpx
 
+from benchmarks.ledgers import COMPILED
 from benchmarks.population import MRN, person
 from benchmarks.report import Row
 from fhirbridge import wiring
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.story import Failed, Story, Wrote
 from fhirbridge.fhir import jsonio
+from fhirbridge.garbage import little_garbage
 from fhirbridge.settings import Settings
 from fhirbridge.yamlfile import Node, validate
 from tests.servers import CannotStart, hapi_server
@@ -140,16 +146,53 @@ class Site:
 
 
 def run() -> list[Row]:
-    """Rows of the report."""
+    """Rows of the report. The goal is the compiled core's, which the image has."""
+    rows = [Row("people, clients", f"{PEOPLE}, {CLIENTS}", "")]
+    try:
+        rows += _rows("Python", _measured_with(None))
+        if (COMPILED / ".ready").exists():
+            return rows + _rows("compiled", _measured_with(COMPILED), goal=GOAL)
+    except CannotStart as error:
+        return [Row("not measured", str(error).splitlines()[0][:60], "")]
+    return [*rows, Row("compiled", "not made", "make compiled")]
+
+
+def _rows(kind: str, figures: dict[str, list[float]], goal: float | None = None) -> list[Row]:
+    decided, answered, shares = figures["decided"], figures["answered"], figures["shares"]
+    requests, writes = figures["requests"]
+    share = statistics.median(shares)
+    return [
+        Row(f"{kind}: requests of a round, writes among them", f"{requests}, {writes}", ""),
+        Row(f"{kind}: decisions a second", f"{statistics.median(decided):.1f}", ""),
+        Row(f"{kind}: the same by bare requests", f"{statistics.median(answered):.1f}", ""),
+        Row(
+            f"{kind}: share, median of the rounds",
+            f"{share:.2f}",
+            f"{goal}" if goal else "",
+            share / goal if goal else None,
+        ),
+        Row(f"{kind}: share, least and most", f"{min(shares):.2f} to {max(shares):.2f}", ""),
+    ]
+
+
+def _measured_with(folder: Path | None) -> dict[str, list[float]]:
+    """The figures of a process that takes the package from a folder (None: as installed)."""
+    place = {"PYTHONPATH": str(folder)} if folder else {}
+    with hapi_server() as base_url:
+        command = [sys.executable, "-m", "benchmarks.deciding", base_url]
+        answer = subprocess.run(command, env=os.environ | place, stdout=subprocess.PIPE, check=True)
+    figures: dict[str, list[float]] = json.loads(answer.stdout)
+    return figures
+
+
+def measured(base_url: str) -> dict[str, list[float]]:
+    """What this process reaches, a figure for each round."""
     with ExitStack() as stack:
-        try:
-            base_url = stack.enter_context(hapi_server())
-        except CannotStart as error:
-            return [Row("not measured", str(error).splitlines()[0][:60], "")]
         site = Site(base_url, stack.enter_context(tempfile.TemporaryDirectory()))
         stack.callback(site.close)
         for _ in range(2):  # who is who, and the first Tasks; then both sides are warm
             site.decide()
+        stack.enter_context(little_garbage())  # as `serve` and `worker` have it
         shares, decided, answered, requests, writes = [], [], [], 0, 0
         for number in range(ROUNDS):
             site.change(100 + 50 * number)
@@ -164,15 +207,8 @@ def run() -> list[Row]:
             decided.append(PEOPLE / ours)
             answered.append(PEOPLE / bare)
             requests, writes = len(kept), sum(map(_is_write, kept))
-    share = statistics.median(shares)
-    return [
-        Row("people, clients", f"{PEOPLE}, {CLIENTS}", ""),
-        Row("requests of a round, writes among them", f"{requests}, {writes}", ""),
-        Row("decisions a second", f"{statistics.median(decided):.1f}", ""),
-        Row("the same by bare requests, a second", f"{statistics.median(answered):.1f}", ""),
-        Row("share, median of the rounds", f"{share:.2f}", f"{GOAL}", share / GOAL),
-        Row("share, least and most", f"{min(shares):.2f} to {max(shares):.2f}", ""),
-    ]
+    sent: list[float] = [requests, writes]
+    return {"shares": shares, "decided": decided, "answered": answered, "requests": sent}
 
 
 def _all_went_well(story: list[Story]) -> None:
@@ -225,3 +261,7 @@ def _is_dispense(record: Json) -> bool:
 def _dispensed(record: Json, milligrams: int) -> Json:
     unit = {"unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
     return {**record, "quantity": {"value": milligrams, **unit}}
+
+
+if __name__ == "__main__":
+    print(json.dumps(measured(sys.argv[1])))

@@ -172,6 +172,7 @@ def worker(
     from contextlib import ExitStack
 
     from fhirbridge import logs
+    from fhirbridge.garbage import little_garbage
     from fhirbridge.web.gate import Management
     from fhirbridge.web.measuring import MetricsDoor
 
@@ -199,6 +200,7 @@ def worker(
             new = _again(config, no_worker=True)
             return ready(new[0], new[1]) if new else None
 
+        stack.enter_context(little_garbage())
         run(*ready(found, _wired(found)), again=again, concurrency=concurrency)
 
 

@@ -105,7 +105,7 @@ def inputs(task: Json) -> Iterator[tuple[str, Json]]:
 
 def items(holder: object, name: str) -> Iterator[Json]:
     """The objects of a list in a resource; nothing where there is no such list."""
-    found = holder.get(name) if isinstance(holder, Mapping) else None
+    found = holder.get(name) if isinstance(holder, dict) else None
     for each in found if isinstance(found, list) else ():
-        if isinstance(each, Mapping):
+        if isinstance(each, dict):
             yield each

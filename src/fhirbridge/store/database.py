@@ -117,7 +117,7 @@ class Tx:
             return self.conn.execute(statement, asked).all()
         return statements.select(self._driver, statement, asked)
 
-    def run_each(self, statement: sa.Update, rows: Sequence[Row]) -> None:
+    def run_each(self, statement: sa.Update | sa.Delete, rows: Sequence[Row]) -> None:
         """Run a statement that is the same object each time, once for each row."""
         if rows and self.postgres:
             self.conn.execute(statement, rows)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from . import audit, marks, people
-from .database import AnyRow, Row, Tx, micros, moment
+from .database import AnyRow, Row, Tx, micros, moment, upsert
 from .records import Debounce, Lease, LostLease, Written
 from .schema import events as e
 from .schema import marks as m
@@ -93,7 +94,7 @@ def lease(tx: Tx, terms: Terms, limit: int, turns: Turns) -> list[Lease]:
 
 def extend(tx: Tx, held: Lease, now: datetime, until: datetime) -> Lease:
     _still(_held(tx, held), now)
-    _change(tx, held.subject, {"ready_at": micros(until)})
+    marks.change(tx, held.subject, {"ready_at": micros(until)})
     return replace(held, until=until)
 
 
@@ -124,7 +125,7 @@ def finish(
     urgent = news.urgent or is_urgent
     ready = now if urgent else max(now, debounce.ends(news.first, news.last))
     again = {"due_at": micros(now), "ready_at": micros(ready), "first_at": micros(news.first)}
-    _change(tx, held.subject, marks.IDLE | again | {"urgent": int(urgent)})
+    marks.change(tx, held.subject, marks.IDLE | again | {"urgent": int(urgent)})
 
 
 def add_writes(tx: Tx, subject: str, own: Sequence[Written], now: datetime) -> None:
@@ -152,11 +153,11 @@ def fail(
     failed = {"attempts": found.attempts + 1, "last_error": error, "lease_id": None, "owner": None}
     if retry_at is not None:
         later = micros(retry_at)
-        _change(tx, held.subject, failed | {"due_at": later, "ready_at": later})
+        marks.change(tx, held.subject, failed | {"due_at": later, "ready_at": later})
     elif _news_since(tx, held):  # the data changed meanwhile: one more try
-        _change(tx, held.subject, failed | {"due_at": micros(now), "ready_at": micros(now)})
+        marks.change(tx, held.subject, failed | {"due_at": micros(now), "ready_at": micros(now)})
     else:
-        _change(tx, held.subject, failed | {"parked_at": micros(now), "ready_at": None})
+        marks.change(tx, held.subject, failed | {"parked_at": micros(now), "ready_at": None})
 
 
 # --- inside
@@ -207,7 +208,7 @@ def _take(tx: Tx, row: AnyRow, terms: Terms) -> Lease:
     if row.lease_id is not None:  # work that kills its worker must not go on for ever
         attempts += 1
         taken |= {"attempts": attempts, "last_error": "the lease ran out: worker hung or gone"}
-    _change(tx, row.subject, taken | {"ready_at": micros(terms.until)})
+    marks.change(tx, row.subject, taken | {"ready_at": micros(terms.until)})
     return Lease(
         subject=row.subject,
         id=name,
@@ -249,13 +250,19 @@ def _news_since(tx: Tx, held: Lease) -> _News | None:
     return None if first is None else _News(moment(first), moment(last), bool(urgent))
 
 
-def _change(tx: Tx, subject: str, to: Row) -> None:
-    tx.run(sa.update(m).where(m.c.subject == subject).values(to))
-
-
 def _set_timer(tx: Tx, subject: str, at: datetime | None) -> None:
     if at is None:
-        tx.run(sa.delete(t).where(t.c.subject == subject))
-        return
-    insert = tx.upsert(t).values(subject=subject, at=micros(at))
-    tx.run(insert.on_conflict_do_update(index_elements=[t.c.subject], set_={"at": micros(at)}))
+        tx.run_each(_NO_TIMER, [{"of": subject}])
+    else:
+        tx.inserted(_timer(tx.postgres), [{"subject": subject, "at": micros(at)}])
+
+
+_NO_TIMER = sa.delete(t).where(t.c.subject == sa.bindparam("of"))
+
+
+@cache
+def _timer(postgres: bool) -> Any:
+    insert = upsert(t, postgres)
+    return insert.on_conflict_do_update(
+        index_elements=[t.c.subject], set_={"at": insert.excluded.at}
+    ).returning(t.c.subject)

@@ -155,7 +155,12 @@ def move_to(tx: Tx, record: str, person: str, now: datetime) -> bool:
 def settle(tx: Tx, subject: str, now: datetime, *, urgent: bool = False) -> None:
     """Nothing is owed any more. `urgent`: what is news next will be so, whoever tells it."""
     rests = IDLE | {"touched_at": micros(now), "urgent": int(urgent)}
-    tx.run(sa.update(m).where(m.c.subject == subject).values(rests))
+    change(tx, subject, rests)
+
+
+def change(tx: Tx, subject: str, to: Row) -> None:
+    """Columns of one mark."""
+    tx.run_each(_CHANGE, [to | {"changed": subject}])
 
 
 def mark(tx: Tx, subject: str) -> Mark | None:
@@ -264,6 +269,10 @@ def _fresh(one: Raise, due: int, at: int) -> Row:
         "touched_at": at,
         "urgent": int(one.urgent),
     }
+
+
+# What it sets are the columns that it is given.
+_CHANGE = sa.update(m).where(m.c.subject == sa.bindparam("changed"))
 
 
 @cache
