@@ -65,7 +65,7 @@ def read(fact: Fact, rule: str, choice: str, **say: object) -> Fact:
 @pytest.mark.parametrize(
     ("said", "meant"),
     [
-        (ORDER, replace(ORDER, per_visit=MG)),
+        (ORDER, replace(ORDER, per_visit=MG, answered=True)),
         (SUPPLY, replace(SUPPLY, amount=MG)),
         (GIVEN, replace(GIVEN, amount=MG)),
         (
@@ -138,9 +138,10 @@ def test_a_completed_answer_that_does_not_fit_is_the_coordinators() -> None:
 
 def test_one_infusion_or_two_is_a_matter_of_the_order() -> None:
     two = read(ORDER, "single-vs-split-unclear", "split", ordered_total=mg(600))
-    assert two == replace(ORDER, visits=2, per_visit=Amount(Decimal(300), "mg", MG.system, "mg"))
+    half = Amount(Decimal(300), "mg", MG.system, "mg")
+    assert two == replace(ORDER, visits=2, per_visit=half, answered=True)
     unknown = read(ORDER, "single-vs-split-unclear", "single")
-    assert unknown == replace(ORDER, visits=1)
+    assert unknown == replace(ORDER, visits=1, answered=True)
     assert read(SUPPLY, "single-vs-split-unclear", "split") == SUPPLY
 
 

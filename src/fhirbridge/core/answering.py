@@ -124,8 +124,9 @@ def _course(fact: Fact, choice: str, finding: Finding) -> Fact:
     visits = 1 if choice == SINGLE else 2
     total = finding.say.get("ordered_total")
     if not isinstance(total, Quantity):
-        return replace(fact, visits=visits)
-    return replace(fact, visits=visits, per_visit=_milligrams(total.value / visits))
+        return replace(fact, visits=visits, answered=True)
+    per_visit = _milligrams(total.value / visits)
+    return replace(fact, visits=visits, per_visit=per_visit, answered=True)
 
 
 def _amount(fact: Fact, choice: str, finding: Finding) -> Fact | None:
@@ -134,7 +135,7 @@ def _amount(fact: Fact, choice: str, finding: Finding) -> Fact | None:
     if isinstance(fact, Supply | Administration):
         return replace(fact, amount=_milligrams(mass))
     if isinstance(fact, Order):
-        return replace(fact, per_visit=_milligrams(mass))
+        return replace(fact, per_visit=_milligrams(mass), answered=True)
     if isinstance(fact, Authorization):
         return _authorized(fact, mass, finding.say.get("said"))
     return fact

@@ -195,6 +195,7 @@ class Order(Fact):
     parent: str | None = None
     strengths: tuple[Strength, ...] = ()
     any_brand: bool = False  # the prescriber said that another brand may be handed out
+    answered: bool = False  # somebody said which of its doses is meant, figures or words
 
 
 class Decision(StrEnum):

@@ -212,7 +212,9 @@ class Formulary:
         scale = self._scales[name]
         said = {grammar.spoken(line, scale.names) for line in bare or named}
         once = said.pop() if len(said) == 1 else None
-        return once if once and scale.agrees(once) else None
+        if once is None or not scale.agrees(once):
+            return None
+        return once if bare else replace(once, named=True)
 
     def _recognize(self, codes: tuple[Code, ...], text: str) -> Recognition:
         found = self._index.of_codes(codes)

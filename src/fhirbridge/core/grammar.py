@@ -93,7 +93,8 @@ class Spoken:
     """What a text says: an amount for each visit, how many visits, their days or spacing.
 
     `visits` is None where the text does not say. `days` are days of the course (1 and 15).
-    `also` is the amount for each visit said a second time, in another unit.
+    `also` is the amount for each visit said a second time, in another unit. `named`: it stands
+    beside the name of the drug, as the name of a package does.
     """
 
     per_visit: Amount
@@ -101,6 +102,7 @@ class Spoken:
     days: tuple[int, ...] = ()
     spacing_days: int | None = None
     also: Amount | None = None
+    named: bool = False
 
 
 def spoken(text: str, names: Collection[str] = ()) -> Spoken | None:

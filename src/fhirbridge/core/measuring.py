@@ -68,6 +68,40 @@ class Meter:
             return True
         return figures.mass.same(said.mass)
 
+    def _contradicted(self, order: Order, figures: Measured) -> Problem | None:
+        """The words of an order name another dose than its figures, and nobody said which counts.
+
+        Words that split the dose, or that name it for all visits together, name no other one. An
+        amount beside the name of the drug may be that of a package, and a volume that of a bag.
+        """
+        words = self.words(order)
+        if order.per_visit is None or order.answered or words is None:
+            return None
+        if words.named and words.visits is None and words.spacing_days is None:
+            return None
+        said = self._in_words(order, words.per_visit)
+        if said is None:
+            return None
+        dose, count = figures.mass, order.visits or len(order.days) or 1
+        alike = (said.mass, said.mass * (words.visits or 1))
+        if any(each.same(dose) or each.same(dose * count) for each in alike):
+            return None
+        at = "dosageInstruction"
+        return Problem(order.ref, "contradicted", at, readings=(figures.how, said.how))
+
+    def _in_words(self, order: Order, amount: Amount) -> Measured | None:
+        """A dose in words, also one that nobody believes: that is what it contradicts by."""
+        unit = units.read(amount)
+        if unit is None or unit.kind not in ("mass", "activity", "package"):
+            return None
+        said = self.amount(order, amount, "dose")
+        if isinstance(said, Measured):
+            return said
+        if said.reason != "implausible" or unit.kind == "package" or amount.value is None:
+            return None
+        mass = Quantity(amount.value * unit.factor, self.therapy.unit)
+        return Measured(mass, mass.unit, str(mass))
+
     def ordered(self, order: Order) -> Column:
         """The ordered column: the dose as the order says it, else as its words do."""
         if order.ref not in self._ordered:
@@ -86,6 +120,8 @@ class Meter:
         result = self.amount(order, amount, "dose")
         if isinstance(result, Problem):
             return Column(visits=visits, refs=(order.ref,), problems=(result,))
+        if problem := self._contradicted(order, result):
+            return Column(visits=visits, refs=(order.ref,), problems=(problem,))
         count = visits or 1
         return Column(
             per_visit=result.mass,

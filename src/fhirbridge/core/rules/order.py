@@ -167,11 +167,12 @@ def _unclear(scene: Scene) -> Iterable[Finding]:
 
 
 def _contradicts_itself(scene: Scene, order: Order) -> bool:
-    """The words split the dose that the figures of the same order give at once ("300 mg x 2")."""
+    """The words split the dose that the figures of the same order give at once ("300 mg x 2"), or
+    give at once what the figures split ("600 mg once")."""
     therapy, dose = scene.occasion.therapy, scene.occasion.ordered.per_visit
     words = scene.context.formulary.spoken(therapy, order.text) if order.text else None
-    visits = (words.visits or 1) if words else 1
-    if dose is None or words is None or visits < 2:
+    figures = order.visits or len(order.days) or 1
+    if order.answered or dose is None or words is None or words.visits is None:
         return False
     formulary = scene.context.formulary
     each = formulary.measure(
@@ -179,7 +180,8 @@ def _contradicts_itself(scene: Scene, order: Order) -> bool:
     )
     if not isinstance(each, Measured):
         return False
-    return not each.mass.same(dose) and (each.mass * visits).same(dose)
+    total = each.mass * words.visits
+    return not each.mass.same(dose) and (total.same(dose) or total.same(dose * figures))
 
 
 def _premedication(scene: Scene) -> Iterable[Finding]:

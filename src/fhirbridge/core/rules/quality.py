@@ -22,6 +22,9 @@ from .scene import Scene
 #: A doubt blocks the dose when the visit is this close (docs/domain.md 3.2, 44).
 CLOSE_DAYS = 7
 
+#: Troubles that have sentences of their own.
+SPOKEN_OF = frozenset({"no-amount", "contradicted"})
+
 #: Whose amount it is: the party that can say what was meant.
 WRITERS = {
     "ordered": Role.PRESCRIBER,
@@ -66,7 +69,7 @@ def _doubt(scene: Scene, column: str, writer: Role, problem: Problem, close: boo
     return scene.finding(
         focus=problem.ref,
         part=problem.ref.name,
-        variant="no-amount" if problem.reason == "no-amount" else "",
+        variant=problem.reason if problem.reason in SPOKEN_OF else "",
         severity=Severity.S2 if close else None,
         owner=writer,
         column=column,
