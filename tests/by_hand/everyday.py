@@ -6,12 +6,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .charts import EHR, HISTORY, KESIMPTA, PAYER, chart
+from .charts import EHR, HISTORY, PAYER, chart
+from .drugs import KESIMPTA
 from .records import (
-    NDC,
     ORDER,
     PAS,
-    RXNORM,
     Json,
     answer,
     claim,
@@ -89,7 +88,7 @@ chart(
 
 
 # What stands on the order of the infusion alone
-def for_the_infusion(**more: str | Json) -> list[Json]:
+def for_the_infusion(**more: Any) -> list[Json]:
     service: Json = {
         "resourceType": "ServiceRequest",
         "id": "s9",
@@ -98,7 +97,7 @@ def for_the_infusion(**more: str | Json) -> list[Json]:
         "subject": {"reference": "Patient/p"},
         "code": concept("96413"),
         "basedOn": [{"reference": ORDER}],
-        "extension": written_on(**more),  # type: ignore[arg-type]
+        "extension": written_on(**more),
     }
     return [coverage(), order(), service, *premedication(), visit()]
 
@@ -231,53 +230,6 @@ chart(
         visit(start="2026-12-04T09:00:00-05:00"),
     ],
     pharmacy=[dispense(status="entered-in-error")],
-)
-
-# Biosimilars
-RITUXIMAB = concept("121191", RXNORM, text="rituximab")
-RITUXAN = concept("1657868", RXNORM, display="Rituxan")
-TRUXIMA = concept("2105835", RXNORM, display="Truxima")
-RITUXAN_VIAL = concept("50242-0053-06", NDC)
-
-
-def rituximab(
-    name: str, must: str, ordered: Json, supplied: Json, code: str = "Q5115", **more: Any
-) -> None:
-    chart(
-        name,
-        must,
-        ehr=[
-            coverage(),
-            order(dose=quantity(1000), medicationCodeableConcept=ordered, **more),
-            *premedication(),
-            visit(),
-        ],
-        payer=[claim((code, 100, "UN"), ("96413", 1, "")), answer()],
-        pharmacy=[dispense(quantity(100, "mL"), medicationCodeableConcept=supplied)],
-        history=[given(day, quantity(1000), RITUXIMAB) for day in ("2026-06-09", "2025-12-09")],
-        may="dispense-wrong-product" if must else "",
-    )
-
-
-WRONG = "auth-wrong-product"
-rituximab("rituximab ordered, a biosimilar approved and dispensed", "", RITUXIMAB, TRUXIMA)
-rituximab(
-    "rituximab ordered, a biosimilar approved, the brand dispensed", WRONG, RITUXIMAB, RITUXAN_VIAL
-)
-rituximab("the brand ordered and dispensed, a biosimilar approved", WRONG, RITUXAN, RITUXAN_VIAL)
-rituximab(
-    "the brand or another ordered, a biosimilar approved and dispensed",
-    "",
-    RITUXAN,
-    TRUXIMA,
-    substitution={"allowedBoolean": True},
-)
-rituximab(
-    "rituximab ordered, the brand approved, a biosimilar dispensed",
-    WRONG,
-    RITUXIMAB,
-    TRUXIMA,
-    "J9312",
 )
 
 # What payers write besides

@@ -12,7 +12,14 @@ from fhirbridge.audit import Audit, exports
 from fhirbridge.fhir import jsonio
 from fhirbridge.settings import Settings
 
-from . import everyday  # noqa: F401 - adds its charts
+from . import (  # noqa: F401 - each adds its charts
+    drugs,
+    everyday,
+    orders,
+    payers,
+    requirements,
+    visits,
+)
 from .charts import CHARTS, Chart
 
 

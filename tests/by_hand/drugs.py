@@ -1,0 +1,147 @@
+"""Charts of other drugs than ocrelizumab, and of brands and biosimilars."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .charts import chart
+from .records import (
+    NDC,
+    RXNORM,
+    Json,
+    answer,
+    claim,
+    concept,
+    coverage,
+    dispense,
+    given,
+    order,
+    premedication,
+    quantity,
+    visit,
+)
+
+# Other drugs
+TYSABRI = concept("64406-008-01", NDC, display="Tysabri 300 mg/15 mL")
+MONTHLY = [given("2026-11-10", quantity(300), TYSABRI), given("2026-10-13", quantity(300), TYSABRI)]
+
+
+def natalizumab(name: str, must: str = "", code: str = "J2323", units: int = 3900) -> None:
+    chart(
+        name,
+        must,
+        ehr=[coverage(), order(dose=quantity(300), medicationCodeableConcept=TYSABRI), visit()],
+        payer=[claim((code, units, "UN"), ("96413", 13, "")), answer()],
+        pharmacy=[dispense(quantity(15, "mL"), medicationCodeableConcept=TYSABRI)],
+        history=MONTHLY,
+        may="rems-not-ready",
+    )
+
+
+natalizumab("natalizumab, approved for a year")
+natalizumab("natalizumab, two of two doses used", "auth-short-total", units=600)
+natalizumab("Tysabri ordered, its biosimilar approved", "auth-wrong-product", "Q5134")
+
+
+BRIUMVI = concept("73150-150-06", NDC, display="Briumvi 150 mg/6 mL")
+chart(
+    "ublituximab, two vials of three",
+    "dispense-short",
+    ehr=[
+        coverage(),
+        order(dose=quantity(450), medicationCodeableConcept=BRIUMVI),
+        *premedication(),
+        visit(),
+    ],
+    payer=[claim(("J2329", 450, "UN"), ("96413", 1, "")), answer()],
+    pharmacy=[dispense(quantity(2, "vial", "{vial}"), medicationCodeableConcept=BRIUMVI)],
+    history=[given(day, quantity(450), BRIUMVI) for day in ("2026-06-16", "2025-12-30")],
+)
+KESIMPTA = concept("0078-1007-68", NDC, display="Kesimpta 20 mg/0.4 mL")
+chart(
+    "ofatumumab, filled every month",
+    ehr=[
+        coverage(),
+        order(
+            medicationCodeableConcept=KESIMPTA,
+            dosageInstruction=[
+                {
+                    "timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "mo"}},
+                    "doseAndRate": [{"doseQuantity": quantity(20)}],
+                }
+            ],
+        ),
+    ],
+    payer=[coverage()],
+    pharmacy=[
+        dispense(
+            quantity(0.4, "mL"),
+            medicationCodeableConcept=KESIMPTA,
+            whenHandedOver="2026-11-20T10:00:00-05:00",
+        )
+    ],
+    history=[],
+)
+
+# Rituximab, its brand and its biosimilars
+RITUXIMAB = concept("121191", RXNORM, text="rituximab")
+RITUXAN = concept("1657868", RXNORM, display="Rituxan")
+TRUXIMA = concept("2105835", RXNORM, display="Truxima")
+RITUXAN_VIAL = concept("50242-0053-06", NDC)
+
+
+def rituximab(
+    name: str,
+    must: str = "",
+    ordered: Json = RITUXIMAB,
+    supplied: Json = RITUXAN_VIAL,
+    code: str = "Q5115",
+    units: int = 100,
+    may: str = "",
+    **more: Any,
+) -> None:
+    chart(
+        name,
+        must,
+        ehr=[
+            coverage(),
+            order(dose=quantity(1000), medicationCodeableConcept=ordered, **more),
+            *premedication(),
+            visit(),
+        ],
+        payer=[claim((code, units, "UN"), ("96413", 1, "")), answer()],
+        pharmacy=[dispense(quantity(100, "mL"), medicationCodeableConcept=supplied)],
+        history=[given(day, quantity(1000), RITUXIMAB) for day in ("2026-06-09", "2025-12-09")],
+        may=may or ("dispense-wrong-product" if must == WRONG else ""),
+    )
+
+
+WRONG = "auth-wrong-product"
+rituximab("rituximab, 100 units are 1,000 mg", code="J9312")
+rituximab("rituximab, 50 units", "auth-short-total", code="J9312", units=50)
+rituximab(
+    "rituximab, the subcutaneous product dispensed",
+    "dispense-wrong-product",
+    supplied=concept("1927886", RXNORM, display="Rituxan Hycela"),
+    code="J9312",
+    may="dispense-missing",
+)
+rituximab("rituximab ordered, a biosimilar approved and dispensed", "", RITUXIMAB, TRUXIMA)
+rituximab(
+    "rituximab ordered, a biosimilar approved, the brand dispensed", WRONG, RITUXIMAB, RITUXAN_VIAL
+)
+rituximab("the brand ordered and dispensed, a biosimilar approved", WRONG, RITUXAN, RITUXAN_VIAL)
+rituximab(
+    "the brand or another ordered, a biosimilar approved and dispensed",
+    "",
+    RITUXAN,
+    TRUXIMA,
+    substitution={"allowedBoolean": True},
+)
+rituximab(
+    "rituximab ordered, the brand approved, a biosimilar dispensed",
+    WRONG,
+    RITUXIMAB,
+    TRUXIMA,
+    "J9312",
+)
