@@ -17,7 +17,7 @@ from fhirbridge.core.wording import dose_only
         ("600 mg over about 2 to 3 hrs", "600 mg"),
         ("Dose: 600 mg. Route: IV. Frequency: every 6 months.", "600 mg every 6 months"),
         ("600 mg. Premedicate per clinic protocol.", "600 mg"),
-        ("600 mg. Premedicate 30 minutes before.", "600 mg premedicate 30 minutes before"),
+        ("600 mg. Premedicate 30 minutes before.", "600 mg"),
         ("every six (6) months", "every 6 months"),
         ("every 14 (fourteen) days", "every 14 days"),
         ("every six (8) months", "every six (8) months"),  # which of the two?

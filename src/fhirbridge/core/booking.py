@@ -108,11 +108,7 @@ class Desk:
         for fact in (*visits, *self.given, *self.supplies):
             self._tied(fact)
         happening = events(visits, self.given, self.ties)
-        self.history = tuple(
-            Dose(event.day, self.meter.given(event.given).total)
-            for event in happening
-            if event.done
-        )
+        self.history = self._history(happening)
         left = lay_out(self.therapy, laid, happening, home, self._dose, self._is_short)
         for event in left:
             if event.visit is None:
@@ -135,6 +131,28 @@ class Desk:
         self.loose += spare
         made = add_called_off(made, [v for v in visits if v.status in OFF], self.ties, key_of)
         return add_foreign(made, self._foreign(), self.ties, key_of)
+
+    def _history(self, happening: Iterable[Event]) -> tuple[Dose, ...]:
+        """The doses that were given, of other products of the same ingredient too: an infusion
+        ten weeks after the injection is as early as after an infusion."""
+        mine = [
+            Dose(event.day, self.meter.given(event.given).total)
+            for event in happening
+            if event.done
+        ]
+        others = [
+            Dose(fact.day, Meter(drug, self.formulary).given([fact]).total)
+            for drug, fact in self.sorted.drugs
+            if drug is not self.therapy
+            and drug.ingredient == self.therapy.ingredient
+            and isinstance(fact, Administration)
+            and fact.day is not None
+            and fact.complete is not False
+            and fact.state is not State.WITHDRAWN
+        ]
+        if not others:
+            return tuple(mine)
+        return tuple(sorted([*mine, *others], key=lambda dose: dose.day))
 
     def _dose(self, order: Order) -> Quantity | None:
         return self.meter.ordered(order).per_visit

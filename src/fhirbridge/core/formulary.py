@@ -24,7 +24,7 @@ from .quantity import Amount, Measured, Quantity
 from .scale import Scale
 from .therapy import Recognition, Therapy
 from .visits import Visits
-from .wording import dose_only
+from .wording import dose_only, without_premedication
 
 _ROUTES = {
     "intravenous": ("iv", "i.v", "intravenous", "intravenously"),
@@ -203,7 +203,8 @@ class Formulary:
 
     def _speak(self, name: str, text: str) -> grammar.Spoken | None:
         named, bare = [], []
-        for line in filter(grammar.has_amount, text.splitlines()):
+        lines = map(without_premedication, text.splitlines())
+        for line in filter(grammar.has_amount, lines):
             drugs = [each.therapies for each in self._index.of_text(line)]
             if not drugs:
                 bare.append(line)

@@ -243,7 +243,7 @@ def _by_strength(amount: Amount, strength: Strength) -> Amount | None:
     if amount.value is None or strength.mass.value is None or not strength.of.value:
         return None
     volumes = unit.kind == of.kind == "volume"
-    packages = unit.kind == "package" and of.kind in ("package", "none")
+    packages = unit.kind == "package" and (of.kind == "none" or unit == of)
     if not (volumes or packages):
         return None
     times = amount.value * unit.factor / (strength.of.value * of.factor)

@@ -11,7 +11,7 @@ and carried beside their fact.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .facts import (
     Administration,
@@ -101,7 +101,23 @@ def sort(facts: Iterable[Fact], formulary: Formulary) -> Sorted:
                 out.enrollments.append((formulary.rems(fact.codes, fact.text), fact))
     if bare:
         _sort_bare(bare, formulary, out)
+    if out.services:
+        _sort_services(formulary, out)
     return out
+
+
+def _sort_services(formulary: Formulary, out: Sorted) -> None:
+    """A procedure that is ordered by the code of the drug itself (J2350, 600 units) is the order
+    for the drug, where no medication order is: some systems order infusions so."""
+    ordered = {therapy.name for therapy, fact in out.drugs if isinstance(fact, Order)}
+    found = []
+    for fact in out.services:
+        therapy = formulary.recognize(fact.codes, "").therapy if fact.codes else None
+        if therapy is not None and therapy.name not in ordered:
+            dose = fact.per_visit or (fact.total if (fact.visits or 1) == 1 else None)
+            found.append((therapy, replace(fact, per_visit=dose)))
+    if found:
+        out.drugs = sorted([*out.drugs, *found], key=lambda each: each[1].ref)
 
 
 def _sort_bare(bare: Iterable[Bare], formulary: Formulary, out: Sorted) -> None:
@@ -143,5 +159,5 @@ def _sort_drug(
 def _sort_visit(visit: Visit, formulary: Formulary) -> tuple[str, Therapy | None, Visit]:
     location = visit.site.party.reference if visit.site.party else None
     kind = formulary.infusion_visit(visit.ref.source, visit.codes, visit.text, location)
-    named = formulary.recognize(visit.codes, visit.text).therapy
-    return ("yes" if named and kind != "no" else kind), named, visit
+    named = formulary.recognize(visit.codes, visit.text).therapy if kind != "no" else None
+    return ("yes" if named else kind), named, visit

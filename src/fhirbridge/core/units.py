@@ -49,6 +49,7 @@ def _table() -> dict[str, Unit]:
         (Unit("volume"), "ml mls milliliter milliliters millilitre millilitres cc ccs c28254"),
         (Unit("volume", Decimal(1000)), "l liter liters litre litres"),
         (Unit("package", word="vial"), "vial vials vl sdv single-dose-vial c48551"),
+        (Unit("package", word="bag"), "bag bags infusion-bag infusion-bags premix"),
         (Unit("package", word="pen"), "pen pens autoinjector autoinjectors auto-injector"),
         (Unit("package", word="pen"), "auto-injectors prefilled-pen prefilled-pens pre-filled-pen"),
         (Unit("package", word="syringe"), "syringe syringes syr pfs prefilled-syringe"),

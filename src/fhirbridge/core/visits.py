@@ -1,8 +1,8 @@
 """What an appointment is for: an Appointment carries no drug, so codes and words must say it.
 
 Decided in this order: what the site configured (its locations, its service types); codes of the
-shipped list; words. Where words of both lists occur, or none, it is unknown: an unknown visit is
-linked to nothing.
+shipped list; words. "Pre-infusion labs" are no infusion, though they name one. Where words of both
+lists occur, or none, it is unknown: an unknown visit is linked to nothing.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ class Visits:
     no_codes: tuple[Code, ...] = ()
     yes_words: tuple[str, ...] = ()
     no_words: tuple[str, ...] = ()
+    beside_words: tuple[str, ...] = ()  # they name an infusion, and mean another visit
     sites: Mapping[str, AtSite] = field(default_factory=dict)
     _codes: Mapping[Key, str] = field(init=False, repr=False, compare=False)
     _yes: Words = field(init=False, repr=False, compare=False)
     _no: Words = field(init=False, repr=False, compare=False)
+    _beside: Words = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         known = {key: "no" for code in self.no_codes for key in keys(code)}
@@ -41,6 +43,7 @@ class Visits:
         object.__setattr__(self, "_codes", known)
         object.__setattr__(self, "_yes", Words(self.yes_words))
         object.__setattr__(self, "_no", Words(self.no_words))
+        object.__setattr__(self, "_beside", Words(self.beside_words))
 
     def at(self, source: str, site: AtSite) -> Visits:
         """The same list with what a site adds for one source."""
@@ -67,7 +70,11 @@ class Visits:
         if len(coded) == 1:
             return coded.pop()
         said = " ; ".join((*(code.display for code in codes), text))
-        yes, no = infused or bool(self._yes.found(said)), bool(self._no.found(said))
+        beside = bool(self._beside.found(said))
+        yes = bool(self._yes.found(self._beside.without(said) if beside else said))
+        if beside and not yes:
+            return "no"
+        yes, no = yes or infused, bool(self._no.found(said))
         return "unknown" if yes == no else "yes" if yes else "no"
 
 

@@ -51,7 +51,7 @@ _SAYS_NO_DOSE = (
     re.compile(rf"\bat {_NUMBER} ?ml ?/ ?(?:hours?|hr|h)\b"),
     # labels of a form, and a remark without a number in a sentence of its own
     re.compile(r"\b(?:dose|route|frequency|sig|directions) ?:"),
-    re.compile(r"(?<=[.;]) (?:pre-?medicat\w+|monitor|observe|hold|see)\b[^.;\d]*(?=[.;]|$)"),
+    re.compile(r"(?<=[.;]) (?:monitor|observe|hold|see)\b[^.;\d]*(?=[.;]|$)"),
     re.compile(r"\(\s*\)"),
 )
 _WORD_AND_NUMBER = re.compile(rf"\b({'|'.join(NUMBERS)}) ?\((\d\d?)\)")
@@ -62,8 +62,22 @@ _VIALS_OF = re.compile(rf"\b(\d\d?) (vial|pen|syringe)(s?) \(({_NUMBER}) ?mg eac
 _ONCE_FOR_ONE = re.compile(r"\bonce,? (?:for )?(?:1|one) dose\b")
 
 
+#: A sentence about what is given before, with its own doses; none that comes back to the drug.
+_BEFORE = re.compile(
+    r"(?<=[.;])\s+pre-?med(?:icat\w+|s?)\b(?:(?!\b(?:then|second|repeat\w*|follow\w*)\b)"
+    r"(?:[^.;\n]|\.(?=\d)))*(?=[.;\n]|$)",
+    re.IGNORECASE,
+)
+
+
+def without_premedication(text: str) -> str:
+    """The text without sentences that tell what is given before: "Premedicate with …"."""
+    return _BEFORE.sub(" ", text) if "pre" in text.lower() else text
+
+
 def dose_only(text: str, names: tuple[str, ...] = ()) -> str:
     """The text in lower case without what says no dose. `names`: names of the drug."""
+    text = without_premedication(text)
     for words in (_names(names), _NOTHING):
         text = words.without(text)
     low = without_days(said_once(" ".join(text.lower().split())))

@@ -36,10 +36,16 @@ class VisitList(Strict):
     codes: list[KnownCode] = EMPTY
 
 
+class WordList(Strict):
+    words: list[str] = EMPTY
+
+
 class VisitsFile(Strict):
-    """`visits.yaml`: what is an infusion visit, and what is surely another visit."""
+    """`visits.yaml`: what is an infusion visit, what is surely another visit, and what is another
+    visit though it names an infusion."""
 
     infusion: VisitList = VisitList()
+    beside: WordList = WordList()
     other: VisitList = VisitList()
 
 
@@ -51,4 +57,5 @@ def to_visits(files: Iterable[VisitsFile]) -> Visits:
         no_codes=to_codes(code for file in listed for code in file.other.codes),
         yes_words=tuple(word for file in listed for word in file.infusion.words),
         no_words=tuple(word for file in listed for word in file.other.words),
+        beside_words=tuple(word for file in listed for word in file.beside.words),
     )

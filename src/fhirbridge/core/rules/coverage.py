@@ -58,7 +58,7 @@ def _payer_changed(scene: Scene) -> Iterable[Finding]:
     ]
     if not current or not valid:
         return
-    if all(_gone(_as_known(item.fact.insurer, former), current) for item in valid):
+    if all(_gone(_as_known(item.fact.insurer, former), current, former) for item in valid):
         insurer = valid[0].fact.insurer
         yield scene.finding(
             focus=valid[0].fact.ref,
@@ -79,13 +79,18 @@ def _name(party: Party | None) -> str:
     return " ".join((party.display or "").lower().split()) if party else ""
 
 
-def _gone(insurer: Party | None, current: list[Party]) -> bool:
+def _gone(insurer: Party | None, current: list[Party], former: list[Party]) -> bool:
     """Whether none of the present payors is this insurer.
 
     A payor of another server cannot be compared, unless it has the name of one that can: then it
-    is shown twice.
+    is shown twice. The payor of an insurance that ended is compared by name with those of today.
     """
-    others = [payor for payor in current if _other(insurer, payor)]
+    by_name = insurer in former
+    others = [
+        payor
+        for payor in current
+        if _other(insurer, payor) or (by_name and _named_otherwise(insurer, payor))
+    ]
     shown = {payor.display for payor in others if payor.display}
     return bool(others) and all(p in others or p.display in shown for p in current)
 
@@ -99,6 +104,22 @@ def _other(one: Party | None, other: Party) -> bool:
         return same and one.identifier != other.identifier
     named = [party.reference or "" for party in (one, other) if party.source == one.source]
     return len({name for name in named if name.startswith("Organization/")}) == 2
+
+
+#: Words that the names of many insurers have: two names that share only these share nothing.
+_OF_ANY = frozenset(
+    {"health", "healthcare", "care", "insurance", "mutual", "plan", "plans", "medical", "benefit"}
+    | {"benefits", "group", "company", "co", "inc", "corporation", "of", "the", "and", "&", "life"}
+)
+
+
+def _named_otherwise(one: Party | None, other: Party) -> bool:
+    """Whether one server names the payors of two insurances of a person, and the names have no
+    word in common."""
+    if one is None or one.source != other.source:
+        return False
+    words = [set(_name(party).split()) - _OF_ANY for party in (one, other)]
+    return all(words) and words[0].isdisjoint(words[1])
 
 
 def _limit(scene: Scene) -> Iterable[Finding]:

@@ -52,14 +52,16 @@ def _not_active(scene: Scene) -> Iterable[Finding]:
 
 
 def _duplicate(scene: Scene) -> Iterable[Finding]:
-    """Another active order asks for a dose of the same drug at the same time."""
+    """Another active order asks for a dose of the same drug at the same time, be it as another
+    product of the same ingredient."""
     occasion, order = scene.occasion, scene.order
     if not scene.actionable or order is None or scene.day is None:
         return
     older = [
         other
-        for other in scene.siblings
-        if other.order is not None
+        for other in scene.ledger.occasions
+        if other.therapy.ingredient == occasion.therapy.ingredient
+        and other.order is not None
         and other.actionable
         and not other.given
         and other.chain != occasion.chain

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fhirbridge.core.facts import ALWAYS, Coverage, Fact, State
 from fhirbridge.core.identity import PatientRecord
 
@@ -42,6 +44,8 @@ def coverage(page: Page) -> list[Fact]:
     """R4 Coverage. The member's number is a detail of the person and is not kept."""
     body = page.body
     page.person("beneficiary")
+    if _pays_for_other_care(page):
+        return []
     return [
         Coverage(
             ref=page.ref,
@@ -57,6 +61,25 @@ def coverage(page: Page) -> list[Fact]:
             problems=tuple(page.problems),
         )
     ]
+
+
+#: Insurance that pays for no infusion, by code (v3-ActCode ActCoverageTypeCode) or in words.
+_OTHER_CARE = re.compile(
+    r"dental|dentprg|vision|vispol|optical|eyewear|hearing aid|long[ -]term care|ltc"
+    r"|life(?: insurance)?|disability|travel|pet"
+)
+
+
+def _pays_for_other_care(page: Page) -> bool:
+    """A dental plan says neither that somebody is insured for the infusion nor that nobody is."""
+    codes, words = page.concept(page.one(page.body, "type"))
+    said = [words, *(code.display or code.code for code in codes)]
+    named = [
+        re.split(r" (?:plan|program|insurance|policy|coverage|benefits?)\b", each.lower())[0]
+        for each in said
+        if each
+    ]
+    return bool(named) and all(_OTHER_CARE.fullmatch(each.strip()) for each in named)
 
 
 def _birth_date(page: Page) -> str | None:

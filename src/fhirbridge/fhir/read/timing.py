@@ -14,6 +14,7 @@ from decimal import Decimal
 from itertools import pairwise
 from math import ceil
 
+from fhirbridge.core import units
 from fhirbridge.core.facts import Span
 from fhirbridge.core.quantity import Amount
 from fhirbridge.core.value import value
@@ -152,11 +153,20 @@ def _dose(page: Page, row: Json) -> Amount | None:
     if len(found) == 1:
         return found[0][1]
     preferred = [amount for ordered, amount in found if ordered] or [amount for _, amount in found]
+    preferred = _masses(preferred) or preferred
     if len({_plain(amount) for amount in preferred}) > 1:
         at = "dosageInstruction.doseAndRate"
         page.doubt("doses-differ", at, "", *map(str, preferred))
         return None
     return preferred[0] if preferred else None
+
+
+def _masses(amounts: Sequence[Amount]) -> list[Amount]:
+    """Of a dose that is said in several units, the one that is a mass: Epic writes 600 mg
+    ("calculated") and beside it the 20 mL, or the 250 mL of a bag, that hold it ("admin-amount").
+    """
+    read = [(amount, units.read(amount)) for amount in amounts]
+    return [amount for amount, unit in read if unit is not None and unit.kind == "mass"]
 
 
 def times(page: Page, timing: Json) -> Times:
