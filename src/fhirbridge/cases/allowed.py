@@ -76,6 +76,8 @@ _DOSAGE: Node = {
     "text": Keep.TEXT,
     "patientInstruction": Keep.TEXT,
     "additionalInstruction": CONCEPT,
+    "asNeededBoolean": Keep.FLAG,
+    "asNeededCodeableConcept": CONCEPT,
     "route": CONCEPT,
     "timing": _TIMING,
     "doseAndRate": {

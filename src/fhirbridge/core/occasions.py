@@ -80,6 +80,7 @@ def lay_out(
     left = _book_near(therapy, laid, loose)
     left = [event for event in left if not _book_rest(therapy, laid, event, dose)]
     left = [event for event in left if not _book_extra(therapy, laid, event)]
+    left = [event for event in left if not _book_balance(therapy, laid, event, is_short)]
     return [event for event in left if not _book_once_more(laid, event)]
 
 
@@ -176,6 +177,21 @@ def _book_extra(therapy: Therapy, laid: list[Chain], event: Event) -> bool:
                 slot.events.append(event)
                 return True
     return False
+
+
+def _book_balance(
+    therapy: Therapy, laid: list[Chain], event: Event, is_short: Callable[[Slot], bool]
+) -> bool:
+    """A visit that fits no other dose is for the rest of the one that was given in part."""
+    short = [
+        slot
+        for chain in laid
+        for slot in chain.slots
+        if slot.events and _is_rest(therapy, slot, event) and is_short(slot)
+    ]
+    if len(short) == 1:
+        short[0].events.append(event)
+    return len(short) == 1
 
 
 def _book_once_more(laid: list[Chain], event: Event) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import date
 
 from .authorizing import UNSAID, side_answered
+from .beforehand import beforehand, is_at_need
 from .facts import Evidence, Fact, Order, Ref, Requirement, State, Visit
 from .formulary import Formulary
 from .linking import Tie, Web
@@ -44,9 +45,12 @@ class Readiness:
         Tied to this order, or to none at all and in force on the day (a standing order). The
         words of the main order may name the classes too ("with methylprednisolone 100 mg").
         """
-        found = [(name, order) for name in self.formulary.premedication((), order.text)]
+        said = self.formulary.premedication((), order.text)
+        if said:
+            said = self.formulary.premedication((), beforehand(order.text))
+        found = [(name, order) for name in said]
         for classes, fact in self.sorted.premedications:
-            if fact.state is not State.ACTIVE:
+            if fact.state is not State.ACTIVE or is_at_need(fact.text):
                 continue
             ties = self._tied(fact)
             tied = any(tie.order == order.ref for tie in ties)

@@ -33,8 +33,10 @@ _FIRST = re.compile(
 
 
 def _without_order(scene: Scene) -> Iterable[Finding]:
-    visit = scene.visit
-    if scene.order is None and visit is not None and booked(scene.occasion):
+    """No order asks for a booked visit; one that was completed asks for nothing more."""
+    visit, order = scene.visit, scene.order
+    done = order is not None and order.state is State.DONE and not scene.occasion.administrations
+    if (order is None or done) and visit is not None and booked(scene.occasion):
         if scene.occasion.unclear_orders:
             raise CannotTell("the order that the visit names does not say which drug it is for")
         yield scene.finding(focus=visit.ref)

@@ -45,6 +45,8 @@ class Line:
 def decided_lines(page: Page, claim: Json) -> list[Line]:
     """The lines of an answer that count, decided; `claim` is what was asked (or empty)."""
     found = _lines(page, claim)
+    if (review := review_of(page, page.body)) and all(line.review is None for line in found):
+        found = _as_a_whole(page, found, claim, review)
     if all(line.review is None for line in found):
         found = _plainly(page, found, claim)
     else:
@@ -187,6 +189,27 @@ def _same(item: Line, other: Line) -> bool:
     return any((code.system, code.code) in codes for code in other.codes)
 
 
+def _as_a_whole(
+    page: Page, found: list[Line], claim: Json, review: Mapping[str, Json]
+) -> list[Line]:
+    """An answer with one review action for the request as a whole (X12 278, loop 2000E)."""
+    found = found or _asked(page, claim)
+    decision = reviewed(page, review)
+    for line in found:
+        line.review = review
+        if line.decision is not Decision.CANCELED:
+            line.decision = decision
+    return found
+
+
+def _asked(page: Page, claim: Json) -> list[Line]:
+    """What was asked, as the lines of an answer that has none; one where nothing was."""
+    return [
+        _line(page, NOTHING, row, {page.count(row, "sequence")} - {None}, added=False)
+        for row in page.rows(claim, "item") or [NOTHING]
+    ]
+
+
 def _plainly(page: Page, found: list[Line], claim: Json) -> list[Line]:
     """An answer without review actions: its disposition decides for all of its lines."""
     outcome = page.word(page.body, "outcome")
@@ -195,12 +218,7 @@ def _plainly(page: Page, found: list[Line], claim: Json) -> list[Line]:
         decision = Decision.PENDED
     elif outcome == "error":
         decision = Decision.UNKNOWN
-    if not found:
-        rows = page.rows(claim, "item") or [NOTHING]
-        found = [
-            _line(page, NOTHING, row, {page.count(row, "sequence")} - {None}, added=False)
-            for row in rows
-        ]
+    found = found or _asked(page, claim)
     added = [line for line in found if line.added]
     for line in found:
         if line.decision is not Decision.CANCELED:

@@ -5,7 +5,8 @@ Sites are compared by kind only: home · office (also an infusion suite) · hosp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from zoneinfo import ZoneInfo
 
@@ -66,6 +67,23 @@ def site_of(page: Page, codes: Sequence[Json], references: Sequence[Json]) -> Si
             if kind == "unknown" and page.word(page.one(location, "address"), "use") == "home":
                 kind = "home"
     return SOMEWHERE if kind == "unknown" and party is None else Site(kind, party)
+
+
+#: Words that say that a visit is at the patient's home: what the service is called, and the place.
+_HOME_SERVICE = re.compile(
+    r"\b(?:home|in-home) (?:infusion|health|nurs(?:e|ing)|visit|administration|therapy|care)\b"
+    r"|\binfusion (?:at|in) (?:the )?(?:patient'?s )?home\b",
+    re.IGNORECASE,
+)
+_HOME_PLACE = re.compile(
+    r"\s*(?:the )?(?:(?:patient|pt|member)(?:['\u2019]?s)? )?(?:private )?(?:home|residence)\s*",
+    re.IGNORECASE,
+)
+
+
+def at_home(services: Iterable[str], places: Iterable[str]) -> bool:
+    """Whether words, where no code does, say that a visit is at home."""
+    return any(map(_HOME_SERVICE.search, services)) or any(map(_HOME_PLACE.fullmatch, places))
 
 
 def zone_of(page: Page, references: Sequence[Json]) -> tzinfo | None:

@@ -7,11 +7,14 @@ words or by the orders that it points at; deciding that is the formulary's matte
 
 from __future__ import annotations
 
-from fhirbridge.core.facts import SOMEWHERE, Code, Fact, Party, State, Visit
+from collections.abc import Sequence
+
+from fhirbridge.core.facts import SOMEWHERE, Code, Fact, Party, Site, State, Visit
 
 from .coverage_information import coverage_information
+from .elements import NOTHING
 from .page import Page
-from .places import site_of, zone_of
+from .places import at_home, site_of, zone_of
 from .snapshot import Json
 from .values import lines
 
@@ -64,13 +67,25 @@ def appointment(page: Page) -> list[Fact]:
         end=end,
         day=page.local(start, zone_of(page, places) if places else None),
         status=page.word(body, "status"),
-        site=site_of(page, (), places) if places else SOMEWHERE,
+        site=_site(page, places, words[:1] + words[2:], codes),
         performer=performers[0] if performers else None,
         reason=page.code_in(body, "cancelationReason"),
         links=tuple(page.links),
         problems=tuple(page.problems),
     )
     return [visit, *coverage_information(page, (), state)]
+
+
+def _site(page: Page, places: Sequence[Json], words: Sequence[str], codes: Sequence[Code]) -> Site:
+    """The place of the visit: by its codes, else in words; a comment may tell of anything."""
+    site = site_of(page, (), places) if places else SOMEWHERE
+    if site.kind != "unknown":
+        return site
+    actors = [page.one(row, "actor") for row in page.rows(page.body, "participant")]
+    named = [page.word(actor, "display") for actor in actors]
+    named += [page.word(page.target(place) or NOTHING, "name") for place in places]
+    services = (*words, *(code.display for code in codes))
+    return Site("home", site.party) if at_home(services, named) else site
 
 
 def _about(page: Page) -> tuple[tuple[Code, ...], list[str]]:

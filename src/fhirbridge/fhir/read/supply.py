@@ -1,8 +1,9 @@
 """DISPENSED and GIVEN: MedicationDispense and MedicationAdministration.
 
 Only a completed dispense is on hand; `in-progress` is the pharmacy's commitment, `preparation`
-a promise. A part fill (FFP, RFP: v3 ActPharmacySupplyType) says so itself. What was sent back has
-no status of its own in R4: the reason of the status says it.
+a promise; what is on hold (out of stock, to be clarified) is neither. A part fill (FFP, RFP: v3
+ActPharmacySupplyType) says so itself. What was sent back has no status of its own in R4: the reason
+of the status says it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ STAGES = {
     "preparation": (State.ACTIVE, "promised"),
     "in-progress": (State.ACTIVE, "committed"),
     "completed": (State.DONE, "delivered"),
-    "on-hold": (State.HELD, "promised"),
+    "on-hold": (State.HELD, "none"),
     "cancelled": (State.WITHDRAWN, "none"),
     "declined": (State.WITHDRAWN, "none"),
     "stopped": (State.WITHDRAWN, "none"),
@@ -33,6 +34,9 @@ COMING = frozenset({"promised", "committed"})
 
 #: First fill, refill: part (also with an emergency supply code).
 PARTIAL = frozenset({"FFP", "FFPS", "RFP", "RFPS"})
+
+#: Of a MedicationAdministration: the end is to come.
+RUNNING = frozenset({"in-progress", "on-hold"})
 
 #: MedicationAdministration.status -> state and whether the dose was given completely.
 GIVEN = {
@@ -107,6 +111,7 @@ def medication_administration(page: Page) -> list[Fact]:
     day = page.day(body, "effectiveDateTime")
     if day is None and (period := page.span(body, "effectivePeriod")):
         day = period.start
+    dose = page.amount(dosage, "dose", "dosage.dose")
     administration = Administration(
         ref=page.ref,
         patient=page.patient,
@@ -115,7 +120,8 @@ def medication_administration(page: Page) -> list[Fact]:
         text=lines([drug, page.word(dosage, "text"), *routes_in(page, [dosage])]),
         state=page.state(GIVEN_STATES),
         updated=page.updated,
-        amount=page.amount(dosage, "dose", "dosage.dose"),
+        # What runs, or is paused, was not given yet: another record says how much was in the end.
+        amount=None if page.word(body, "status") in RUNNING else dose,
         strengths=page.strengths(),
         day=day,
         complete=GIVEN.get(page.word(body, "status"), (State.UNKNOWN, None))[1],

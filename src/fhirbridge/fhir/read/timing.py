@@ -99,6 +99,10 @@ def _texts(page: Page, row: Json, timing: Json) -> list[str]:
         texts.append(page.word(row, "patientInstruction"))
     if "additionalInstruction" in row:
         texts += [page.words_of(extra) for extra in page.rows(row, "additionalInstruction")]
+    if row.get("asNeededBoolean") is True:
+        texts.append("as needed")
+    if "asNeededCodeableConcept" in row:
+        texts.append(f"as needed for {page.words(row, 'asNeededCodeableConcept')}")
     if "code" in timing:
         texts.append(page.words(timing, "code"))
     return texts
