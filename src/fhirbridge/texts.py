@@ -114,6 +114,7 @@ class Phrases(Strict):
     withdrawn: str  # {title}
     folded: str  # {title}
     retracted: str  # {title}
+    double: str  # {title}
     changed_note: str  # {text}
     solved_note: str
     given_note: str

@@ -142,6 +142,43 @@ def test_a_copy_is_not_ours_whatever_its_id(of_copy: Any, of_ours: Any) -> None:
         assert [i.said.ref.id for i in plan.intents if i.key == KEY and i.said] == ["9"]
 
 
+def twice() -> list[Said]:
+    """The same Task, written again a minute later."""
+    first = said(Told.OPEN, untouched=True)
+    ref, written = Ref("ehr", "Task", "10"), T0 + timedelta(minutes=1)
+    return [replace(first, ref=ref, written=written), first]
+
+
+def test_what_we_wrote_twice_is_closed_once() -> None:
+    plan = decide([finding()], twice())
+    (close,) = [each for each in plan.intents if each.key == KEY]
+    assert (close.do, close.why) == (Do.CLOSE, Why.DOUBLE)
+    assert close.said is not None
+    assert close.said.ref.id == "10"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"written": T0},  # a copy, by a person
+        {"untouched": False},
+        {"told": Told.STARTED},
+        {"told": Told.DELETED},
+        {"episode": 2},
+    ],
+)
+def test_what_may_be_a_persons_is_no_double(more: dict[str, Any]) -> None:
+    again, first = twice()
+    plan = decide([finding()], [replace(again, **more), first])
+    assert Why.DOUBLE not in {each.why for each in plan.intents}
+
+
+def test_figures_that_changed_are_said_in_the_one_that_stays() -> None:
+    plan = decide([finding("d1")], twice())
+    mine = {(each.do, each.said.ref.id) for each in plan.intents if each.key == KEY and each.said}
+    assert mine == {(Do.CLOSE, "10"), (Do.REVISE, "1")}
+
+
 def test_a_folded_finding_opens_no_task_and_closes_the_one_that_stands() -> None:
     folded = finding(folded_into="auth-missing-drug")
     assert not decide([folded], [])

@@ -58,6 +58,29 @@ def test_who_was_asked_and_by_when() -> None:
         assert (found.owner, found.due) == ("", None)
 
 
+@pytest.mark.parametrize(
+    ("change", "is_untouched"),
+    [
+        ({}, True),
+        ({"meta": {}}, True),
+        ({"meta": {"versionId": "5e0c"}}, True),
+        ({"meta": {"versionId": "2"}}, False),
+        ({"status": "received"}, False),
+        ({"note": [{"text": "called them"}]}, False),
+        ({"lastModified": "2026-12-01T05:00:00-05:00"}, False),
+        ({"businessStatus": ours.concept(ours.STATUS, "revised")}, False),
+    ],
+)
+def test_whether_it_is_as_it_was_created(change: Json, is_untouched: bool) -> None:
+    found = said(task(**({"meta": {"versionId": "1"}} | change)), "ehr", "st-mary")
+    assert found is not None
+    assert found.untouched is is_untouched
+
+
+def test_what_we_took_back_as_a_double_says_nothing() -> None:
+    assert said(task("cancelled", "double"), "ehr", "st-mary") is None
+
+
 def test_everything_that_a_task_of_ours_says() -> None:
     assert said(task(), "ehr", "st-mary") == Said(
         key="abc",

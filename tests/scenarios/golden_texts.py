@@ -84,7 +84,7 @@ def phrases(example: Finding, spoken: texts.Texts) -> str:
     """What is said about a Task, around the words of one rule."""
     title = spoken.tell(example, example.owner).title
     lines = [f"# closed: {why}\n\n  {spoken.solved(why, title)}\n" for why in Why]
-    notes = [spoken.gone_note(why) for why in Why if why is not Why.RETRACTED]
+    notes = [spoken.gone_note(why) for why in Why if why not in (Why.RETRACTED, Why.DOUBLE)]
     lines += [f"# noted: changed\n\n  {spoken.changed_note(example)}\n"]
     lines += [f"# noted, somebody works on it\n\n  {note}\n" for note in notes]
     lines += ["# reminder\n", f"  {spoken.reminder(example)}\n"]

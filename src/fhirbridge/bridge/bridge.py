@@ -291,6 +291,9 @@ class Bridge:
                 look_again=None if look_again is None else now + look_again,
             )
         except LostLease:
+            if getattr(error, "writing", False):
+                # Whether it was written is not known, and whoever has the person did not see it.
+                self.store.raise_(lease.subject, now, why="a write without an answer")
             return
         self.watcher(Failed(lease.subject, type(error).__name__, parked=after is None))
 

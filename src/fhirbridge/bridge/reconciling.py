@@ -204,32 +204,48 @@ class Reconciler:
             self._store.may_write(lease, self._clock())
             intents = len(allowed.intents)
             with self._tracer.span("write", source=self._home.name, intents=intents) as span:
-                receipts = self._sent(self._home, sent, decision)
+                receipts = self._sent(self._home, sent, lease, decision, allowed)
                 span.say(created=len([each for each in receipts if each and each.created]))
             done = self._writer.written(decision, allowed, sent, receipts)
             self._count(allowed)
         if self._decider.patience.window:
             waits = [(each.key, each.do.value, each.since) for each in decision.held.waits]
             self._store.save_waits(lease.subject, waits)
-        own = [*decision.found, *done]  # what was written now comes last
-        self._store.finish(
-            lease,
-            self._clock(),
-            own=own,
-            look_again=self._look_again(decision),
-            urgent=is_near(decision.ledger, decision.as_of),
-        )
+        self._finish(lease, decision, done)
         if done:
             self._watcher(Wrote(lease.subject, tuple(done), sent or {}))
         return Outcome(lease.subject, decision, bundle, tuple(done))
 
     def _sent(
-        self, home: Source, bundle: Mapping[str, Any], decision: Decision
+        self,
+        home: Source,
+        bundle: Mapping[str, Any],
+        lease: Lease,
+        decision: Decision,
+        allowed: Plan,
     ) -> Sequence[Receipt | None]:
         try:
-            return Sender(home, self._own).send(bundle, decision.person.name)
+            sender = Sender(home, self._own, self._writer.doubled)
+            return sender.send(bundle, decision.person.name)
         except FhirError as error:
             error.writing = True
+            if any(error.receipts):
+                half = self._writer.written(decision, allowed, bundle, error.receipts)
+                self._store.add_writes(lease.subject, half, self._clock())
+            raise
+
+    def _finish(self, lease: Lease, decision: Decision, done: Sequence[Written]) -> None:
+        try:
+            self._store.finish(
+                lease,
+                self._clock(),
+                own=[*decision.found, *done],  # what was written now comes last
+                look_again=self._look_again(decision),
+                urgent=is_near(decision.ledger, decision.as_of),
+            )
+        except LostLease:
+            # It was written all the same: the lease ran out after it was sent.
+            self._store.add_writes(lease.subject, done, self._clock())
             raise
 
     def _shadow(self, subject: str, decision: Decision) -> None:

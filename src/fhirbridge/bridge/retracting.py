@@ -11,12 +11,13 @@ changed ones do. So first mend the mapping, or set the rule to `off`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fhirbridge.core.plan import Do, Intent, Plan, Said, Told, Why
 from fhirbridge.core.roots import ROOT_RULE
+from fhirbridge.fhir.answers import Receipt
 from fhirbridge.fhir.errors import Conflict, FhirError, Gone
 from fhirbridge.fhir.ours import Json
 from fhirbridge.fhir.said import said
@@ -139,11 +140,19 @@ class Retractor:
         plan = Plan(intents=(intent,))
         bundle = self._writer.carry_out(plan, desk)
         assert bundle is not None  # an intent always writes something
-        receipts = Sender(self._home, self._own).send(bundle, each.subject)
-        rows = self._writer.rows(self._home.name, plan, bundle, receipts)
-        # The digest stays: it was said once, and not because the figures changed.
-        kept = [replace(row, digest=spoken.noted or spoken.digest) for row in rows]
-        self._store.add_writes(each.subject, kept, now)
+        sender = Sender(self._home, self._own, self._writer.doubled)
+        receipts: Sequence[Receipt | None] = ()
+        try:
+            receipts = sender.send(bundle, each.subject)
+        except FhirError as error:
+            receipts = error.receipts
+            raise
+        finally:
+            if any(receipts):
+                rows = self._writer.rows(self._home.name, plan, bundle, receipts)
+                # The digest stays: it was said once, and not because the figures changed.
+                kept = [replace(row, digest=spoken.noted or spoken.digest) for row in rows]
+                self._store.add_writes(each.subject, kept, now)
 
 
 _DO = {Told.OPEN: Do.CLOSE, Told.STARTED: Do.ANNOTATE}

@@ -21,8 +21,10 @@ from .deciding import Decision
 TELL = "tell"
 #: … of the Provenance of a transaction …
 ATTEST = "attest"
-#: … and of a Task that was taken back by a person.
+#: … of a Task that was taken back by a person …
 RETRACT = "retract"
+#: … and of what we took back because another writer was quicker.
+DOUBLE = Why.DOUBLE.value
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class Writer:
     instance: str
     texts: Texts
     provenance: bool = False
+
+    def doubled(self, title: str) -> str:
+        """The words for what is taken back because another writer was quicker."""
+        return self.texts.solved(Why.DOUBLE, title)
 
     def bundle(self, plan: Plan, decision: Decision) -> dict[str, Any] | None:
         """The transaction that carries out a plan; None when there is nothing to write.
@@ -94,12 +100,20 @@ class Writer:
     ) -> list[Written]:
         """What was written on the worklist of `home`: one row for each receipt. `done` has None
         for an entry that was not sent."""
-        intents = {intent.key: intent for intent in plan.intents}
+        changes = {each.said.ref.id: each for each in plan.intents if each.said}
+        intents = {each.key: each for each in plan.intents if each.why != Why.DOUBLE}
         rows = []
         for key, receipt in zip(keys(bundle), done, strict=True):
             if receipt is None:
                 continue
+            if receipt.double:
+                rows.append(_double(home, key, receipt.double))
             intent = intents.get(key)
+            if receipt.type == "Task" and not receipt.created:
+                intent = changes.get(receipt.id, intent)
+            if receipt.type == "Task" and intent and intent.why == Why.DOUBLE:
+                rows.append(_double(home, key, receipt))
+                continue
             finding = intent.finding if intent else None
             rows.append(
                 Written(
@@ -114,6 +128,20 @@ class Writer:
                 )
             )
         return rows
+
+
+def _double(home: str, key: str, taken_back: Receipt) -> Written:
+    """Of no episode: it is none of our Tasks any more."""
+    return Written(
+        source=home,
+        type=taken_back.type,
+        id=taken_back.id,
+        version=taken_back.version,
+        key=key,
+        digest="",
+        action=DOUBLE,
+        episode=0,
+    )
 
 
 def _action(intent: Intent | None, type_: str) -> str:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .findings import Finding, Severity
-from .plan import Do, Intent, Over, Plan
+from .plan import Do, Intent, Over, Plan, Why
 from .roots import ROOT_RULE
 
 #: A dose this near waits for no window.
@@ -101,7 +101,7 @@ def owner_of(finding: Finding) -> str:
 def flaps(intent: Intent) -> bool:
     """May this wait? Not where harm is near. An all-clear may: false ones are the worst."""
     finding = intent.finding
-    if intent.do not in _FLAPS:
+    if intent.do not in _FLAPS or intent.why == Why.DOUBLE:
         return False
     if finding is None:
         return True

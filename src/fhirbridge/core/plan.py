@@ -9,7 +9,7 @@ can put it right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -60,6 +60,7 @@ class Why(StrEnum):
     WITHDRAWN = "withdrawn"  # the dose is no longer to be given: nothing is left to solve
     RETRACTED = "retracted"  # a person takes it back: it should not have been said
     FOLDED = "folded"  # another trouble causes it, and must be solved first
+    DOUBLE = "double"  # we wrote it twice, and the other one stands
 
 
 #: The policy, row by row as `docs/decisions.md` prints it: columns in the order of `Told`.
@@ -118,7 +119,7 @@ class Said:
     escalated last, so that each happens once. `root` Tasks stand for a whole occasion. `itself`:
     whether it carries its own id, or another's (None: no id yet), `updated` when the server took
     the version that was read. `owner` is the role that was asked, `due` by when, `priority` FHIR's,
-    `reminded` the day of the last reminder.
+    `reminded` the day of the last reminder. `untouched`: it is as it was created.
     """
 
     key: str
@@ -137,6 +138,7 @@ class Said:
     due: datetime | None = None
     priority: str = ""
     reminded: date | None = None
+    untouched: bool = False
 
     @property
     def alive(self) -> bool:
@@ -216,6 +218,7 @@ def decide(
 
     Deciding again after the plan was carried out gives an empty plan.
     """
+    said = tuple(said)
     found = {finding.key: finding for finding in findings}
     troubles = {
         key: each for key, each in found.items() if not each.folded_into and key not in held
@@ -253,7 +256,21 @@ def decide(
                 remind=remind,
             )
         )
+    intents += _doubles(said, latest)
     return Plan(intents=tuple(sorted(intents, key=_order)))
+
+
+def _doubles(said: Iterable[Said], latest: Mapping[str, Said]) -> Iterator[Intent]:
+    """Of two that we wrote ourselves, the one that is not ours any more is closed.
+
+    Two writers may create at one moment, or an answer be lost and the request still be carried
+    out. A copy keeps our date of writing and is a person's; what we write again has its own.
+    """
+    for each in said:
+        ours = latest[each.key]
+        again = each.ref.id != ours.ref.id and each.episode == ours.episode
+        if again and each.untouched and each.told is Told.OPEN and each.written != ours.written:
+            yield Intent(do=Do.CLOSE, key=each.key, episode=each.episode, said=each, why=Why.DOUBLE)
 
 
 def _latest(said: Iterable[Said]) -> dict[str, Said]:

@@ -22,7 +22,7 @@ from datetime import date, datetime, time
 from .calendar import Calendar
 from .facts import Ref
 from .findings import Role
-from .plan import Do, Plan, Said, Told
+from .plan import Do, Plan, Said, Told, Why
 from .roots import ROOT_RULE
 from .rules.process import UNRESPONSIVE
 
@@ -78,6 +78,8 @@ def afterwards(said: Iterable[Said], plan: Plan, as_of: datetime) -> list[Said]:
     after = {(each.key, each.episode): each for each in said}
     for intent in plan.intents:
         finding, name = intent.finding, (intent.key, intent.episode)
+        if intent.why == Why.DOUBLE:
+            continue  # the other one stands
         if finding is None:
             after.pop(name, None)
         elif intent.do is Do.OPEN:

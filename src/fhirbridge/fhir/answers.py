@@ -15,6 +15,7 @@ class Receipt:
     """One resource as the server now holds it after a write. `created`: it was not there before.
 
     `version` is None where the server does not tell it (or has none left, after a delete).
+    `double`: what we had created ourselves before we saw that it stood there, and took back.
     """
 
     type: str
@@ -22,6 +23,7 @@ class Receipt:
     version: str | None
     status: int
     created: bool
+    double: Receipt | None = None
 
 
 def entries(bundle: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

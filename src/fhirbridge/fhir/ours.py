@@ -6,6 +6,7 @@ takes production's Tasks for its own (docs/decisions.md, 14). Code systems are t
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ WRITE = "urn:fhirbridge:write"  # tag of a Provenance where a server gives us no
 
 #: Business statuses that only we set, together with a terminal status.
 CLOSED_BY_US = frozenset({"solved", "given", "withdrawn", "folded"})
+#: … and of what we took back because it stood there already (`doubles`).
+DOUBLE = "double"
 
 #: Inputs that are no figures. `self` is the id of the Task that it stands in: in a copy, another's.
 DIGEST, NOTED, AUDIENCE, EVIDENCE, SELF = "digest", "noted", "audience", "evidence", "self"
@@ -101,6 +104,16 @@ def inputs(task: Json) -> Iterator[tuple[str, Json]]:
         code = code_of(each.get("type"), INPUT)
         if code is not None:
             yield code, each
+
+
+def to_change(resource: Json) -> dict[str, Any]:
+    """A resource as read, without what the server writes itself."""
+    after = copy.deepcopy(dict(resource))
+    meta = after.get("meta")
+    if isinstance(meta, dict):
+        for name in ("versionId", "lastUpdated", "source"):
+            meta.pop(name, None)
+    return after
 
 
 def items(holder: object, name: str) -> Iterator[Json]:

@@ -14,7 +14,7 @@ from fhirbridge.core.facts import Ref
 from fhirbridge.core.plan import Said, Told
 from fhirbridge.core.roots import ROOT_RULE
 
-from . import ours
+from . import doubles, ours
 from .ours import Json
 from .replies import is_unread
 from .told import instant
@@ -47,6 +47,8 @@ def said(task: Json, source: str, instance: str | None = None) -> Said | None:
     id_ = task.get("id")
     if task.get("resourceType") != "Task" or name is None or not isinstance(id_, str):
         return None
+    if doubles.is_withdrawn(task):
+        return None
     key, _, number = name.rpartition(".")
     if not key or not number.isascii() or not number.isdecimal():
         return None
@@ -72,6 +74,7 @@ def said(task: Json, source: str, instance: str | None = None) -> Said | None:
         due=_due(task),
         priority=_text(task.get("priority")),
         reminded=_day(remembered.get(ours.REMINDED)),
+        untouched=_untouched(task, version) and ours.SELF not in remembered,
     )
 
 
@@ -83,6 +86,16 @@ def _told(task: Json) -> Told:
     if is_unread(task):
         return Told.REFUSED  # nothing was decided: the coordinator finds out what was meant
     return TOLD.get(status, Told.STARTED) if isinstance(status, str) else Told.STARTED
+
+
+def _untouched(task: Json, version: object) -> bool:
+    """Is it as it was created, as far as one can see? Versions that count begin with 1."""
+    if isinstance(version, str) and version.isdecimal() and version != "1":
+        return False
+    created = task.get("authoredOn")
+    is_open = ours.code_of(task.get("businessStatus"), ours.STATUS) == "open"
+    is_asked = task.get("status") == "requested" and "note" not in task
+    return is_open and is_asked and task.get("lastModified", created) == created
 
 
 def _owner(task: Json) -> str:

@@ -6,7 +6,6 @@ in it: status, words, our own inputs. What a person added (an owner, a note, an 
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -67,14 +66,14 @@ def opened(intent: Intent, finding: Finding, desk: Desk, part_of: str | None) ->
 
 def revised(task: Json, finding: Finding, desk: Desk) -> Task:
     """New figures in a Task on which nobody works yet."""
-    after = _copy(task)
+    after = ours.to_change(task)
     _say(after, finding, desk, "revised")
     return after
 
 
 def reminded(task: Json, day: date, desk: Desk) -> Task:
     """Nobody has accepted it, and the owner is reminded, as was due on a day."""
-    after = _copy(task)
+    after = ours.to_change(task)
     _remember(after, ours.REMINDED, day.isoformat())
     _status(after, "reminded", desk)
     return after
@@ -82,7 +81,7 @@ def reminded(task: Json, day: date, desk: Desk) -> Task:
 
 def annotated(task: Json, intent: Intent, desk: Desk) -> Task:
     """A note for the person who works on it; nothing else of the Task changes."""
-    after, finding = _copy(task), intent.finding
+    after, finding = ours.to_change(task), intent.finding
     note = desk.texts.changed_note(finding) if finding else desk.texts.gone_note(intent.why)
     _note(after, note, desk)
     _remember(after, ours.NOTED, finding.digest if finding else GONE)
@@ -93,7 +92,7 @@ def annotated(task: Json, intent: Intent, desk: Desk) -> Task:
 
 def escalated(task: Json, finding: Finding, desk: Desk) -> Task:
     """A refused Task stays refused; it says that the coordinator was told."""
-    after = _copy(task)
+    after = ours.to_change(task)
     _note(after, desk.texts.refused(finding, refusal(task)), desk)
     _remember(after, ours.NOTED, finding.digest)
     _status(after, "escalated", desk)
@@ -103,7 +102,7 @@ def escalated(task: Json, finding: Finding, desk: Desk) -> Task:
 def closed(task: Json, intent: Intent, desk: Desk) -> Task:
     """Solved: completed, with its evidence (HRex tdr-3), and so is the Task about a whole dose that
     was given. Otherwise canceled, with the reason."""
-    after = _copy(task)
+    after = ours.to_change(task)
     why = because(intent, title(task), desk)
     if intent.why == Why.SOLVED or (intent.why == Why.GIVEN and intent.said and intent.said.root):
         after["status"] = "completed"
@@ -125,7 +124,7 @@ def closed(task: Json, intent: Intent, desk: Desk) -> Task:
 
 def retracted(task: Json, intent: Intent, desk: Desk) -> Task:
     """Taken back while a person works on it: a note, and nothing else changes."""
-    after = _copy(task)
+    after = ours.to_change(task)
     _note(after, because(intent, title(task), desk), desk)
     _status(after, intent.why, desk)
     return after
@@ -247,16 +246,6 @@ def _status(task: Task, code: str, desk: Desk) -> None:
     text = code.replace("-", " ")
     task["businessStatus"] = ours.concept(ours.STATUS, code, text[:1].upper() + text[1:])
     task["lastModified"] = desk.now
-
-
-def _copy(task: Json) -> Task:
-    """The Task as read, without what the server writes itself."""
-    after: Task = copy.deepcopy(dict(task))
-    meta = after.get("meta")
-    if isinstance(meta, dict):
-        for name in ("versionId", "lastUpdated", "source"):
-            meta.pop(name, None)
-    return after
 
 
 def _output(code: str) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def _open(intent: Intent, plan: Plan, desk: Desk) -> Iterator[Entry]:
 def _close(intent: Intent, _: Plan, desk: Desk) -> Iterator[Entry]:
     before, place = _before(intent, desk)
     yield _change(tasks.closed(before, intent, desk), before)
+    if intent.why == Why.DOUBLE:
+        return  # what was said stands
     for message in messages.all_clear(intent, before, desk, place):
         yield _create(message)
 
