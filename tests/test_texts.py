@@ -156,9 +156,9 @@ def test_a_short_dispense_in_full() -> None:
     told = TEXTS.tell(finding("dispense-short", **KNOWN), Role.PHARMACY)
     assert told.title == "Ocrelizumab: dispensed less than ordered"
     assert told.text == (
-        "300 mg dispensed of 600 mg ordered for 8 December 2026; 300 mg (1 vial) missing."
+        "300 mg dispensed of 600 mg ordered for December 8, 2026; 300 mg (1 vial) missing."
         " Send the missing 300 mg (1 vial) of Ocrelizumab so that it is at the infusion site by"
-        " 5:00 PM on Friday 4 December. The records of the pharmacy add up to 300 mg for this dose."
+        " 5:00 PM on Friday, December 4. The records of the pharmacy add up to 300 mg for this dose."
         " Calculation: 10 mL × 30 mg/mL = 300 mg."
     )
 
@@ -191,10 +191,10 @@ def test_the_root_says_who_does_what_and_by_when() -> None:
         Role.COORDINATOR,
     )
     assert told.summary == (
-        "The Ocrelizumab dose for 8 December 2026 is not ready: 2 open problems."
+        "The Ocrelizumab dose for December 8, 2026 is not ready: 2 open problems."
     )
     assert "The pharmacy: 300 mg dispensed of 600 mg" in told.action
-    assert told.action.count("by 5:00 PM on Friday 4 December") == 2
+    assert told.action.count("by 5:00 PM on Friday, December 4") == 2
 
 
 def test_a_deadline_at_the_end_of_a_day_is_the_day() -> None:
@@ -202,7 +202,7 @@ def test_a_deadline_at_the_end_of_a_day_is_the_day() -> None:
     told = TEXTS.tell(
         finding("premed-order-missing", **(KNOWN | {"due": at_night})), Role.PRESCRIBER
     )
-    assert "by Friday 4 December." in told.action
+    assert "by Friday, December 4." in told.action
 
 
 def test_every_way_to_close_has_words() -> None:

@@ -234,7 +234,12 @@ class Texts:
             case Quantity():
                 return str(value)
             case _:
-                return self.name(str(value))
+                return self._named(str(value))
+
+    def _named(self, word: str) -> str:
+        """A known word; a record by what people call it, and its id (`dispense record d-1`)."""
+        kind, slash, id_ = word.partition("/")
+        return f"{self.name(kind)} {id_}" if slash and kind in self.words.names else self.name(word)
 
     def _part(self, finding: Finding) -> str:
         text = self.tell(finding, finding.owner)

@@ -72,7 +72,7 @@ def test_who_was_asked_and_by_when() -> None:
     ],
 )
 def test_whether_it_is_as_it_was_created(change: Json, is_untouched: bool) -> None:
-    found = said(task(**({"meta": {"versionId": "1"}} | change)), "ehr", "st-mary")
+    found = said(task() | {"meta": {"versionId": "1"}} | change, "ehr", "st-mary")
     assert found is not None
     assert found.untouched is is_untouched
 
