@@ -1,4 +1,5 @@
-"""Nothing of others is ever written: every write of the whole suite is looked at.
+"""Nothing of others is ever written, and no Task of ours is changed in a transaction without its
+version: every write of the whole suite is looked at.
 
 The client has one place through which each write goes. In folders in which a test writes as the
 hospital does, by the same client, the servers that `wiring` made for a bridge are watched; what a
@@ -53,6 +54,9 @@ def strangers(method: str, url: str, body: Mapping[str, Any] | None) -> Iterator
         for entry in items(body, "entry"):
             if entry["request"]["method"] not in ("POST", "PUT"):
                 yield f"{entry['request']['method']} in a transaction"
+            asks, type_ = entry["request"], entry["resource"]["resourceType"]
+            if (asks["method"], type_) == ("PUT", "Task") and not asks.get("ifMatch"):
+                yield "a Task changed without If-Match"
             yield from _strange(entry["resource"])
     else:
         yield from _strange(body)

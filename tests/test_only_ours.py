@@ -16,11 +16,11 @@ TASK = {
 }
 
 
-def sent(resource: dict[str, Any], method: str = "PUT") -> dict[str, Any]:
-    return {
-        "resourceType": "Bundle",
-        "entry": [{"resource": resource, "request": {"method": method}}],
-    }
+def sent(
+    resource: dict[str, Any], method: str = "PUT", version: str | None = 'W/"1"'
+) -> dict[str, Any]:
+    request = {"method": method} | ({"ifMatch": version} if version else {})
+    return {"resourceType": "Bundle", "entry": [{"resource": resource, "request": request}]}
 
 
 def test_our_own_are_taken() -> None:
@@ -36,6 +36,7 @@ def test_our_own_are_taken() -> None:
         ("PUT", "http://x/Task/1", {**TASK, "meta": {}}),
         ("POST", "http://x", sent({**TASK, "resourceType": "Appointment"})),
         ("POST", "http://x", sent(TASK, "DELETE")),
+        ("POST", "http://x", sent(TASK, version=None)),
         ("DELETE", "http://x/Task/1", None),
     ],
 )

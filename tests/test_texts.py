@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.plan import Why
 from fhirbridge.core.quantity import mg
-from fhirbridge.core.roots import ROOT_RULE
+from fhirbridge.core.roots import ROOT_RULE, Part
 from fhirbridge.core.rules import ALL_RULES
 from fhirbridge.texts import ALWAYS, NAMES, load
 from fhirbridge.yamlfile import Invalid
@@ -158,8 +158,8 @@ def test_a_short_dispense_in_full() -> None:
     assert told.text == (
         "300 mg dispensed of 600 mg ordered for December 8, 2026; 300 mg (1 vial) missing."
         " Send the missing 300 mg (1 vial) of Ocrelizumab so that it is at the infusion site by"
-        " 5:00 PM on Friday, December 4. The records of the pharmacy add up to 300 mg for this dose."
-        " Calculation: 10 mL × 30 mg/mL = 300 mg."
+        " 5:00 PM on Friday, December 4. The records of the pharmacy add up to 300 mg for this"
+        " dose. Calculation: 10 mL × 30 mg/mL = 300 mg."
     )
 
 
@@ -183,8 +183,8 @@ def test_visits_that_differ_are_told_to_everybody_in_the_same_words() -> None:
 
 def test_the_root_says_who_does_what_and_by_when() -> None:
     parts = (
-        finding("dispense-short", **KNOWN),
-        finding("premed-order-missing", **KNOWN),
+        Part(finding("dispense-short", **KNOWN)),
+        Part(finding("premed-order-missing", **KNOWN)),
     )
     told = TEXTS.tell(
         finding(ROOT_RULE, drug="Ocrelizumab", day=date(2026, 12, 8), troubles=2, parts=parts),
@@ -195,6 +195,20 @@ def test_the_root_says_who_does_what_and_by_when() -> None:
     )
     assert "The pharmacy: 300 mg dispensed of 600 mg" in told.action
     assert told.action.count("by 5:00 PM on Friday, December 4") == 2
+
+
+@pytest.mark.parametrize(
+    ("state", "begins"),
+    [
+        ("started", "The pharmacy is working on it: 300 mg dispensed"),
+        ("refused", "The pharmacy declined or could not do it: 300 mg dispensed"),
+        ("completed", "The pharmacy closed the task, but the records have not changed: 300 mg"),
+    ],
+)
+def test_the_root_says_what_the_owners_have_done(state: str, begins: str) -> None:
+    part = Part(finding("dispense-short", **KNOWN), state)
+    told = TEXTS.tell(finding(ROOT_RULE, drug="Ocrelizumab", parts=(part,)), Role.COORDINATOR)
+    assert told.action.startswith(begins)
 
 
 def test_a_deadline_at_the_end_of_a_day_is_the_day() -> None:

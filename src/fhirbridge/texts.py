@@ -28,6 +28,7 @@ from pydantic import Field
 from . import yamlfile
 from .core.findings import Finding, Role
 from .core.quantity import Quantity
+from .core.roots import Part
 from .yamlfile import Invalid, Strict, Where
 
 #: What a rule may say (`Finding.say`). Only drug and owner can be relied upon.
@@ -139,6 +140,9 @@ class Words(Strict):
     hour: str  # a moment with a time of day: {hour} {minute} {half} as well
     either: str  # between choices
     part: str  # of the root Task: {owner} {summary} {action}
+    part_started: str  # … whose owner has begun
+    part_refused: str  # … or declined it
+    part_completed: str  # … or closed it, though the records are the same
     names: dict[str, str] = Field(default={})
     phrases: Phrases
 
@@ -221,7 +225,7 @@ class Texts:
 
     def _put(self, value: object, spec: str) -> str:
         match value:
-            case Finding():
+            case Part():
                 return self._part(value)
             case tuple():
                 return _listed([self._put(each, "") for each in value], spec)
@@ -241,11 +245,12 @@ class Texts:
         kind, slash, id_ = word.partition("/")
         return f"{self.name(kind)} {id_}" if slash and kind in self.words.names else self.name(word)
 
-    def _part(self, finding: Finding) -> str:
+    def _part(self, part: Part) -> str:
+        finding, words = part.finding, self.words
         text = self.tell(finding, finding.owner)
+        form: str = getattr(words, f"part_{part.state}") if part.state else words.part
         owner = self.name(finding.owner)
-        part = self.words.part.format(owner=owner, summary=text.summary, action=text.action)
-        return _capital(part)
+        return _capital(form.format(owner=owner, summary=text.summary, action=text.action))
 
     def _moment(self, moment: datetime) -> str:
         """A whole day where the moment is the end or the beginning of one."""

@@ -25,7 +25,7 @@ from fhirbridge.core.plan import (
     Why,
     decide,
 )
-from fhirbridge.core.roots import GONE, ROOT_RULE, root_key, roots
+from fhirbridge.core.roots import GONE, ROOT_RULE, Part, root_key, roots
 
 T0 = datetime(2026, 12, 1, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -214,6 +214,51 @@ class TestRoot:
         assert {i.do for i in last} == {Do.CLOSE}
         assert len(last) == 3
 
+    @pytest.mark.parametrize(
+        ("told", "state"),
+        [
+            (Told.STARTED, "started"),
+            (Told.REFUSED, "refused"),
+            (Told.COMPLETED, "completed"),
+            (Told.DELETED, ""),
+        ],
+    )
+    def test_says_what_became_of_its_parts(self, told: Told, state: str) -> None:
+        world = carry_out(decide([finding()], []), [])
+        mine = [each if each.root else replace(each, told=told) for each in world]
+        plan = decide([finding()], mine)
+        roots_ = [each for each in plan.intents if each.key == self.ROOT]
+        assert [each.do for each in roots_] == ([Do.REVISE] if state else [])
+        for each in roots_:
+            assert each.finding is not None
+            assert each.finding.say["parts"] == (Part(finding(), state),)
+        assert not decide([finding()], carry_out(plan, mine))
+
+    @pytest.mark.parametrize("told", [Told.STARTED, Told.COMPLETED, Told.DELETED])
+    def test_what_others_do_is_no_news_for_who_works_on_the_whole(self, told: Told) -> None:
+        world = carry_out(decide([finding()], []), [])
+        mine = [replace(each, told=told if each.root else Told.STARTED) for each in world]
+        assert not decide([finding()], mine)
+        assert self.ROOT in {each.key for each in decide([finding("d1")], mine).intents}
+
+    def test_a_part_that_somebody_works_on_may_be_hidden_for_a_while(self) -> None:
+        other = finding("p0", "k-premed", rule="premed-order-missing")
+        world = carry_out(decide([finding(), other], []), [])
+        world = [replace(each, told=Told.STARTED) if each.key == KEY else each for each in world]
+        world = carry_out(decide([finding(), other], world), world)
+        deaf = blind_to({"dispense-short"})
+        assert not decide([other], world, cannot_tell=deaf)
+        assert not decide([finding(), other], world)
+
+    def test_a_new_task_instead_of_the_completed_one_is_nobodys_yet(self) -> None:
+        world = carry_out(decide([finding()], []), [])
+        mine = [each if each.root else replace(each, told=Told.COMPLETED) for each in world]
+        plan = decide([finding("d1")], mine)
+        (root,) = [each.finding for each in plan.intents if each.key == self.ROOT]
+        assert root is not None
+        assert root.say["parts"] == (Part(finding("d1")),)
+        assert not decide([finding("d1")], carry_out(plan, mine))
+
     def test_is_as_bad_and_as_urgent_as_the_worst(self) -> None:
         other = finding(
             "p0",
@@ -227,7 +272,7 @@ class TestRoot:
         assert root is not None
         assert (root.severity, root.due, root.lead) == (Severity.S1, T0, timedelta(hours=5))
         parts: Any = root.say["parts"]
-        assert [part.key for part in parts] == ["k-premed", KEY]
+        assert [part.finding.key for part in parts] == ["k-premed", KEY]
 
     def test_stays_while_a_part_cannot_be_judged(self) -> None:
         other = finding("p0", "k-premed", rule="premed-order-missing")
@@ -277,7 +322,7 @@ class TestRoot:
             "day": date(2026, 12, 8),
             "due": T0,
             "troubles": 2,
-            "parts": (worst, other),
+            "parts": (Part(worst), Part(other)),
             "hidden": None,
         }
         assert (root.key, root.rule, root.action) == (root_key("o-1"), ROOT_RULE, "coordinate")

@@ -360,7 +360,8 @@ class TestChanges:
         self.by_hand(shelf, status="failed")
         owners = {Role.COORDINATOR: Party("ehr", "Organization/care")}
         bundle = write(shelf.plan(finding()), shelf.desk(owners=owners))
-        (_, task), (_, letter) = entries(bundle)
+        (_, root), (_, task), (_, letter) = entries(bundle)
+        assert "The pharmacy declined or could not do it: " in root["description"]
         assert task["status"] == "failed"
         assert letter["recipient"][0]["reference"] == "Organization/care"
         assert "declined" in letter["payload"][0]["contentString"]
@@ -415,3 +416,46 @@ def test_what_was_written_is_read_back_and_leaves_nothing_to_write(data: st.Data
             one = said(task, "ehr", "st-mary")
             if one and one.told in (Told.OPEN, Told.STARTED):
                 task["status"] = data.draw(st.sampled_from(STATUSES))
+
+
+def test_a_task_names_the_insurance_that_it_is_about(shelf: Shelf) -> None:
+    here, there = Ref("ehr", "Coverage", "c-1", "1"), Ref("payer", "ClaimResponse", "a-1", "2")
+    shelf.write(finding(evidence=(ORDER, here, there)))
+    near, far = shelf.task["insurance"]
+    assert near == {"reference": "Coverage/c-1"}
+    assert (far["type"], far["identifier"]["value"]) == (
+        "ClaimResponse",
+        "payer:ClaimResponse/a-1/_history/2",
+    )
+    shelf.write(finding(evidence=(ORDER,), digest="d1"))
+    assert "insurance" not in shelf.task
+
+
+@pytest.mark.parametrize(
+    ("rule", "variant", "alert"),
+    [
+        ("duplicate-order", "", "DUPTHPY"),
+        ("dose-outside-label", "high", "DOSEH"),
+        ("dose-outside-label", "low", "DOSEL"),
+        ("interval-too-early", "minimum", "DOSEIVL"),
+        ("dispense-short", "", None),
+    ],
+)
+def test_hl7_s_own_alert_stands_beside_the_rule(
+    shelf: Shelf, rule: str, variant: str, alert: str | None
+) -> None:
+    shelf.write(finding(rule=rule, variant=variant))
+    first, *others = shelf.task["reasonCode"]["coding"]
+    assert first == {"system": ours.RULE, "code": rule}
+    system = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+    assert others == ([{"system": system, "code": alert}] if alert else [])
+
+
+def test_what_was_written_twice_is_canceled_and_nobody_is_told(shelf: Shelf) -> None:
+    shelf.write(finding())
+    again = {"id": "99", "authoredOn": "2026-12-01T15:00:01+00:00"}
+    shelf.tasks["99"] = shelf.task | again | {"lastModified": again["authoredOn"]}
+    ((method, task),) = entries(shelf.write(finding()))
+    assert (method, task["id"], task["status"]) == ("PUT", "99", "cancelled")
+    assert task["statusReason"]["text"].startswith("Written twice by mistake: ")
+    assert not shelf.write(finding())

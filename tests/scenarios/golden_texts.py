@@ -1,6 +1,6 @@
 """What every rule says, to each of its audiences, as people read it: one file for each rule.
 
-    python -m tests.scenarios.golden_texts      writes tests/scenarios/texts anew
+    python -m tests.scenarios.golden_texts      writes tests/golden/texts anew
 
 The findings are those of the scenarios. A change of a text is seen here, and reviewed as a nurse
 would read it.
@@ -9,12 +9,13 @@ would read it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from fhirbridge import mappings, texts
 from fhirbridge.core.findings import Finding, Role
 from fhirbridge.core.plan import Why
-from fhirbridge.core.roots import ROOT_RULE, roots
+from fhirbridge.core.roots import ROOT_RULE, Part, roots
 from fhirbridge.texts import Text
 
 from . import scenario as s
@@ -84,6 +85,12 @@ def phrases(example: Finding, spoken: texts.Texts) -> str:
     """What is said about a Task, around the words of one rule."""
     title = spoken.tell(example, example.owner).title
     lines = [f"# closed: {why}\n\n  {spoken.solved(why, title)}\n" for why in Why]
+    for state in ("", "started", "refused", "completed"):
+        root = replace(
+            example, rule=ROOT_RULE, say={**example.say, "parts": (Part(example, state),)}
+        )
+        action = spoken.tell(root, Role.COORDINATOR).action
+        lines += [f"# in the root: {state or 'nobody has begun'}\n\n  {action}\n"]
     notes = [spoken.gone_note(why) for why in Why if why not in (Why.RETRACTED, Why.DOUBLE)]
     lines += [f"# noted: changed\n\n  {spoken.changed_note(example)}\n"]
     lines += [f"# noted, somebody works on it\n\n  {note}\n" for note in notes]

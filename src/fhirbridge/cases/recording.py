@@ -20,7 +20,8 @@ from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.deciding import Decider, Decision
 from fhirbridge.bridge.silence import Silence
 from fhirbridge.core.findings import Finding, key_of
-from fhirbridge.core.roots import root_key, roots
+from fhirbridge.core.plan import latest_of, states_of
+from fhirbridge.core.roots import figures_of, root_key, roots
 from fhirbridge.fhir import ours
 from fhirbridge.fhir.said import said
 from fhirbridge.settings import Settings
@@ -239,22 +240,28 @@ def _keys(decision: Decision, again: Decision, old: Decider, new: Decider) -> di
             found[key_of(*before)] = key_of(*after)
             found[root_key(key_of(*before))] = root_key(key_of(*after))
             found |= {key_of(*before, rule): key_of(*after, rule) for rule in rules}
-        _pair(_open(was), _open(now), found)
+        _pair(was, now, found)
     found.pop("", None)
     return found
 
 
-def _pair(was: Sequence[Finding], now: Sequence[Finding], found: dict[str, str]) -> None:
+def _pair(before: Decision, after: Decision, found: dict[str, str]) -> None:
     """Keys and digests of findings that are the same, and of the roots above them."""
+    was, now = _open(before), _open(after)
     theirs = {(each.rule, each.occasion, each.variant): each for each in now}
     for each in was:
         other = theirs.get((each.rule, found.get(each.occasion, ""), each.variant))
         if other is not None:
             found |= {each.key: other.key, each.digest: other.digest, each.asked: other.asked}
-    there = roots(now, ())
-    for key, root in roots(was, ()).items():
+    there = _roots(after, now)
+    for key, root in _roots(before, was).items():
         if (same := there.get(found.get(key, ""))) is not None:
-            found[root.digest] = same.digest
+            found |= {figures_of(root.digest): figures_of(same.digest), root.digest: same.digest}
+
+
+def _roots(decision: Decision, findings: Sequence[Finding]) -> dict[str, Finding]:
+    states = states_of({each.key: each for each in findings}, latest_of(decision.said))
+    return roots(findings, (), states)
 
 
 def _untold(decider: Decider, decision: Decision) -> Decision:

@@ -16,7 +16,7 @@ from enum import StrEnum
 
 from .facts import Ref
 from .findings import Finding, Role
-from .roots import GONE, ROOT_RULE, root_key, roots
+from .roots import GONE, ROOT_RULE, figures_of, root_key, roots
 
 
 class Trouble(StrEnum):
@@ -223,9 +223,9 @@ def decide(
     troubles = {
         key: each for key, each in found.items() if not each.folded_into and key not in held
     }
-    latest = _latest(said)
+    latest = latest_of(said)
     hidden = _hidden(found, latest, cannot_tell, held)
-    troubles |= roots(troubles.values(), hidden)
+    troubles |= roots(troubles.values(), hidden, states_of(troubles, latest))
     unseen = {each.key for each in hidden} | {root_key(each.occasion) for each in hidden}
     intents = []
     for key in dict.fromkeys([*troubles, *latest]):
@@ -273,7 +273,7 @@ def _doubles(said: Iterable[Said], latest: Mapping[str, Said]) -> Iterator[Inten
             yield Intent(do=Do.CLOSE, key=each.key, episode=each.episode, said=each, why=Why.DOUBLE)
 
 
-def _latest(said: Iterable[Said]) -> dict[str, Said]:
+def latest_of(said: Iterable[Said]) -> dict[str, Said]:
     """Our latest Task for each key. Of several with one identifier, the original is ours."""
     latest: dict[str, Said] = {}
     for each in sorted(said, key=_age):
@@ -301,8 +301,28 @@ def _compare(finding: Finding | None, before: Said | None, *, unseen: bool) -> T
         return Trouble.CANNOT_TELL
     if finding is None:
         return Trouble.GONE
-    last = (before.noted or before.digest) if before else finding.digest
-    return Trouble.SAME if finding.digest == last else Trouble.CHANGED
+    now, last = finding.digest, (before.noted or before.digest) if before else finding.digest
+    if before and before.told is not Told.OPEN:
+        # What others do about their parts is no news for whoever works on the whole.
+        now, last = figures_of(now), figures_of(last)
+    return Trouble.SAME if now == last else Trouble.CHANGED
+
+
+def states_of(troubles: Mapping[str, Finding], latest: Mapping[str, Said]) -> dict[str, str]:
+    """What the owners of troubles did with their latest Tasks (`roots.Part`), as it will stand
+    when the plan is carried out. Both by key."""
+    states = {}
+    for key, before in latest.items():
+        state, finding = _STATES.get(before.told), troubles.get(key)
+        if before.told is Told.COMPLETED and finding is not None:
+            same = _compare(finding, before, unseen=False) is Trouble.SAME
+            state = "completed" if same else None  # else a new Task is opened
+        if state:
+            states[key] = state
+    return states
+
+
+_STATES = {Told.STARTED: "started", Told.REFUSED: "refused"}
 
 
 def _closing(

@@ -6,7 +6,8 @@ the plan like any other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .findings import Finding, Role, Severity, digest_of, key_of
@@ -21,14 +22,35 @@ ROOT_RULE = "occasion"
 GONE = "gone"
 
 
+#: Between the digest of the figures of a root and that of what people do about them.
+_AND = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A trouble below a root, and what its owner did with the Task: `started`, `refused`,
+    `completed` though the records are the same, or nothing yet ("")."""
+
+    finding: Finding
+    state: str = ""
+
+
 def root_key(occasion: str) -> str:
     """The key of the root Task of an occasion."""
     return key_of(occasion, ROOT_RULE)
 
 
-def roots(troubles: Iterable[Finding], hidden: Iterable[Said]) -> dict[str, Finding]:
+def figures_of(digest: str) -> str:
+    """The part of a digest that no doing of people changes."""
+    return digest.partition(_AND)[0]
+
+
+def roots(
+    troubles: Iterable[Finding], hidden: Iterable[Said], states: Mapping[str, str] | None = None
+) -> dict[str, Finding]:
     """The root of every occasion in which trouble is seen, by its key.
 
+    `states`: by the key of a trouble, the state of its part (`Part`).
     `hidden`: our living Tasks whose troubles cannot be judged now. The root keeps them as they
     were last seen; an occasion of which nothing else is known has no root here: it stays as it is.
     """
@@ -40,11 +62,14 @@ def roots(troubles: Iterable[Finding], hidden: Iterable[Said]) -> dict[str, Find
         if said.noted != GONE:  # it looked solved when it was seen last
             unseen.setdefault(said.occasion, []).append(said)
     return {
-        root_key(name): _root(name, parts, unseen.get(name, ())) for name, parts in seen.items()
+        root_key(name): _root(name, parts, unseen.get(name, ()), states or {})
+        for name, parts in seen.items()
     }
 
 
-def _root(occasion: str, parts: Sequence[Finding], hidden: Sequence[Said]) -> Finding:
+def _root(
+    occasion: str, parts: Sequence[Finding], hidden: Sequence[Said], states: Mapping[str, str]
+) -> Finding:
     """The state of an occasion as a finding: as bad and as urgent as the worst of its parts.
 
     A part that is hidden counts in the digest as what was said of it last, so that a source which
@@ -70,7 +95,7 @@ def _root(occasion: str, parts: Sequence[Finding], hidden: Sequence[Said]) -> Fi
             "day": worst.day,
             "due": min(dues, default=None),
             "troubles": len(parts) + len(hidden),
-            "parts": tuple(parts),
+            "parts": tuple(Part(each, states.get(each.key, "")) for each in parts),
             "hidden": tuple(sorted(each.rule for each in hidden)) or None,
         },
         figures=worst.figures,
@@ -79,9 +104,16 @@ def _root(occasion: str, parts: Sequence[Finding], hidden: Sequence[Said]) -> Fi
         based_on=worst.based_on,
         patient=worst.patient,
         key=root_key(occasion),
-        digest=digest_of(
-            [f"{each.key} {each.digest}" for each in parts]
-            + [f"{each.key} {each.noted or each.digest}" for each in hidden]
-        ),
+        digest=_digest(parts, hidden, states),
         lead=min(leads, default=None),
     )
+
+
+def _digest(parts: Sequence[Finding], hidden: Sequence[Said], states: Mapping[str, str]) -> str:
+    figures = digest_of(
+        [f"{each.key} {each.digest}" for each in parts]
+        + [f"{each.key} {each.noted or each.digest}" for each in hidden]
+    )
+    keys = [*(each.key for each in parts), *(each.key for each in hidden)]
+    done = [f"{key} {states[key]}" for key in keys if key in states]
+    return f"{figures}{_AND}{digest_of(done)}" if done else figures

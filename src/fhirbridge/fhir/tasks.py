@@ -32,6 +32,20 @@ _UCUM = {"mg": "mg", "IU": "[iU]"}
 _REQUESTS = frozenset({"MedicationRequest", "ServiceRequest"})
 _TASK_CODE = "http://hl7.org/fhir/CodeSystem/task-code"
 
+#: Rule and variant -> the alert of HL7's v3-ActCode that says the same. Other rules have none:
+#: ActReason's OSTOCK or NOTCOVER would state a cause that nobody has stated.
+_ALERTS = {
+    ("duplicate-order", ""): "DUPTHPY",
+    ("dose-outside-label", "high"): "DOSEH",
+    ("dose-outside-label", "low"): "DOSEL",
+    ("interval-too-early", ""): "DOSEIVL",
+    ("interval-too-early", "minimum"): "DOSEIVL",
+}
+_ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+
+#: What a Task may name as its insurance (R4 Task.insurance).
+_INSURANCE = frozenset({"Coverage", "ClaimResponse"})
+
 
 def opened(intent: Intent, finding: Finding, desk: Desk, part_of: str | None) -> Task:
     """A new Task. `part_of` is the reference of its root."""
@@ -169,9 +183,12 @@ def _say(task: Task, finding: Finding, desk: Desk, status: str) -> None:
     choices = [desk.texts.name(words) for words in finding.choices.values()]
     task["description"] = desk.texts.asked(text.text, choices) if choices else text.text
     task["priority"] = priority(finding.severity, finding.lead)
-    # No HL7 code beside ours: the detected-issue codes are about doses and interactions, and
-    # ActReason's OSTOCK or NOTCOVER would state a cause that nobody has stated.
-    task["reasonCode"] = ours.concept(ours.RULE, finding.rule)
+    task["reasonCode"] = reason = ours.concept(ours.RULE, finding.rule)
+    if alert := _ALERTS.get((finding.rule, finding.variant)):
+        reason["coding"].append({"system": _ACT_CODE, "code": alert})
+    task.pop("insurance", None)
+    if insured := [desk.record(ref) for ref in finding.evidence if ref.type in _INSURANCE]:
+        task["insurance"] = insured
     for name, ref in (("focus", finding.focus), ("reasonReference", finding.reason)):
         task.pop(name, None)
         if ref:
