@@ -173,6 +173,10 @@ def test_what_may_be_a_persons_is_no_double(more: dict[str, Any]) -> None:
     assert Why.DOUBLE not in {each.why for each in plan.intents}
 
 
+def test_of_a_rule_that_may_not_write_nothing_is_taken_back() -> None:
+    assert not subs(decide([], twice(), cannot_tell=blind_to({"dispense-short"})))
+
+
 def test_figures_that_changed_are_said_in_the_one_that_stays() -> None:
     plan = decide([finding("d1")], twice())
     mine = {(each.do, each.said.ref.id) for each in plan.intents if each.key == KEY and each.said}

@@ -37,6 +37,17 @@ def test_every_rule_has_its_page(pages: dict[str, str]) -> None:
     assert sorted(path.stem for path in golden.FOLDER.iterdir()) == NAMES
 
 
+def test_every_variant_and_audience_is_on_a_page(
+    found: dict[str, list[Finding]], spoken: texts.Texts
+) -> None:
+    """What no scenario says nobody has reviewed, and most likely nobody ever reads."""
+    for rule in ALL_RULES:
+        template, said = spoken.templates[rule.code], found[rule.code]
+        assert {each.variant for each in said} >= set(template.variants), rule.code
+        roles = {role for each in said for role, _ in golden.said(each, spoken)}
+        assert roles >= {role.value for role in template.audiences}, rule.code
+
+
 @pytest.mark.parametrize("rule", NAMES)
 def test_the_texts_are_those_that_were_reviewed(rule: str, pages: dict[str, str]) -> None:
     written = (golden.FOLDER / f"{rule}.txt").read_text(encoding="utf-8")

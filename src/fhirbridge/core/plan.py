@@ -256,11 +256,13 @@ def decide(
                 remind=remind,
             )
         )
-    intents += _doubles(said, latest)
+    intents += _doubles(said, latest, cannot_tell)
     return Plan(intents=tuple(sorted(intents, key=_order)))
 
 
-def _doubles(said: Iterable[Said], latest: Mapping[str, Said]) -> Iterator[Intent]:
+def _doubles(
+    said: Iterable[Said], latest: Mapping[str, Said], cannot_tell: CannotTell
+) -> Iterator[Intent]:
     """Of two that we wrote ourselves, the one that is not ours any more is closed.
 
     Two writers may create at one moment, or an answer be lost and the request still be carried
@@ -269,7 +271,10 @@ def _doubles(said: Iterable[Said], latest: Mapping[str, Said]) -> Iterator[Inten
     for each in said:
         ours = latest[each.key]
         again = each.ref.id != ours.ref.id and each.episode == ours.episode
-        if again and each.untouched and each.told is Told.OPEN and each.written != ours.written:
+        unseen = cannot_tell(each.occasion, each.rule)  # or it is not ours to write about
+        if not again or unseen or each.written == ours.written:
+            continue
+        if each.untouched and each.told is Told.OPEN:
             yield Intent(do=Do.CLOSE, key=each.key, episode=each.episode, said=each, why=Why.DOUBLE)
 
 
