@@ -268,5 +268,5 @@ def _compared(event: Compared) -> Iterator[Line]:
 
 
 def short(day: date | datetime) -> str:
-    """`8 Dec`."""
-    return f"{day.day} {day:%b}"
+    """`Dec 8`."""
+    return f"{day:%b} {day.day}"
