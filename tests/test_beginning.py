@@ -94,6 +94,39 @@ def test_five_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert found.timezone == "America/New_York"
 
 
+def test_an_answer_that_cannot_be_used_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = [
+        *("St. Mary", "st-mary"),
+        *("ehr.example/fhir", "https://ehr.example/fhir"),
+        *("payer https://p.example", "payer=p.example", "ehr=https://x.example"),
+        "clinic=https://c.example/fhir",
+        *("shedule", "schedule"),
+        *("New York", "America/New_York"),
+        *("localhost:8000", "http://127.0.0.1:8000"),
+    ]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "_ask", lambda *_: answers.pop(0))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(beginning, "look", lambda *_: HAPI)
+    command.init()
+    assert not answers
+    found = settings.read(tmp_path / "fhirbridge.yaml", environ={})
+    assert found.servers["clinic"].holds == ("schedule",)
+    said = capsys.readouterr().err.splitlines()
+    for words in (
+        "write a name of small letters",
+        "begins with http://",
+        "payer: write it like payer=https://payer.example/fhir",
+        "payer=p.example: should be an address",
+        "ehr is named twice",
+        "did you mean “schedule”",
+        "did you mean “America/New_York”",
+    ):
+        assert any(line.startswith("  ") and words in line for line in said), words
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -103,7 +136,15 @@ def test_five_questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         (["--server", "a=http://x", "--server", "b=http://y"], "like --holds b=schedule"),
         (["--server", "a=http://x", "--holds", "b=orders"], "no --server is called b"),
         (["--server", "a=http://x", "--holds", "a=order"], "did you mean “orders”"),
-        (["--server", "a=http://x", "--timezone", "Nowhere"], "is no time zone"),
+        (
+            ["--server", "a=http://x", "--timezone", "Nowhere"],
+            "--timezone Nowhere: “Nowhere” is no",
+        ),
+        (["--server", "a=http://x", "--timezone", "chicago"], "did you mean “America/Chicago”?"),
+        (["--server", "a=http://x", "--holidays", "USA"], "like US or US-NY"),
+        (["--server", "a=http://x", "--instance", "St. Mary"], "--instance St. Mary: write a name"),
+        (["--server", "a=x/fhir"], "a=x/fhir: should be an address"),
+        (["--server", "a=http://x", "--public-url", "x:8000"], "--public-url x:8000: should be"),
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_left(

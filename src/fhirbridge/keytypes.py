@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
 
 from fhirbridge import yamlfile
 from fhirbridge.core.rules import ALL_RULES
@@ -25,10 +25,17 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError):
-        raise ValueError(
-            f"“{name}” is no time zone; one is written like America/New_York"
-        ) from None
+        raise ValueError(f"“{name}” is no time zone" + _nearest_zone(name)) from None
     return name
+
+
+def _nearest_zone(name: str) -> str:
+    """By the city alone too, which is what people write."""
+    city = name.replace(" ", "_").rpartition("/")[2].casefold()
+    zones = sorted(available_timezones())
+    cities = [zone for zone in zones if zone.rpartition("/")[2].casefold() == city]
+    near = cities[0] if cities else yamlfile.near(name, zones)
+    return f"; did you mean “{near}”?" if near else "; one is written like America/New_York"
 
 
 def _web(url: str) -> str:
@@ -48,6 +55,17 @@ def _rule(name: str) -> str:
     if name not in known:
         raise ValueError(f"there is no rule “{name}”" + yamlfile.nearest(name, known))
     return name
+
+
+def _like(pattern: str, words: str) -> tuple[Any, BeforeValidator]:
+    """Text of a pattern, which the schema publishes; what is none is told in words."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and not re.fullmatch(pattern, value):
+            raise ValueError(words)
+        return value
+
+    return Field(pattern=f"^{pattern}$"), BeforeValidator(check)
 
 
 def _tuple(value: object) -> object:
@@ -88,8 +106,11 @@ Secret = Annotated[
         json_schema_input_type=str | dict[Literal["file"], str],
     ),
 ]
-Tag = Annotated[str, Field(pattern=r"^[^|\s]+\|[^|\s]+$")]
-TypeName = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]+$")]  # a FHIR resource type
+Tag = Annotated[str, *_like(r"[^|\s]+\|[^|\s]+", "write it like system|code")]
+TypeName = Annotated[str, *_like("[A-Z][A-Za-z]+", "write a FHIR type, like MedicationRequest")]
+Holidays = Annotated[
+    str, *_like("[A-Z]{2}(-[A-Z0-9]{1,3})?", "write a country or a state, like US or US-NY")
+]
 
 
 def not_empty(value: object) -> object:
@@ -106,5 +127,20 @@ def _long_enough(secret: SecretStr) -> SecretStr:
 
 
 Token = Annotated[Secret, AfterValidator(_long_enough)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")]
+Name = Annotated[
+    str,
+    *_like(
+        "[a-z][a-z0-9_-]{0,30}",
+        "write a name of small letters, digits, - and _, which begins with a letter (31 at most)",
+    ),
+]
 Rule = Annotated[str, AfterValidator(_rule)]
+
+
+def complaint(kind: Any, value: object) -> str | None:
+    """What is wrong with a value of one of these types; None: nothing."""
+    try:
+        TypeAdapter(kind).validate_python(value)
+    except ValidationError as error:
+        return error.errors()[0]["msg"].removeprefix("Value error, ")
+    return None

@@ -26,6 +26,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from fhirbridge import yamlfile
 from fhirbridge.keytypes import (
     Days,
+    Holidays,
     Kinds,
     Mode,
     Name,
@@ -180,7 +181,7 @@ class Settings(yamlfile.Strict):
     instance: Name = "fhirbridge"
     write: Modes = WriteModes()
     timezone: Zone | None = None
-    holidays: str | None = Field(default=None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
+    holidays: Holidays | None = None
     identity: Words = ()
     servers: dict[Name, ServerSettings] = Field(default_factory=dict)
     public_url: Url = "http://127.0.0.1:8000"

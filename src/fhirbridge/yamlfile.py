@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -125,11 +125,16 @@ def validate(node: Node, model: type[M]) -> M:
     raise Invalid(first.path, first.line, first.message, tuple(rest))
 
 
+def near(word: str, names: Sequence[str]) -> str | None:
+    """The name that is most like a word, if one is."""
+    return next(iter(difflib.get_close_matches(word, names, 1, cutoff=0.6)), None)
+
+
 def nearest(word: str, names: Iterable[str]) -> str:
     """`; did you mean “…”?` where a valid name is near, else the valid names."""
     known = sorted(names)
-    if close := difflib.get_close_matches(word, known, 1, cutoff=0.6):
-        return f"; did you mean “{close[0]}”?"
+    if close := near(word, known):
+        return f"; did you mean “{close}”?"
     return f"; valid: {', '.join(known)}" if known else ""
 
 

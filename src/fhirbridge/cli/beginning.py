@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fhirbridge.beginning import Seen, Wishes
 
 _HERE = "http://127.0.0.1:8000"
+_SERVER = "http://127.0.0.1:8080/fhir"
+_HOLDS = "ehr=orders,schedule"
 
 
 def register(app: typer.Typer) -> None:
@@ -67,8 +69,8 @@ def init(
         raise Wrong(f"{output} is there already: name another with -o, or write over with --force")
     ask = _ask if not server and sys.stdin.isatty() else None
     wishes = _wishes(ask, server or [], holds or [], instance, timezone, holidays, public_url)
-    seen = {name: look(name, url) for name, url in wishes.servers.items()}
     _check(wishes)
+    seen = {name: look(name, url) for name, url in wishes.servers.items()}
     text = configuration(wishes, seen)
     before = output.read_bytes() if output.exists() else None
     output.write_text(text, encoding="utf-8")
@@ -90,30 +92,35 @@ def _wishes(
     public_url: str | None,
 ) -> Wishes:
     from fhirbridge.beginning import Wishes
+    from fhirbridge.keytypes import Name, Url, Zone
 
     if ask is not None:
         warn("Five questions; Enter takes what stands in brackets.")
-        instance = instance or ask("What is this installation called?", "fhirbridge")
-        first = ask("Where is the FHIR server that gets the Tasks?", "http://127.0.0.1:8080/fhir")
-        more = ask("Others, as payer=URL pharmacy=URL? (none)", "")
-        servers = [first if "=" in first.partition("://")[0] else f"ehr={first}", *more.split()]
-        timezone = timezone or ask("In which time zone are the sites?", "America/New_York")
-        public_url = public_url or ask("Where do the servers reach us?", _HERE)
+        instance = instance or _asked(
+            ask, "What is this installation called?", "fhirbridge", _is(Name)
+        )
+        first = _asked(
+            ask, "Where is the FHIR server that gets the Tasks?", _SERVER, _are_servers()
+        )
+        first = _named(first)
+        more = _asked(ask, "Others, as payer=URL pharmacy=URL? (none)", "", _are_servers(first))
+        servers = [first, *more.split()]
+        holds += _beliefs(ask, servers, holds)
+        timezone = timezone or _asked(
+            ask, "In which time zone are the sites?", "America/New_York", _is(Zone)
+        )
+        public_url = public_url or _asked(ask, "Where do the servers reach us?", _HERE, _is(Url))
     if not servers:
         raise Wrong(
-            "init: name a server: fhirbridge init --server ehr=http://127.0.0.1:8080/fhir (in a"
-            " terminal it asks)"
+            f"init: name a server: fhirbridge init --server ehr={_SERVER} (in a terminal it asks)"
         )
     return Wishes(
         instance=instance or "fhirbridge",
-        servers=_pairs(servers, "--server", "ehr=http://127.0.0.1:8080/fhir"),
+        servers=_pairs(servers, "--server", f"ehr={_SERVER}"),
         timezone=timezone or "UTC",
         public_url=public_url or _HERE,
         holidays=holidays,
-        holds={
-            name: [kind.strip() for kind in kinds.split(",") if kind.strip()]
-            for name, kinds in _pairs(holds, "--holds", "ehr=orders,schedule").items()
-        },
+        holds={name: _kinds(kinds) for name, kinds in _pairs(holds, "--holds", _HOLDS).items()},
     )
 
 
@@ -122,22 +129,94 @@ def _ask(question: str, usual: str) -> str:
     return str(answer).strip()
 
 
+def _asked(
+    ask: Callable[[str, str], str], question: str, usual: str, check: Callable[[str], str | None]
+) -> str:
+    """An answer that can be used: what is wrong with another is said, and it is asked again."""
+    while True:
+        answer = ask(question, usual)
+        if (wrong := check(answer)) is None:
+            return answer
+        warn(f"  {wrong}.")
+
+
+def _is(kind: Any) -> Callable[[str], str | None]:
+    from fhirbridge.keytypes import complaint
+
+    return lambda answer: complaint(kind, answer)
+
+
+def _are_servers(*before: str) -> Callable[[str], str | None]:
+    """Names and addresses, after those that were named before."""
+
+    def check(answer: str) -> str | None:
+        try:
+            given = answer.split() if before else [_named(answer)]
+            pairs = _pairs([*before, *given], "", "payer=https://payer.example/fhir")
+            _check_options(pairs, {})
+        except Wrong as wrong:
+            return str(wrong).strip()
+        return None
+
+    return check
+
+
+def _named(server: str) -> str:
+    """An address without a name is that of the EHR."""
+    return server if "=" in server.partition("://")[0] else f"ehr={server}"
+
+
+def _beliefs(ask: Callable[[str, str], str], servers: list[str], holds: list[str]) -> list[str]:
+    """What those are believed for whose names do not say it: one question more for each."""
+    from fhirbridge.beginning import USUAL
+    from fhirbridge.keytypes import Kinds
+
+    def check(answer: str) -> str | None:
+        from fhirbridge.keytypes import complaint
+
+        return complaint(Kinds, _kinds(answer))
+
+    said = {each.partition("=")[0] for each in holds}
+    names = [each.partition("=")[0] for each in servers[1:]]
+    return [
+        f"{name}={_asked(ask, f'What is {name} believed for?', 'schedule', check)}"
+        for name in names
+        if name not in said and name not in USUAL
+    ]
+
+
+def _kinds(text: str) -> list[str]:
+    return [kind.strip() for kind in text.split(",") if kind.strip()]
+
+
 def _pairs(given: list[str], option: str, example: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name or not value:
-            raise Wrong(f"{option} {text}: write it like {example}")
+            raise Wrong(f"{option} {text}: write it like {example}".strip())
         if name in found:
-            raise Wrong(f"{option} {text}: {name} is named twice; give each server its own name")
+            raise Wrong(
+                f"{option} {text}: {name} is named twice; give each server its own name".strip()
+            )
         found[name] = value
     return found
 
 
 def _check(wishes: Wishes) -> None:
     from fhirbridge.beginning import USUAL
+    from fhirbridge.keytypes import Holidays, Name, Url, Zone
     from fhirbridge.yamlfile import nearest
 
+    _check_options(
+        wishes.servers,
+        {
+            "--instance": (Name, wishes.instance),
+            "--timezone": (Zone, wishes.timezone),
+            "--holidays": (Holidays | None, wishes.holidays),
+            "--public-url": (Url, wishes.public_url),
+        },
+    )
     for name in wishes.holds:
         if name not in wishes.servers:
             hint = nearest(name, wishes.servers)
@@ -147,6 +226,18 @@ def _check(wishes: Wishes) -> None:
             raise Wrong(
                 f"--server {name}: say what it is believed for, like --holds {name}=schedule"
             )
+
+
+def _check_options(servers: Mapping[str, str], options: Mapping[str, tuple[Any, object]]) -> None:
+    """Each by the type of the key that it becomes, so that no file is written in vain."""
+    from fhirbridge.keytypes import Name, Url, complaint
+
+    for option, (kind, value) in options.items():
+        if wrong := complaint(kind, value):
+            raise Wrong(f"{option} {value}: {wrong}")
+    for name, url in servers.items():
+        if wrong := complaint(Name, name) or complaint(Url, url):
+            raise Wrong(f"{name}={url}: {wrong}")
 
 
 def _put_back(output: Path, before: bytes | None) -> None:
