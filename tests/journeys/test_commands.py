@@ -196,6 +196,7 @@ def test_a_patient_who_is_not_there_is_named(site: Site) -> None:
         "ehr:Patient/nobody: there is no such patient"
         in site("reconcile", "nobody", "--dry-run", code=1).stderr
     )
+    assert "there is no such patient" in site("reconcile", "nobody", code=1).stderr
     done = site("reconcile", "her:Patient/p-1", code=2)
     assert "no server is called her; did you mean “ehr”?" in done.stderr
 

@@ -137,7 +137,7 @@ def _asked(
         answer = ask(question, usual)
         if (wrong := check(answer)) is None:
             return answer
-        warn(f"  {wrong}.")
+        warn(f"  {wrong}" if wrong.endswith("?") else f"  {wrong}.")
 
 
 def _is(kind: Any) -> Callable[[str], str | None]:

@@ -24,6 +24,7 @@ from .common import (
 )
 
 if TYPE_CHECKING:
+    from fhirbridge.bridge.bridge import Bridge
     from fhirbridge.bridge.deciding import Decision
     from fhirbridge.bridge.reconciling import Outcome
     from fhirbridge.texts import Texts
@@ -74,7 +75,7 @@ def reconcile(
                 told(number, len(subjects))
                 if outcome.decision is None:
                     undone += 1
-                    warn(_why_not(outcome.subject, dry_run))
+                    warn(_why_not(made, outcome.subject, dry_run))
                 elif format is Format.TEXT:
                     _show(outcome, texts, dry_run=dry_run, explain_it=explain)
                 else:
@@ -103,12 +104,18 @@ def _report(
     }
 
 
-def _why_not(subject: str, dry_run: bool) -> str:
-    if dry_run:
+def _why_not(made: Bridge, subject: str, dry_run: bool) -> str:
+    """Why there is no decision, by what is still owed."""
+    mark = None if dry_run else made.store.mark(made.store.person_of(subject) or subject)
+    if mark is None or (mark.due_at is None and not mark.parked):
         return f"{subject}: there is no such patient"
+    if mark.owner is not None:
+        return f"{subject}: another worker has it at this moment; it will be done"
+    if mark.parked:
+        return f"{subject}: set aside: {mark.last_error}; `fhirbridge parked` shows it"
     return (
-        f"{subject}: not done now. There is no such patient, another worker has it, or a server"
-        " did not answer; it is tried again by itself. `fhirbridge parked` shows what is not."
+        f"{subject}: not done now: {mark.last_error or 'there was news meanwhile'}; it is tried"
+        " again by itself"
     )
 
 
