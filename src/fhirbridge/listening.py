@@ -7,7 +7,6 @@ pace; when it is bound again, what was missed meanwhile is read.
 
 from __future__ import annotations
 
-import logging
 import threading
 from dataclasses import dataclass, field
 
@@ -15,10 +14,10 @@ from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.sources import Source
 from fhirbridge.fhir.subscription import WEBSOCKET, Sign, State, next_step
 from fhirbridge.fhir.websocket import Dropped, listen
-from fhirbridge.logs import named
+from fhirbridge.logs import Log, named
 from fhirbridge.store.records import StoreError, SubscriptionRow
 
-log = logging.getLogger("fhirbridge.listening")
+log = Log("fhirbridge.listening")
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds before a connection that is gone is made again
 
@@ -104,9 +103,9 @@ class Listeners:
             except Dropped as error:
                 self._walk(row, State.ACTIVE, Sign.UNTOLD, str(error))
             except StoreError as error:
-                log.error("%s: a ping could not be kept: %s", row.source, error)
+                log.error("ping_not_kept", source=row.source, error=error)
             except Exception as error:  # noqa: BLE001 - a defect of ours must not make us deaf
-                log.error("%s: listening met a defect: %s", row.source, named(error))
+                log.error("listening_met_defect", source=row.source, error=named(error))
             stop.wait(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
 
@@ -121,7 +120,7 @@ class Listeners:
                 problem=problem,
             )
         except StoreError as error:
-            log.error("%s; the state of a Subscription is kept later", error)
+            log.error("subscription_not_kept", source=row.source, type=row.type, error=error)
 
 
 _BINDABLE = (State.ACTIVE.value, State.SILENT.value, State.GAP.value)

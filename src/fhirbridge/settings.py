@@ -197,6 +197,7 @@ class Settings(yamlfile.Strict):
     # Whose X-Forwarded-For is believed when wrong tries are counted: addresses or networks.
     trusted_proxies: Words = ("127.0.0.1", "::1")
     traces: TraceSettings | None = None  # needs the extra `otel`
+    log: Literal["text", "json"] = "text"  # of serve and worker: for people, or for a collector
     mappings: Words = ()
     keys: str = "fhirbridge-keys.json"  # with which smart_backend signs: `fhirbridge keys new`
     sweep_seconds: int = Field(default=900, gt=0)  # how often a server is polled that pushes

@@ -8,7 +8,6 @@ on at its quick pace; nothing else depends on this.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
@@ -38,9 +37,10 @@ from fhirbridge.fhir.subscription import (
     sign_of,
     wanted,
 )
+from fhirbridge.logs import Log
 from fhirbridge.store.records import SubscriptionRow
 
-log = logging.getLogger("fhirbridge.supervisor")
+log = Log("fhirbridge.supervisor")
 
 #: How often a state is looked at; a state that is not here is left until it is overdue.
 LOOK: dict[State, timedelta] = {
@@ -188,9 +188,11 @@ class Supervisor:
         if row != before or before.server_id is None:
             self._store.save_subscription(row)
         if row.state != before.state:
-            level = logging.WARNING if row.state == State.REFUSED else logging.INFO
-            why = f": {row.problem}" if row.problem else ""
-            log.log(level, "%s: Subscription for %s is %s%s", source.name, type_, row.state, why)
+            about: dict[str, object] = {"source": source.name, "type": type_, "why": row.problem}
+            if row.state == State.REFUSED:
+                log.warning("subscription_refused", **about)
+            else:
+                log.info("subscription_changed", state=row.state, **about)
             self._watcher(Link(source.name, type_, row.state))
         return row != before
 

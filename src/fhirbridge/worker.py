@@ -12,7 +12,6 @@ store's lease is what keeps two workers from one person.
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -25,10 +24,11 @@ from kombu.exceptions import OperationalError
 
 from fhirbridge import wiring
 from fhirbridge.bridge.bridge import FORGET, Bridge
+from fhirbridge.logs import Log
 from fhirbridge.settings import Settings
 from fhirbridge.store.records import StoreError
 
-log = logging.getLogger("fhirbridge.worker")
+log = Log("fhirbridge.worker")
 
 #: Seconds after which Redis gives an unacknowledged message to another worker.
 VISIBILITY = 60
@@ -96,7 +96,7 @@ def waker(settings: Settings) -> Callable[[], None]:
             down.clear()
         except OperationalError:
             if not down.is_set():
-                log.warning("the broker does not answer; workers find the work by themselves")
+                log.warning("broker_silent", next="workers find the work by themselves")
             down.set()
 
     return wake
@@ -136,7 +136,7 @@ def run(
     be used, so the old one stays. What is in hand is seen through first.
     """
     told = _Told()
-    log.info("working on what is due")
+    log.info("worker_started", threads=concurrency)
     while True:
         new = _work(settings, bridge, told, again, concurrency)
         wiring.unwire(bridge)
@@ -180,7 +180,7 @@ def _work(
             if _listen(app, concurrency, told) == EX_OK and not new:
                 break
             if not new:
-                log.warning("lost the broker; listening again in %d s", _AGAIN)
+                log.warning("broker_lost", again_in_seconds=_AGAIN)
                 stop.wait(_AGAIN)
     finally:
         stop.set()
@@ -218,7 +218,7 @@ def _ticks(bridge: Bridge, stop: threading.Event, heed: Callable[[], None]) -> N
             bridge.tick()
             _handful(bridge)
         except StoreError as error:
-            log.error("%s; trying again", error)
+            log.error("store_failed", error=error, next="tried again")
 
 
 def _forgets(bridge: Bridge, stop: threading.Event) -> None:
@@ -226,9 +226,9 @@ def _forgets(bridge: Bridge, stop: threading.Event) -> None:
     while not stop.wait(FORGET):
         try:
             if gone := bridge.forget(stop.is_set):
-                log.info("the journal forgot %d rows", gone)
+                log.info("journal_forgot", rows=gone)
         except StoreError as error:
-            log.error("%s; trying again", error)
+            log.error("store_failed", error=error, next="tried again")
 
 
 def _handful(bridge: Bridge) -> None:

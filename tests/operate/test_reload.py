@@ -50,7 +50,7 @@ def test_who_is_told_to_end_while_it_reads_again_ends(tmp_path: Path) -> None:
         try:
             until(lambda: health(f"http://127.0.0.1:{port}") == (200, "ok"))
             process.send_signal(signal.SIGHUP)
-            until(partial(said, log, "was read again", 1))
+            until(partial(said, log, "configuration_read_again", 1))
             process.send_signal(signal.SIGTERM)  # the one is closed, the other not there yet
             assert process.wait(30) == 0, log.read_text()[-2000:]
         finally:
@@ -119,11 +119,18 @@ def test_reading_the_configuration_again_loses_nothing(tmp_path: Path) -> None:
             for number in range(1, 4):
                 config.write_text(f"{text}poll_seconds: {number}\n")
                 process.send_signal(signal.SIGHUP)
-                until(partial(said, log, "was read again", number))
+                until(partial(said, log, "configuration_read_again", number))
                 until(partial(sender.has, sender.acknowledged + 20))
             config.write_text(text + "polll_seconds: 3\n")
             process.send_signal(signal.SIGHUP)
-            until(partial(said, log, "the old one stays: .*did you mean “poll_seconds”", 1))
+            until(
+                partial(
+                    said,
+                    log,
+                    "configuration_refused .*did you mean “poll_seconds”.*the old one stays",
+                    1,
+                )
+            )
             until(partial(sender.has, sender.acknowledged + 20))
         finally:
             if sender:

@@ -111,7 +111,7 @@ def test_a_worker_reads_its_configuration_again_and_shows_its_metrics(tmp_path: 
         reloads("the configuration cannot be used, the old one stays")
         assert httpx.get(url).status_code == 200
         configure(public_url="https://fhirbridge.example", management_token="0123456789abcdef")
-        reloads("the configuration was read again")
+        reloads("configuration_read_again")
         until(lambda: httpx.get(url).status_code == 401, timeout=40)
         bearer = {"Authorization": "Bearer 0123456789abcdef"}
         assert "fhirbridge_decisions" in httpx.get(url, headers=bearer).text

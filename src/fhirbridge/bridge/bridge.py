@@ -12,7 +12,6 @@ said before stands there.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fhirbridge.fhir.errors import Conflict, FhirError, Forbidden, Gone, Unavailable
-from fhirbridge.logs import named
+from fhirbridge.logs import Log, named
 from fhirbridge.store.records import Delivery, Heard, Lease, LostLease, Unwritable
 
 from .breaker import FAILURES, WINDOW, Breaker, HeldBack
@@ -40,7 +39,7 @@ from .whose import Whose
 from .worklist import Worklist
 from .writing import Writer
 
-log = logging.getLogger("fhirbridge")
+log = Log("fhirbridge")
 
 #: Tries after which work that fails for an unknown reason is set aside.
 ATTEMPTS = 8
@@ -182,7 +181,7 @@ class Bridge:
         now, before = self.clock(), self._ticked
         self._ticked = now
         if before is not None and before - now > SET_BACK:
-            log.warning("the clock was set back by %s; what was dated later is due", before - now)
+            log.warning("clock_set_back", by=before - now, next="what was dated later is due")
             self.store.set_back(now, self.pace.lease)
         return self.store.ring(now)
 
@@ -237,7 +236,7 @@ class Bridge:
         except LostLease:
             pass  # somebody else has it, or it was joined to another person: it is owed there
         except Unwritable:
-            log.error("the store cannot be written; %s is due again later", lease.subject)
+            log.error("store_failed", subject=lease.subject, next="due again later")
         except (Unavailable, Conflict, Gone) as error:
             if error.writing and lease.attempts + 1 >= FAILURES:  # everything else works
                 self._fail(lease, error, None, look_again=WINDOW)
@@ -281,7 +280,8 @@ class Bridge:
         # Only our own errors' texts are known to hold no detail of a person.
         what = str(error) if isinstance(error, FhirError | TooMuch | HeldBack) else named(error)
         now = self.clock()
-        log.warning("%s: %s; %s", lease.subject, what, "parked" if after is None else "retried")
+        next_ = "parked" if after is None else "retried"
+        log.warning("work_failed", subject=lease.subject, error=what, next=next_)
         try:
             self.store.fail(
                 lease,

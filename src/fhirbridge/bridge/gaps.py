@@ -9,7 +9,6 @@ that is made up for by reading what changed since the watermark: then no event i
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,13 +16,14 @@ from datetime import datetime, timedelta
 from fhirbridge.core.numbering import Range
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.errors import Gone, Rejected
+from fhirbridge.logs import Log
 from fhirbridge.store.records import Gap, SubscriptionRow
 
 from .intake import Intake
 from .ports import Store
 from .sources import Source
 
-log = logging.getLogger("fhirbridge")
+log = Log("fhirbridge")
 
 #: A notification may come so much later than the next one, and is not missing yet.
 LATE = timedelta(seconds=15)
@@ -97,7 +97,12 @@ class Gaps:
             try:
                 answer = source.server.missed_events(gap.subscription, first, last)
             except (Rejected, Gone) as error:
-                log.info("%s; what changed is read instead", error)
+                log.info(
+                    "events_not_offered",
+                    source=source.name,
+                    error=error,
+                    next="what changed is read",
+                )
                 self._cannot.add(source.name)
                 return
             self._intake.answered(link, jsonio.dumps(answer)).result()

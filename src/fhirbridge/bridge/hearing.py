@@ -7,7 +7,6 @@ not say costs one read of a person whom we have not looked at yet.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,12 +28,12 @@ from fhirbridge.fhir.kinds import kind_of
 from fhirbridge.fhir.ours import is_tagged
 from fhirbridge.fhir.read import OUR_TAG, Snapshot, read
 from fhirbridge.fhir.told import Told
-from fhirbridge.logs import named
+from fhirbridge.logs import Log, named
 from fhirbridge.store.records import StoredEvent
 
 from .sources import Source
 
-log = logging.getLogger("fhirbridge")
+log = Log("fhirbridge")
 
 #: Stands for the type and the id of what changed when the sender did not say.
 ANYTHING = "*"
@@ -107,7 +106,7 @@ class Concerns:
         try:
             facts = read(Snapshot(source.name, (resource,)), source.zone).facts
         except Exception as error:  # noqa: BLE001 - a defect of ours must not lose the delivery
-            log.error("%s: a %s could not be understood: %s", source.name, type_, named(error))
+            log.error("record_met_defect", source=source.name, type=type_, error=named(error))
             return Concern.UNCLEAR
         concerns = {self._of(fact) for fact in facts if not isinstance(fact, Evidence)}
         if Concern.OURS in concerns:

@@ -7,7 +7,6 @@ the watermark moves only after the last event is on disk. All moments are of the
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +17,7 @@ from fhirbridge.fhir.errors import Rejected
 from fhirbridge.fhir.rising import Rising
 from fhirbridge.fhir.subscription import Sign, State, next_step
 from fhirbridge.fhir.told import Told
+from fhirbridge.logs import Log
 from fhirbridge.store.records import Delivery, Heard, Reading, StoredEvent, SubscriptionRow
 
 from .hearing import Concerns
@@ -25,7 +25,7 @@ from .ports import Store
 from .sources import Source
 from .tracing import UNTRACED, Tracer
 
-log = logging.getLogger("fhirbridge")
+log = Log("fhirbridge")
 
 #: Longer than a transaction of a FHIR server may take, and clocks that differ (IBM FHIR: 120 s).
 OVERLAP = timedelta(seconds=150)
@@ -100,7 +100,9 @@ class Sweeper:
         before = None if full else self._store.reading(source.name, type_)
         rising = Rising(before.reached if before else BEGINNING)
         if before:
-            log.info("%s: %s is read on from %s", source.name, type_, before.reached)
+            log.info(
+                "first_reading_resumed", source=source.name, type=type_, reached=before.reached
+            )
         part = _Part(source, type_, self._clock(), self._store.subscription(source.name, type_))
         news = 0
         try:
@@ -183,7 +185,7 @@ class Sweeper:
         if self._store.walk_subscription(
             link.source, link.type, states, self._clock(), problem=why
         ):
-            log.warning("%s: Subscription for %s is silent: %s", link.source, link.type, why)
+            log.warning("subscription_silent", source=link.source, type=link.type, why=why)
 
     def _known(self, part: _Part, told: Iterator[Told]) -> Iterator[StoredEvent]:
         """What a server tells of a type that it may not know: then there is nothing."""

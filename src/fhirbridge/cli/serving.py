@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from fhirbridge.logs import Log
+
 from .common import ConfigOption, Wrong, say_if_silent, warn, with_servers
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from fhirbridge.settings import Settings
     from fhirbridge.supervisor import Supervisor
 
-log = logging.getLogger("fhirbridge.cli")
+log = Log("fhirbridge.cli")
 
 _AGAIN = 1.0  # seconds between tries of a database that is not there yet
 
@@ -72,8 +73,8 @@ def serve(
     from fhirbridge.web.gate import Management
     from fhirbridge.web.service import Service, Signals
 
-    logs.set_up()
     found = with_servers(config)
+    logs.set_up(form=found.log)
     usual = listens_at(found.public_url)
     at = host or usual[0]
     made, wake = _ready(found, no_worker, _wired)
@@ -142,10 +143,10 @@ def _again(
     try:
         found = with_servers(config)
         made, wake = _ready(found, no_worker, wiring.wire)
-        log.info("the configuration was read again")
+        log.info("configuration_read_again")
         return found, made, wake
     except (Misconfigured, Invalid, Wrong, StoreError) as error:
-        log.error("the configuration cannot be used, the old one stays: %s", error)
+        log.error("configuration_refused", error=error, next="the old one stays")
         return None
 
 
@@ -176,8 +177,8 @@ def worker(
     from fhirbridge.web.gate import Management
     from fhirbridge.web.measuring import MetricsDoor
 
-    logs.set_up()
     found = with_servers(config)
+    logs.set_up(form=found.log)
     if found.broker is None:
         raise Wrong(
             "there is no `broker: redis://…`; without one, `fhirbridge serve` does the work"
@@ -245,7 +246,7 @@ def _wired(found: Settings) -> Bridge:
         except Unwritable as error:
             if found.store.startswith("sqlite"):
                 raise  # a file that cannot be opened stays so until somebody mends it
-            log.warning("%s; waiting for the database", error)
+            log.warning("database_awaited", error=error)
             time.sleep(_AGAIN)
 
 

@@ -18,7 +18,6 @@ a Subscription: however others guess, a sender who knows its secret is heard.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -29,12 +28,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.intake import Refused, Unsure
-from fhirbridge.logs import named
+from fhirbridge.logs import Log, named
 from fhirbridge.store.records import StoreError
 
 from .callers import Guesses, headers_of
 
-log = logging.getLogger("fhirbridge.web")
+log = Log("fhirbridge.web")
 
 LARGEST = 5 * 2**20
 #: Deliveries that may be in hand at once, and how many of them may be of one Subscription: a
@@ -122,10 +121,10 @@ class NotifyDoor:
         except HungUp:
             return _NOBODY
         except StoreError as error:
-            log.error("a delivery of %s could not be kept: %s", server, error)
+            log.error("delivery_not_kept", source=server, error=error)
             return _NOT_NOW
         except Exception as error:  # noqa: BLE001 - a defect of ours: the sender keeps it for us
-            log.error("a delivery of %s met a defect: %s", server, named(error))
+            log.error("delivery_met_defect", source=server, error=named(error))
             return _NOT_NOW
         return _Answer(kept.answer.status, kept.answer.body, kept.answer.content_type)
 

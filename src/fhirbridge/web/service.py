@@ -9,7 +9,6 @@ what it has in hand. With `workers=0` it only hears; Celery workers do the work.
 
 from __future__ import annotations
 
-import logging
 import signal
 import socket
 import threading
@@ -20,6 +19,7 @@ from typing import Self
 from fhirbridge.bridge.bridge import FORGET, Bridge
 from fhirbridge.bridge.story import Story, Watcher
 from fhirbridge.listening import Listeners
+from fhirbridge.logs import Log
 from fhirbridge.store.records import StoreError
 from fhirbridge.supervisor import Supervisor
 
@@ -29,7 +29,7 @@ from .door import Door, bound
 from .gate import Management
 from .metrics import Metrics
 
-log = logging.getLogger("fhirbridge.web")
+log = Log("fhirbridge.web")
 
 #: How long a worker sleeps when nothing wakes it: news by other processes is found so late.
 _NAP = 1.0
@@ -163,14 +163,14 @@ class Service:
     def _forgets(self) -> None:
         while not self._stop.wait(FORGET):
             if gone := self._try(lambda: self.bridge.forget(self._stop.is_set)):
-                log.info("the journal forgot %d rows", gone)
+                log.info("journal_forgot", rows=gone)
 
     def _try(self, what: Callable[[], int]) -> int:
         """A store that cannot be written now is no reason to end: it is tried again."""
         try:
             return what()
         except StoreError as error:
-            log.error("%s; trying again", error)
+            log.error("store_failed", error=error, next="tried again")
             self._stop.wait(self._tick)
             return 0
 
