@@ -97,7 +97,7 @@ def test_a_worker_reads_its_configuration_again_and_shows_its_metrics(tmp_path: 
         output = stack.enter_context(log.open("wb"))
         process = subprocess.Popen(call, stdout=output, stderr=output, cwd=tmp_path)
         stack.callback(process.kill)
-        until(lambda: says("working on what is due"), timeout=40)
+        until(lambda: says("worker_started"), timeout=40)
         found = re.search(r"metrics at (\S+)", log.read_text())
         assert found
         url = found[1]
@@ -108,7 +108,7 @@ def test_a_worker_reads_its_configuration_again_and_shows_its_metrics(tmp_path: 
             until(lambda: says(text), timeout=40)
 
         config.write_text("servers: {ehr: {base_url: nowhere}}")
-        reloads("the configuration cannot be used, the old one stays")
+        reloads("configuration_refused")
         assert httpx.get(url).status_code == 200
         configure(public_url="https://fhirbridge.example", management_token="0123456789abcdef")
         reloads("configuration_read_again")
