@@ -102,7 +102,7 @@ def test_a_deaf_payer_stops_only_what_rests_on_it(estate: Estate) -> None:
     opened(estate)
     assert "dispense-short" in estate.rules()
     assert not {rule for rule in estate.rules() if rule.startswith("auth-")}
-    assert estate.told(Read)[-1].unread == ("payer",)
+    assert estate.told(Read)[-1].unread == {"payer": "Unavailable"}
     estate.servers["payer"].down = None
     estate.later(seconds=6)
     assert "auth-missing-drug" in estate.rules()

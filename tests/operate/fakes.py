@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -58,7 +60,51 @@ def fake(
         def log_message(self, *_: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _listening(Handler, certificate) as url:
+        yield url
+
+
+@contextmanager
+def between(
+    target: str, *, skew: timedelta = timedelta(0), certificate: Path | None = None
+) -> Iterator[str]:
+    """A proxy in front of a real server, with another clock or a certificate: its address."""
+    parts = urlsplit(target)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length) if length else None
+            wire = http.client.HTTPConnection(parts.netloc, timeout=60)
+            try:
+                wire.request(self.command, self.path, body, dict(self.headers.items()))
+                answer = wire.getresponse()
+                content = answer.read()
+            finally:
+                wire.close()
+            self.send_response_only(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in ("date", "transfer-encoding", "content-length"):
+                    self.send_header(name, value)
+            self.send_header("Date", format_datetime(datetime.now(UTC) + skew, usegmt=True))
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_POST = do_PUT = do_DELETE = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with _listening(Handler, certificate) as url:
+        yield f"{url}{parts.path}"
+
+
+@contextmanager
+def _listening(
+    handler: type[BaseHTTPRequestHandler], certificate: Path | None = None
+) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import socket
-import subprocess
-import sys
+import shlex
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fhirbridge.cli.doctor import State, site
-from fhirbridge.fhir import jsonio
+from fhirbridge.cli.doctor import Sign, State, site
 from fhirbridge.fhir.keys import Keyring
 from fhirbridge.sandbox import Sandbox
 from fhirbridge.settings import Settings
 from tests.contract.sekmet import sekmet_server
+from tests.operate.doctoring import NAMESPACES, Doctor, failing, noted
 from tests.operate.fakes import STATEMENT, certificate, fake
-from tests.servers import hapi_server, postgres_server, redis_server
+from tests.servers import free_port, hapi_server, postgres_server, redis_server
 
 NOW = datetime.now(UTC)
 COUNT = {"resourceType": "Bundle", "type": "searchset", "total": 0}
@@ -29,57 +27,13 @@ ANSWERS: dict[str, tuple[int, Any]] = {
 }
 
 
-class Doctor:
-    """`fhirbridge doctor` in a folder of its own, as a process."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __call__(
-        self, base_url: str, *arguments: str, server: Any = None, env: Any = None, **more: Any
-    ) -> list[dict[str, str]]:
-        ehr = {"base_url": base_url, "holds": ["worklist"], "subscribe": "poll", **(server or {})}
-        config = {"servers": {"ehr": ehr}, **more}
-        path = self.folder / "fhirbridge.yaml"
-        path.write_bytes(jsonio.dumps(config))
-        command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "doctor"]
-        done = subprocess.run(
-            [*command, "--format", "json", *arguments],
-            cwd=self.folder,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(self.folder), **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
-        assert done.stdout, done.stderr
-        signs: list[dict[str, str]] = jsonio.loads(done.stdout)
-        failing = [sign for sign in signs if sign["state"] == "fails"]
-        assert done.returncode == (1 if failing else 0), done.stderr
-        assert all(sign["remedy"] for sign in failing)
-        return signs
-
-
 @pytest.fixture
 def doctor(tmp_path: Path) -> Doctor:
     return Doctor(tmp_path)
 
 
-def failing(signs: list[dict[str, str]]) -> str:
-    """All that fails, with its remedies, in one text."""
-    return "\n".join(
-        f"{sign['check']}: {sign['says']}; {sign['remedy']}"
-        for sign in signs
-        if sign["state"] == "fails"
-    )
-
-
-def noted(signs: list[dict[str, str]]) -> str:
-    return "\n".join(f"{s['check']}: {s['says']}; {s['remedy']}" for s in signs)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
+def vars_of(sign: Sign) -> dict[str, str]:
+    return {name: str(getattr(sign, name)) for name in ("check", "says", "remedy", "state")}
 
 
 # --- addresses and certificates
@@ -187,6 +141,33 @@ def test_localhost_does_not_lead_here_from_elsewhere(doctor: Doctor) -> None:
     assert "not one to be reached at" in said
 
 
+@pytest.mark.parametrize("mark", site._CONTAINER)
+def test_in_a_container_localhost_is_the_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: Path
+) -> None:
+    here = tmp_path / mark.name
+    monkeypatch.setattr(site, "_CONTAINER", (here,))
+    ehr = {"base_url": "http://localhost:8080/fhir", "holds": ["worklist"]}
+    far = {"base_url": "http://pharmacy:8080/fhir", "holds": ["dispenses"]}
+    found = Settings.model_validate({"servers": {"ehr": ehr, "pharmacy": far}})
+    assert not list(site._traps(found))  # outside
+    here.touch()
+    said = noted([vars_of(sign) for sign in site._traps(found)])
+    assert "we run in a container, where the address of ehr is the container itself" in said
+    assert "name its service (http://hapi:8080/fhir)" in said
+    assert "name our service (http://web:8000) in public_url" in said
+
+
+def test_our_own_address_has_a_certificate_that_is_not_trusted(
+    doctor: Doctor, tmp_path: Path
+) -> None:
+    health = {"/healthz": (200, "ok")}
+    with fake(health, certificate=certificate(tmp_path)) as public, fake(ANSWERS) as url:
+        said = noted(doctor(f"{url}/fhir", server={"subscribe": "push"}, public_url=public))
+    assert f"the certificate of {public} is not trusted here: self" in said
+    assert "each server has to trust it" in said
+
+
 def test_a_clock_that_differs(doctor: Doctor) -> None:
     with fake(ANSWERS, skew=timedelta(minutes=10)) as url:
         assert "s behind the server's" in noted(doctor(f"{url}/fhir"))
@@ -284,6 +265,20 @@ def test_a_database_that_cannot_be_written(doctor: Doctor) -> None:
         nowhere = store.replace("/postgres", "/nowhere")
         assert failing(doctor(f"{url}/fhir", store=nowhere))
     assert "store: " in failing(doctor(f"{url}/fhir", store="sqlite:////proc/none/x.db"))
+
+
+def test_a_file_that_cannot_be_written(doctor: Doctor, tmp_path: Path) -> None:
+    """Root may write any file: the folder is mounted read-only for the doctor alone."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    store = f"sqlite:///{folder}/x.db"
+    with fake(ANSWERS) as url:
+        assert not failing(doctor(f"{url}/fhir", store=store))
+        there = shlex.quote(str(folder))
+        script = f'mount --bind {there} {there} && mount -o remount,bind,ro {there} && exec "$@"'
+        confined = Doctor(tmp_path, within=["unshare", *NAMESPACES, "sh", "-c", script, "sh"])
+        said = failing(confined(f"{url}/fhir", store=store))
+    assert "give it to the account that runs fhirbridge" in said
 
 
 def test_a_broker_without_persistence_is_enough(doctor: Doctor) -> None:

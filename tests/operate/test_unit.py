@@ -10,7 +10,6 @@ umask, its system calls and its address families. Not shown: the account of `Use
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -25,6 +24,7 @@ import httpx
 import pytest
 
 from fhirbridge.sandbox import Sandbox
+from tests.operate.doctoring import NAMESPACES
 from tests.servers import ROOT, free_port, program
 
 UNIT = Path(__file__).parents[2] / "deploy" / "fhirbridge.service"
@@ -110,7 +110,7 @@ def unshared(state: Path, command: str) -> list[str]:
         f"mount --bind {there} {there} && mount -o remount,bind,ro /"
         f" && mount -t tmpfs tmpfs /tmp && cd {there} && {command}"
     )
-    return [program("unshare", "util-linux"), *_NAMESPACES, "bash", "-c", script]
+    return [program("unshare", "util-linux"), *NAMESPACES, "bash", "-c", script]
 
 
 def confined(state: Path, calls_file: Path, config: Path) -> list[str]:
@@ -131,10 +131,6 @@ def confined(state: Path, calls_file: Path, config: Path) -> list[str]:
     ]
     program("setpriv", "util-linux")
     return unshared(state, f"umask {settings('UMask')[0]} && exec {shlex.join(inside)}")
-
-
-#: No capabilities are needed to begin with where users may have namespaces of their own.
-_NAMESPACES = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
 
 
 def until(what: str, is_so: Callable[[], bool], log: Path) -> None:

@@ -124,6 +124,8 @@ def test_the_alerts_ask_for_what_is_measured(tmp_path: Path) -> None:
         assert asked
         assert asked <= measured, rule["alert"]
         assert rule["annotations"]["do"]
+        assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+        assert rule["labels"]["severity"] in {"page", "ticket"}
         assert re.fullmatch(r"\d+[smh]", rule.get("for", "1m"))
         parsed(rule["expr"])
 

@@ -29,6 +29,7 @@ from .sending import Sender
 from .sources import Source
 from .story import Conflicted, Decided, NotWatched, Read, Watcher, Wrote
 from .tracing import UNTRACED, Tracer
+from .unread import Unread
 from .worklist import Worklist
 from .writing import Writer
 
@@ -77,6 +78,7 @@ class Reconciler:
         self._own = own
         self._clock, self._watcher, self._retry = clock, watcher, retry
         self._breaker, self._silence, self._tracer = breaker, silence, tracer
+        self._unread = Unread()
 
     def reconcile(self, lease: Lease) -> Outcome:
         """Read, decide and write under a lease. Raises what the worklist's server raises."""
@@ -124,7 +126,9 @@ class Reconciler:
             gathered = self._gatherer.gather(known)
             span.say(records=len(gathered.records), unread=list(gathered.failed))
         records = tuple(ref.name for ref in gathered.records)
-        self._watcher(Read(known[0].name, records, dict(gathered.requests), tuple(gathered.failed)))
+        unread = {name: type(error).__name__ for name, error in gathered.failed.items()}
+        self._watcher(Read(known[0].name, records, dict(gathered.requests), unread))
+        self._unread.tell(gathered.requests, gathered.failed)
         if self._home and self._home.name in gathered.failed:
             raise gathered.failed[self._home.name]  # what we said before stands there
         if self._home and gathered.sight.get((self._home.name, WORKLIST)) == CUT:

@@ -32,12 +32,13 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A person was read. `requests` by source; `unread` names the sources that did not answer."""
+    """A person was read. `requests` by source; `unread`: the sources that did not answer, and the
+    class of the error."""
 
     subject: str
     records: tuple[str, ...]
     requests: Mapping[str, int]
-    unread: tuple[str, ...]
+    unread: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

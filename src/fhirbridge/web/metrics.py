@@ -77,7 +77,10 @@ class Metrics:
             registry=registry,
         )
         self._unread = Counter(
-            "fhirbridge_unread", "Reads that a source did not answer", ["source"], registry=registry
+            "fhirbridge_unread",
+            "Reads that a source did not answer, by the kind of error",
+            ["source", "error"],
+            registry=registry,
         )
         self._written = Counter(
             "fhirbridge_written", "Records written", ["type", "action"], registry=registry
@@ -137,8 +140,8 @@ class Metrics:
                 self._hear(story)
             case Read():
                 self._requests.observe(sum(story.requests.values()))
-                for source in story.unread:
-                    self._unread.labels(source).inc()
+                for source, error in story.unread.items():
+                    self._unread.labels(source, error).inc()
             case Decided():
                 self._decisions.labels("yes").inc()
                 self._decided_after.observe(max(story.waited.total_seconds(), 0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ssl
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -16,15 +17,25 @@ from fhirbridge.store.records import StoreError
 
 from .signs import Sign, fails, note, ok
 
-#: Files by which a container runtime says that we are in one.
-_CONTAINER = (Path("/.dockerenv"), Path("/run/.containerenv"))
+#: What a container runtime puts there: Docker, Podman, Kubernetes.
+_CONTAINER = (
+    Path("/.dockerenv"),
+    Path("/run/.containerenv"),
+    Path("/var/run/secrets/kubernetes.io"),
+)
+_UNTRUSTED = 0  # in place of a status: somebody answers, with a certificate that is not trusted
 _SOON = timedelta(days=30)
 
+_TO_BE_WRITTEN = (
+    "the file or its folder may not be written: give it to the account that runs fhirbridge, on a"
+    " file system that is not read-only"
+)
 _STORE_REMEDIES = {
     "25006": "the database is read-only (a standby, or default_transaction_read_only): name the"
     " primary in `store`",
-    "SQLITE_READONLY": "the file or its folder may not be written: give it to the account that"
-    " runs fhirbridge",
+    "SQLITE_READONLY": _TO_BE_WRITTEN,
+    "Read-only file system": _TO_BE_WRITTEN,
+    "Permission denied": _TO_BE_WRITTEN,
     "SQLITE_FULL": "the disk is full: make room",
     "SQLITE_BUSY": "another program holds the file: end it",
     "28P01": "the password is wrong: check `store`, or give it in $FHIRBRIDGE_STORE_FILE",
@@ -50,7 +61,7 @@ def _store(found: Settings) -> Iterator[Sign]:
     try:
         store = Store(found.store, ids=wiring.names)
     except (StoreError, ValueError) as error:
-        yield fails("store", str(error), _store_remedy(error))
+        yield fails("store", str(error).removeprefix("store: "), _store_remedy(error))
         return
     try:
         store.ping()
@@ -59,7 +70,7 @@ def _store(found: Settings) -> Iterator[Sign]:
         if counts.parked:
             yield note("store", "work was set aside", "`fhirbridge parked` shows what and why")
     except StoreError as error:
-        yield fails("store", str(error), _store_remedy(error))
+        yield fails("store", str(error).removeprefix("store: "), _store_remedy(error))
     finally:
         store.close()
 
@@ -122,6 +133,13 @@ def _answering(found: Settings) -> Sign:
             )
         case 200, "ok":
             return ok("public_url", found.public_url)
+        case 0, why:
+            return note(
+                "public_url",
+                f"the certificate of {found.public_url} is not trusted here: {why}",
+                "have the proxy send the whole chain; each server has to trust it, else it cannot"
+                " notify us",
+            )
         case status, _:
             return fails(
                 "public_url",
@@ -180,8 +198,12 @@ def _traces(found: Settings) -> Iterator[Sign]:
         says, _, remedy = str(error).rpartition(": ")
         yield fails("traces", says, remedy)
         return
-    if answered(endpoint, "") is None:
+    answer = answered(endpoint, "")
+    if answer is None:
         yield note("traces", f"nothing answers at {endpoint}: they are lost", "start the collector")
+    elif answer[0] == _UNTRUSTED:
+        says = f"the certificate of {endpoint} is not trusted: they are lost"
+        yield note("traces", says, "name its authority in $OTEL_EXPORTER_OTLP_CERTIFICATE")
     else:
         yield ok("traces", f"go to {endpoint}")
 
@@ -194,7 +216,9 @@ def health(url: str) -> tuple[int, str] | None:
 def answered(
     url: str, path: str, headers: Mapping[str, str] | None = None
 ) -> tuple[int, str] | None:
-    """Status and beginning of what a path below an address answers; None: nothing answers."""
+    """Status and beginning of what a path below an address answers; None: nothing answers.
+
+    The status `_UNTRUSTED`, with the reason, where only the certificate keeps us from asking."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     wire = kind(parts.netloc, timeout=3)
@@ -202,6 +226,8 @@ def answered(
         wire.request("GET", f"{parts.path.rstrip('/')}{path}", headers=dict(headers or {}))
         answer = wire.getresponse()
         return answer.status, answer.read(100).decode(errors="replace").strip()
+    except ssl.SSLCertVerificationError as error:
+        return _UNTRUSTED, error.verify_message
     except (OSError, http.client.HTTPException):
         return None
     finally:
