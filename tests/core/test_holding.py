@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from fhirbridge.core.findings import Finding, Severity
-from fhirbridge.core.holding import TOLD, Held, Patience, hold, openings
+from fhirbridge.core.facts import Party
+from fhirbridge.core.findings import Finding, Role, Severity
+from fhirbridge.core.holding import TOLD, Held, Patience, hold, openings, owner_of
 from fhirbridge.core.plan import Do, Said, Told, decide
 from fhirbridge.core.roots import root_key
 from tests.core.test_plan import KEY, T0, finding, said
@@ -86,3 +88,31 @@ def test_only_new_tasks_that_somebody_owns_are_counted() -> None:
     plan = decide([finding()], [said(Told.OPEN, key="other", rule="x")])
     assert [each.do for each in plan.intents].count(Do.OPEN) == 2  # with its root
     assert openings(plan) == {"pharmacy": 1}
+
+
+def test_what_has_no_deadline_waits_for_what_has_one() -> None:
+    none, soon = finding(key="none", due=None), finding(key="soon")
+    found = hold(decide([none, soon], []), Patience(most=1), (), lambda _: 0, T0)
+    assert found.keys == {"none"}
+    (over,) = found.over
+    assert (over.role, over.owner, over.most) == (Role.PHARMACY, "pharmacy", 1)
+    assert openings(replace(decide([none, soon], []), over=found.over)) == {
+        "pharmacy": 2,
+        TOLD + "pharmacy": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("party", "name"),
+    [
+        (None, "pharmacy"),
+        (Party("pharmacy", "Organization/1"), "pharmacy:Organization/1"),
+        (Party("pharmacy", None, "npi|1"), "pharmacy:npi|1"),
+        (Party("pharmacy", None, None, "The pharmacy"), "pharmacy"),
+    ],
+)
+def test_an_owner_is_counted_by_name_where_the_records_name_one(
+    party: Party | None, name: str
+) -> None:
+    parties = {Role.PHARMACY: party} if party else {}
+    assert owner_of(finding(parties=parties)) == name

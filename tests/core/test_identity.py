@@ -131,6 +131,26 @@ def test_two_records_of_one_source_by_way_of_a_third() -> None:
         None,
     )
     assert len(joined.groups) == 4
-    assert [case.candidates for case in joined.ambiguous] == [
-        (Ref("ehr", "Patient", "1"), Ref("ehr", "Patient", "2"))
+    rivals = (Ref("ehr", "Patient", "1"), Ref("ehr", "Patient", "2"))
+    assert joined.ambiguous == (Ambiguity(Ref("payer", "Patient", "1"), rivals),)
+
+
+def test_a_record_is_found_through_each_of_those_that_it_is_like() -> None:
+    records = [
+        record("ehr:1", (MRN, "M1"), (MEMBER, "Z9")),
+        record("clinic:1", (MRN, "M1"), ("urn:clinic", "5")),
+        record("lab:1", ("urn:clinic", "5")),
+        record("payer:1", (MEMBER, "Z9"), ("urn:payer", "7")),
+        record("pharmacy:1", ("urn:payer", "7")),
     ]
+    (group,) = join(records).groups
+    assert len(group) == 5
+
+
+def test_a_record_without_a_birth_date_hides_no_other() -> None:
+    records = [
+        record("clinic:1", (MRN, "M1"), born=None),
+        record("ehr:1", (MRN, "M1")),
+        record("payer:1", (MRN, "M1")),
+    ]
+    assert groups(join(records, SHARED)) == [["clinic:1"], ["ehr:1", "payer:1"]]

@@ -501,3 +501,31 @@ def test_milliliters_of_a_bag_are_measured_by_its_own_strength() -> None:
         ]
         (occasion,) = book(plain, formulary(), Calendar(ZONE)).occasions
         assert occasion.administered.total != mg(600)
+
+
+@pytest.mark.parametrize(
+    ("given", "mass", "of"),
+    [
+        ((135, "mL"), (1200, "mg"), (270, "mL")),  # half of the bag
+        (("0.27", "L"), (600, "mg"), (270, "mL")),
+        ((270, "mL"), (600, "mg"), ("0.27", "L")),
+        ((270, "mL"), ("0.6", "g"), (270, "mL")),
+        ((2, "vials"), (300, "mg"), (1, "vial")),
+        ((2, "vials"), (600, "mg"), (2, "vial")),
+        ((2, "vials"), (300, "mg"), (1, "")),
+    ],
+)
+def test_units_of_a_strength_are_converted(
+    given: tuple[float | str, str], mass: tuple[float | str, str], of: tuple[float | str, str]
+) -> None:
+    amount, *strong = (Amount(Decimal(value), unit) for value, unit in (given, mass, of))
+    strength = f.Strength((), "ocrelizumab", *strong)
+    facts = [
+        replace(each, amount=amount, strengths=(strength,))
+        if isinstance(each, f.Administration)
+        else each
+        for each in told(ORDER, VISIT, "given g1 1 mL, 8 December 2026, for o1")
+    ]
+    (occasion,) = book(facts, formulary(), Calendar(ZONE)).occasions
+    assert occasion.administered.total == mg(600)
+    assert str(strength) in occasion.administered.steps[0]

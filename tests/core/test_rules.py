@@ -225,6 +225,45 @@ def test_the_next_look_lies_ahead(scenario: s.Scenario) -> None:
     assert look is None or look > scenario.as_of
 
 
+@pytest.mark.parametrize(
+    ("as_of", "facts", "look"),
+    [
+        # A visit should have been booked three business days after the order was written …
+        ("1 December", ["order o1 {drug}, on 1 March 2027, written 1 December 2026"], "4 December"),
+        # … and another one three after the day of the visit that was canceled.
+        (
+            "22 December",
+            [
+                "order o1 {drug}, on 11 January 2027, written 1 October 2026",
+                "visit v1 21 December 2026 09:00, infusion, cancelled, for o1",
+            ],
+            "24 December",
+        ),
+        # The next course was due on 1 December: it is late after 14 days, very late after 28.
+        ("2 December", ["{history}"], "16 December"),
+        ("16 December", ["{history}"], "30 December"),
+    ],
+)
+def test_what_is_waited_for_is_looked_at_on_its_day(
+    tmp_path: Path, as_of: str, facts: list[str], look: str
+) -> None:
+    history = (
+        "given g1 600 mg, 1 June 2026\n  "
+        "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026\n  "
+        "visit v1 1 March 2027 09:00, infusion, booked, for o1"
+    )
+    lines = "\n  ".join(facts).format(drug="ocrelizumab 600 mg", history=history)
+    path = tmp_path / "story.yaml"
+    path.write_text(
+        f"title: A story\nas_of: {as_of} 2026 10:00\nfacts: |\n  {lines}\nexpect: []\n",
+        encoding="utf-8",
+    )
+    told = s.load(path)
+    found = next_look(told.ledger(), told.as_of)
+    assert found is not None
+    assert s.written(found) == f"{look} 2026 00:00"
+
+
 def test_long_after_nothing_is_looked_at_again(tmp_path: Path) -> None:
     told = story(tmp_path, "10 November 2029 10:00")
     assert next_look(told.ledger(), told.as_of) is None
