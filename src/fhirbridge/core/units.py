@@ -40,7 +40,7 @@ class Unit:
     word: str = ""
 
 
-def _table() -> dict[str, Unit]:
+def _table() -> dict[str, Unit]:  # pragma: no mutate block, runs at import
     rows: tuple[tuple[Unit, str], ...] = (
         (Unit("mass"), "mg mgs milligram milligrams milligramme milligrammes mgm ME c28253"),
         (Unit("mass", Decimal(1000)), "g gm gms GR gram grams gramme grammes c48155"),

@@ -234,7 +234,7 @@ def _rule(
     owner: Role = PRESCRIBER,
     severity: Severity = Severity.S2,
     action: str = "change",
-) -> Rule:
+) -> Rule:  # pragma: no mutate block, runs at import
     return Rule(
         code=code,
         title=title,

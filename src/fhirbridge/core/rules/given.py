@@ -81,7 +81,7 @@ def _rule(
     owner: Role = INFUSION_CENTER,
     audience: tuple[Role, ...] = BOTH,
     action: str = "change",
-) -> Rule:
+) -> Rule:  # pragma: no mutate block, runs at import
     return Rule(
         code=code,
         title=title,

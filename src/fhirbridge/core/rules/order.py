@@ -217,7 +217,7 @@ def _rule(
     audience: tuple[Role, ...] = BOTH,
     action: str,
     deadline: str = "clarification",
-) -> Rule:
+) -> Rule:  # pragma: no mutate block, runs at import
     return Rule(
         code=code,
         title=title,

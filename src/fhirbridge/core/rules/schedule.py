@@ -217,7 +217,7 @@ def _rule(
     severity: Severity = Severity.S3,
     owner: Role = INFUSION_CENTER,
     action: str = "fulfill",
-) -> Rule:
+) -> Rule:  # pragma: no mutate block, runs at import
     return Rule(
         code=code,
         title=title,
