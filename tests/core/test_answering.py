@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fhirbridge.core.answering import accepted, contradicted, honored, once, unanswered
+from fhirbridge.core.answering import accepted, contradicted, honored, once, settled, unanswered
 from fhirbridge.core.facts import (
     Administration,
     Answer,
@@ -95,6 +95,7 @@ IN_MG = Amount(Decimal(1200), "mg", "http://unitsofmeasure.org", "mg")
         (TWO, FOUR, 2, True),
         (TWO, FOUR, None, True),
         (TWO, IN_MG, 2, True),
+        (TWO, Amount(Decimal("1.2"), "g"), 2, True),
         (TWO, FOUR, 3, False),
         (TWO, IN_MG, 3, False),
         (TWO, replace(IN_MG, value=Decimal(1000)), None, False),
@@ -129,6 +130,24 @@ def test_a_question_about_one_record_is_asked_once() -> None:
     other, plain = question(key="k3", asked="e"), question(key="k4", choices={})
     made = once([first, second, other, plain])
     assert made == (first, replace(second, folded_into="unit-ambiguous"), other, plain)
+
+
+def test_what_another_trouble_causes_is_not_the_first_time_that_it_is_asked() -> None:
+    caused, second = question(key="k1", folded_into="order-not-active"), question(key="k2")
+    assert once([caused, second]) == (caused, second)
+
+
+def test_only_a_question_that_was_answered_is_settled() -> None:
+    answered, open_ = question(key="k1"), question(key="k2", asked="e")
+    answer = Answer(ref=Ref("ehr", "Task", "t"), key="k1", choice="600 mg", digest="d")
+    assert settled([answered, open_], [(answer, answered)]) == (open_,)
+
+
+def test_words_that_left_it_open_are_answered_and_the_others_stay() -> None:
+    text = "for multiple sclerosis\n600 mg as one infusion or two of 300 mg\ninfuse slowly"
+    made = read(replace(ORDER, text=text), "single-vs-split-unclear", "single")
+    assert isinstance(made, Order)
+    assert made.text == "for multiple sclerosis\ninfuse slowly"
 
 
 def test_a_completed_answer_that_does_not_fit_is_the_coordinators() -> None:

@@ -61,6 +61,10 @@ def dose(value: str, unit: str = "mg", **rest: Any) -> Spoken:
         ("300 mg on day 1, then 300 mg on day 15", dose("300", visits=2, days=(1, 15))),
         ("300 mg on day 1 then day 15", dose("300", visits=2, days=(1, 15))),
         ("300 mg IV followed by 300 mg IV 2 weeks later", dose("300", visits=2, spacing_days=14)),
+        (
+            "300 mg on day 1, then 300 mg 2 weeks later",
+            dose("300", visits=2, spacing_days=14),
+        ),
         ("300 mg IV, repeat in two weeks", dose("300", visits=2, spacing_days=14)),
         ("600 mg as a single IV infusion", dose("600", visits=1)),
         ("600 mg, Intravenous, ONCE, 1 dose", dose("600", visits=1)),

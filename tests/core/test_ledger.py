@@ -452,6 +452,29 @@ def test_canceled_visits_are_remembered_with_the_dose_that_they_were_nearest_to(
     assert [[v.ref.id for v in o.called_off] for o in book_.occasions] == [[], ["v1"]]
 
 
+@pytest.mark.parametrize(("day", "near"), [("29 December", True), ("30 December", False)])
+def test_a_canceled_visit_is_of_a_dose_within_three_weeks(day: str, near: bool) -> None:
+    occasion = only(
+        "order o1 ocrelizumab 600 mg, on 8 December 2026",
+        f"visit v1 {day} 2026 09:00, infusion, cancelled",
+    )
+    assert bool(occasion.called_off) is near
+
+
+@pytest.mark.parametrize(
+    ("day", "doses"),
+    [("1 December", 1), ("2 December", 1), ("20 February", 1), ("1 May", 2)],
+)
+def test_what_is_given_soon_after_a_part_is_the_rest_of_it(day: str, doses: int) -> None:
+    year = 2026 if "December" in day else 2027
+    book_ = ledger(
+        "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026",
+        "given g1 300 mg, 1 December 2026, for o1",
+        f"given g2 300 mg, {day} {year}, for o1",
+    )
+    assert len(book_.occasions) == doses
+
+
 def test_two_infused_drugs_and_a_visit_that_names_neither() -> None:
     book_ = ledger(
         ORDER,
@@ -529,3 +552,16 @@ def test_units_of_a_strength_are_converted(
     (occasion,) = book(facts, formulary(), Calendar(ZONE)).occasions
     assert occasion.administered.total == mg(600)
     assert str(strength) in occasion.administered.steps[0]
+
+
+@pytest.mark.parametrize(("start", "copies"), [("8 December", 1), ("9 December", 0)])
+def test_orders_of_two_servers_for_different_days_are_no_copies(start: str, copies: int) -> None:
+    first, second = told(ORDER, ORDER.replace("o1", "o2"))
+    assert isinstance(first, f.Order)
+    assert isinstance(second, f.Order)
+    windows = (f.Span(date(2026, 12, 8)), f.Span(date(2026, 12, int(start.split()[0]))))
+    orders = [
+        replace(first, window=windows[0]),
+        replace(second, ref=replace(second.ref, source="clinic"), window=windows[1]),
+    ]
+    assert len(book(orders, formulary(), Calendar(ZONE)).occasions) == 2 - copies

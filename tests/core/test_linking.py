@@ -75,6 +75,15 @@ def test_every_item_of_an_answer_stays_when_the_answer_has_a_copy() -> None:
     assert list(kept) == items("ehr")
 
 
+def test_an_item_that_is_said_twice_is_one() -> None:
+    ref = f.Ref("payer", "ClaimResponse", "r-1")
+    item = f.Authorization(ref=ref, decision=f.Decision.APPROVED, document=ref.name)
+    other = replace(item, visits=2)
+    kept, _ = without_mirrors([other, item, item])
+    assert sorted(kept, key=repr) == sorted([item, other], key=repr)
+    assert kept == without_mirrors([item, other, item])[0]
+
+
 def test_items_of_an_answer_are_left_as_they_are() -> None:
     ref = f.Ref("payer", "ClaimResponse", "r-1")
     item = f.Authorization(ref=ref, decision=f.Decision.APPROVED, document=ref.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,6 +71,13 @@ def test_numbers_that_count_within_each_bundle_alarm_nobody_for_long() -> None:
         calm = heard(calm, numbers, None)
         assert calm.is_whole
     assert heard(Numbering(4, beginnings=RELATIVE), [5], None) == Numbering(5)
+
+
+def test_after_so_many_beginnings_the_numbers_count_for_nothing() -> None:
+    before = Numbering(9, beginnings=RELATIVE - 2)
+    assert heard(before, [1], None) == Numbering(1, unread=True, beginnings=RELATIVE - 1)
+    before = replace(before, beginnings=RELATIVE - 1)
+    assert heard(before, [1], None) == Numbering(1, beginnings=RELATIVE)
 
 
 def test_many_holes_are_read_instead() -> None:

@@ -43,6 +43,14 @@ def test_on_the_days_of_the_schedule_at_eight_in_the_morning() -> None:
     assert reminded(said(), FIRST) == FIRST.date()
 
 
+@pytest.mark.parametrize(("written", "days"), [(4, 2), (6, 2), (7, 1), (8, 1), (9, 0)])
+def test_there_are_two_business_days_for_answering_before_the_first(
+    written: int, days: int
+) -> None:
+    asked = datetime(2026, 12, written, 10, tzinfo=ZONE)
+    assert len(list(moments([said(written=asked)], SCHEDULE))) == days
+
+
 def test_each_once_and_what_was_missed_is_one() -> None:
     once = said(reminded=FIRST.date())
     assert reminded(once, LAST - A_MOMENT) is None

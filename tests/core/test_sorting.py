@@ -84,6 +84,13 @@ def test_the_lists_keep_the_order_of_their_refs() -> None:
     assert [fact.ref.id for fact in sort(unclear, FORMULARY).unclear] == ["g1", "h1"]
 
 
+def test_each_of_several_orders_of_an_ingredient_is_sorted() -> None:
+    assert drugs_of(order(600, name="a"), order(920, name="b")) == [
+        ("a", "ocrelizumab"),
+        ("b", "zunovo"),
+    ]
+
+
 def test_an_answer_about_an_ingredient_is_about_the_product_of_its_dose() -> None:
     answer = f.Authorization(
         ref=ref("a"), codes=INGREDIENT, decision=f.Decision.APPROVED, document="a"
