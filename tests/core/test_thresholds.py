@@ -1,0 +1,165 @@
+"""The edges of the rules: the first day on which something is said, the last that still is well.
+
+A scenario tells a story in the middle of such a time; these tell where it begins and where it ends.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios import scenario as s
+
+STORY = """\
+title: At the edge
+as_of: {as_of} 2026 10:00
+supply: {{ocrelizumab: white-bag}}
+facts: |
+  {facts}
+expect: []
+"""
+ORDER = "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026"
+VISIT = "visit v1 8 December 2026 09:00, infusion, booked, for o1"
+DRUG = "approved a1 J2350, 600 units, until 31 January 2027, number AUTH1"
+ADMIN = "approved a2 96413, 1 visit, until 31 January 2027, number AUTH2"
+
+
+def said(folder: Path, as_of: str, *facts: str) -> set[str]:
+    """The rules that find something."""
+    path = folder / "story.yaml"
+    path.write_text(STORY.format(as_of=as_of, facts="\n  ".join(facts)), encoding="utf-8")
+    return {each.rule for each in s.load(path).judged().findings}
+
+
+@pytest.mark.parametrize(
+    ("rule", "before", "first", "facts"),
+    [
+        ("auth-missing-drug", "16 November", "17 November", [ORDER, VISIT, ADMIN]),
+        ("auth-missing-admin", "16 November", "17 November", [ORDER, VISIT, DRUG]),
+        ("auth-pended-near-appt", "30 November", "1 December", [ORDER, VISIT, "pended a1 J2350"]),
+        (
+            "auth-pended-near-appt",
+            "4 December",
+            "5 December",
+            [ORDER, VISIT, "pended a1 J2350, stat"],
+        ),
+        # Five business days before a Tuesday.
+        ("dispense-missing", "30 November", "1 December", [ORDER, VISIT, DRUG, ADMIN]),
+        # A promise counts until two business days before, what is on its way until the day before.
+        (
+            "dispense-late",
+            "4 December",
+            "7 December",
+            [ORDER, VISIT, "dispensed d1 600 mg, promised, for o1"],
+        ),
+        (
+            "dispense-late",
+            "6 December",
+            "7 December",
+            [ORDER, VISIT, "dispensed d1 600 mg, committed, for o1"],
+        ),
+        (
+            "order-without-appt",
+            "9 November",
+            "10 November",
+            ["order o1 ocrelizumab 600 mg, on 8 December 2026, written 1 October 2026"],
+        ),
+        # Three business days after it was written.
+        (
+            "order-without-appt",
+            "18 November",
+            "19 November",
+            ["order o1 ocrelizumab 600 mg, on 8 December 2026, written 16 November 2026"],
+        ),
+        (
+            "appt-cancelled-unreplaced",
+            "18 November",
+            "19 November",
+            [
+                "order o1 ocrelizumab 600 mg, on 8 December 2026, written 1 October 2026",
+                "visit v1 8 December 2026 09:00, infusion, cancelled, changed 16 November 2026",
+            ],
+        ),
+        ("premed-order-missing", "30 November", "1 December", [ORDER, VISIT]),
+        (
+            "admin-not-recorded",
+            "10 December",
+            "11 December",
+            [ORDER, VISIT.replace("booked", "fulfilled")],
+        ),
+        (
+            "admin-short",
+            "11 December",
+            "12 December",
+            [ORDER, "given g1 300 mg, 8 December 2026, for o1"],
+        ),
+        (
+            "admin-short",
+            "22 December",
+            "23 December",
+            [ORDER, "given g1 300 mg, stopped early, 8 December 2026, for o1"],
+        ),
+        (
+            "interval-overdue",
+            "15 December",
+            "16 December",
+            [ORDER, "given g1 600 mg, 1 June 2026"],
+        ),
+    ],
+)
+def test_the_first_day(
+    tmp_path: Path, rule: str, before: str, first: str, facts: list[str]
+) -> None:
+    assert rule not in said(tmp_path, before, *facts)
+    assert rule in said(tmp_path, first, *facts)
+
+
+@pytest.mark.parametrize(
+    ("rule", "well", "wrong", "fact"),
+    [
+        # Seven days of slack after the visit.
+        (
+            "auth-expires-before-appt",
+            "16 December 2026",
+            "15 December 2026",
+            "approved a1 J2350, 600 units, until {}",
+        ),
+        (
+            "auth-expires-before-appt",
+            "8 December 2026",
+            "7 December 2026",
+            "approved a1 J2350, 600 units, until {}",
+        ),
+        # What ended half a year before is history.
+        (
+            "auth-expires-before-appt",
+            "7 June 2026",
+            "8 June 2026",
+            "approved a1 J2350, 600 units, until {}",
+        ),
+        (
+            "auth-missing-drug",
+            "8 June 2026",
+            "7 June 2026",
+            "approved a1 J2350, 600 units, until {}",
+        ),
+        (
+            "auth-not-yet-effective",
+            "8 December 2026",
+            "9 December 2026",
+            "approved a1 J2350, 600 units, from {}",
+        ),
+        ("coverage-lapsed", "8 December 2026", "7 December 2026", "coverage c1 until {}, active"),
+        # Two business days before the visit.
+        (
+            "dispense-late",
+            "4 December 2026",
+            "5 December 2026",
+            "dispensed d1 600 mg, committed, expected {}, for o1",
+        ),
+    ],
+)
+def test_the_last_day(tmp_path: Path, rule: str, well: str, wrong: str, fact: str) -> None:
+    assert rule not in said(tmp_path, "30 November", ORDER, VISIT, fact.format(well))
+    assert rule in said(tmp_path, "30 November", ORDER, VISIT, fact.format(wrong))
