@@ -139,12 +139,13 @@ def test_a_record_is_found_through_each_of_those_that_it_is_like() -> None:
     records = [
         record("ehr:1", (MRN, "M1"), (MEMBER, "Z9")),
         record("clinic:1", (MRN, "M1"), ("urn:clinic", "5")),
-        record("lab:1", ("urn:clinic", "5")),
+        record("lab:1", ("urn:clinic", "5"), ("urn:lab", "3")),
         record("payer:1", (MEMBER, "Z9"), ("urn:payer", "7")),
         record("pharmacy:1", ("urn:payer", "7")),
+        record("registry:1", ("urn:lab", "3")),
     ]
     (group,) = join(records).groups
-    assert len(group) == 5
+    assert len(group) == 6
 
 
 def test_a_record_without_a_birth_date_hides_no_other() -> None:

@@ -517,6 +517,7 @@ def test_milliliters_of_a_bag_are_measured_by_its_own_strength() -> None:
         replace(bag, of=Amount(None, "mL")),
         replace(bag, mass=Amount(Decimal(600), "IU")),
         replace(bag, of=Amount(Decimal(1), "vial")),
+        replace(bag, mass=Amount(None, "mg")),
     ):
         plain = [
             replace(each, strengths=(unsaid,)) if isinstance(each, f.Administration) else each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fhirbridge.core import facts as f
@@ -73,6 +74,15 @@ def test_every_item_of_an_answer_stays_when_the_answer_has_a_copy() -> None:
 
     kept, _ = without_mirrors([*items("ehr"), *items("payer")])
     assert list(kept) == items("ehr")
+
+
+def test_of_two_copies_the_one_that_was_entered_in_error_does_not_stand() -> None:
+    noon = datetime(2026, 12, 1, 12, tzinfo=UTC)
+    right = supply(updated=noon)
+    wrong = supply("pharmacy", state=f.State.WRONG, updated=noon + timedelta(hours=1))
+    for pair in ((right, wrong), (wrong, right)):
+        kept, _ = without_mirrors(pair)
+        assert [(each.ref, each.state) for each in kept] == [(right.ref, right.state)]
 
 
 def test_an_item_that_is_said_twice_is_one() -> None:

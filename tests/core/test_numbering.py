@@ -47,6 +47,7 @@ def test_a_heartbeat_tells_of_a_loss_at_the_end() -> None:
 
 def test_what_comes_again_or_late_changes_nothing() -> None:
     assert after([7], [7], [8], [7, 8], [6]) == Numbering(8)
+    assert after([1], [1]) == Numbering(1)
     assert after([7], [8], [], totals=[None, None, 7]) == Numbering(8)
 
 

@@ -241,6 +241,20 @@ def test_the_next_look_lies_ahead(scenario: s.Scenario) -> None:
         ),
         # The next course was due on 1 December: it is late after 14 days, very late after 28.
         ("2 December", ["{history}"], "16 December"),
+        # A part may be corrected for three days, completed within fourteen.
+        ("9 December", ["order o1 {drug}, 1 visit", "{part}"], "12 December"),
+        ("12 December", ["order o1 {drug}, 1 visit", "{part}"], "23 December"),
+        # Of two visits for a dose the second is over, too.
+        (
+            "15 December",
+            [
+                "order o1 {drug}, on 8 December 2026",
+                "visit v1 8 December 2026 09:00, infusion, booked, for o1",
+                "visit v2 15 December 2026 09:00, infusion, booked, for o1",
+            ],
+            "16 December",
+        ),
+        ("1 November", ["order o1 {drug}, on 8 December 2026"], "10 November"),
         ("16 December", ["{history}"], "30 December"),
     ],
 )
@@ -252,7 +266,9 @@ def test_what_is_waited_for_is_looked_at_on_its_day(
         "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026\n  "
         "visit v1 1 March 2027 09:00, infusion, booked, for o1"
     )
-    lines = "\n  ".join(facts).format(drug="ocrelizumab 600 mg", history=history)
+    lines = "\n  ".join(facts).format(
+        drug="ocrelizumab 600 mg", history=history, part="given g1 300 mg, 8 December 2026, for o1"
+    )
     path = tmp_path / "story.yaml"
     path.write_text(
         f"title: A story\nas_of: {as_of} 2026 10:00\nfacts: |\n  {lines}\nexpect: []\n",

@@ -247,9 +247,7 @@ def _by_strength(amount: Amount, strength: Strength) -> Amount | None:
     if not (volumes or packages):
         return None
     times = amount.value * unit.factor / (strength.of.value * of.factor)
-    return Amount(
-        times * strength.mass.value * mass.factor, "mg", "http://unitsofmeasure.org", "mg"
-    )
+    return Amount(times * strength.mass.value * mass.factor, "mg")
 
 
 def _same_days(one: Order, other: Order) -> bool:
