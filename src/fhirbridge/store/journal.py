@@ -30,23 +30,16 @@ def hear(
     tx: Tx, heard: Sequence[Delivery], now: datetime, debounce: Debounce = AT_ONCE
 ) -> list[Heard]:
     told = [event for delivery in heard for event in delivery.events]
-    verdicts = outcomes(tx, told, micros(now))
+    rows = _journal(tx, heard, micros(now))
+    verdicts = outcomes(tx, rows)
     subjects = _subjects(tx, told, verdicts)
     left = _left(tx, told, verdicts)
     generations = raise_all(tx, _raises(told, subjects), now, debounce)
-    numbers = _journal(tx, heard)
-    rows: list[Row] = []
-    results: list[Heard] = []
-    at = 0
-    for number, delivery in zip(numbers, heard, strict=True):
-        here = range(at, at + len(delivery.events))
-        at = here.stop
-        for i in here:
-            rows.append(
-                _event_row(told[i], number, verdicts[i], subjects[i], generations, micros(now))
-            )
-        results.append(_result([verdicts[i] for i in here], [subjects[i] for i in here]))
+    for row, outcome, subject in zip(rows, verdicts, subjects, strict=True):
+        row["outcome"], row["subject"] = outcome, subject
+        row["generation"] = None if subject is None else generations[subject]
     tx.insert(e, rows)
+    results = _results(heard, verdicts, subjects)
     news = [
         (subject, delivery.trace)
         for delivery, result in zip(heard, results, strict=True)
@@ -203,8 +196,8 @@ def _raises(told: Sequence[StoredEvent], subjects: Sequence[str | None]) -> Iter
 # --- the journal's rows
 
 
-def _journal(tx: Tx, heard: Sequence[Delivery]) -> list[int]:
-    """The rows' numbers, in order."""
+def _journal(tx: Tx, heard: Sequence[Delivery], now: int) -> list[Row]:
+    """Keep the deliveries; the rows of their events, of which it is not known yet what they are."""
     numbers = tx.numbers(d, len(heard))
     rows: list[Row] = [
         {
@@ -220,51 +213,52 @@ def _journal(tx: Tx, heard: Sequence[Delivery]) -> list[int]:
         for number, delivery in zip(numbers, heard, strict=True)
     ]
     tx.insert(d, rows)
-    return numbers
+    return [
+        {
+            "delivery": number,
+            "source": event.source,
+            "verb": event.verb,
+            "type": event.type,
+            "res_id": event.id,
+            "version": event.version,
+            "number": number_of(event.version),
+            "last_updated": micros_or_none(event.last_updated),
+            "urgent": int(event.urgent),
+            "at": now,
+        }
+        for number, delivery in zip(numbers, heard, strict=True)
+        for event in delivery.events
+    ]
 
 
-def _event_row(
-    event: StoredEvent,
-    delivery: int,
-    outcome: str,
-    subject: str | None,
-    generations: dict[str, int],
-    now: int,
-) -> Row:
-    return {
-        "delivery": delivery,
-        "source": event.source,
-        "verb": event.verb,
-        "type": event.type,
-        "res_id": event.id,
-        "version": event.version,
-        "number": number_of(event.version),
-        "last_updated": micros_or_none(event.last_updated),
-        "subject": subject,
-        "generation": None if subject is None else generations[subject],
-        "urgent": int(event.urgent),
-        "outcome": outcome,
-        "at": now,
-    }
-
-
-def _result(verdicts: Sequence[str], subjects: Sequence[str | None]) -> Heard:
-    raised = dict.fromkeys(subject for subject in subjects if subject is not None)
-    return Heard(
-        new=verdicts.count(NEW),
-        duplicates=verdicts.count(DUPLICATE),
-        older=verdicts.count(OLDER),
-        subjects=tuple(raised),
-    )
+def _results(
+    heard: Sequence[Delivery], verdicts: Sequence[str], subjects: Sequence[str | None]
+) -> list[Heard]:
+    """What was new in each delivery."""
+    results, end = [], 0
+    for delivery in heard:
+        begin, end = end, end + len(delivery.events)
+        here = verdicts[begin:end]
+        raised = dict.fromkeys(subject for subject in subjects[begin:end] if subject is not None)
+        results.append(
+            Heard(
+                new=here.count(NEW),
+                duplicates=here.count(DUPLICATE),
+                older=here.count(OLDER),
+                subjects=tuple(raised),
+            )
+        )
+    return results
 
 
 def _keep_alive(tx: Tx, heard: Sequence[Delivery]) -> None:
     """The subscriptions that these came by are alive."""
-    last: dict[str, int] = {}
+    last: dict[str, datetime] = {}
     for delivery in heard:
         if delivery.key is not None:
-            last[delivery.key] = max(last.get(delivery.key, 0), micros(delivery.received_at))
-    tx.run_each(_ALIVE, [{"by": key, "at": last[key]} for key in sorted(last)])
+            at = delivery.received_at
+            last[delivery.key] = max(last.get(delivery.key, at), at)
+    tx.run_each(_ALIVE, [{"by": key, "at": micros(last[key])} for key in sorted(last)])
 
 
 _ALIVE = (

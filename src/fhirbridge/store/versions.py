@@ -10,8 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .database import Row, Tx, constant, micros_or_none, moment_or_none, upsert
-from .records import StoredEvent
+from .database import Row, Tx, constant, moment_or_none, upsert
 from .schema import events as e
 from .schema import versions as v
 from .statements import among
@@ -58,19 +57,19 @@ def last_news(tx: Tx, source: str, type_: str | None) -> datetime | None:
     return moment_or_none(_max(tx.conn.scalar(made), tx.conn.scalar(gone)))
 
 
-def outcomes(tx: Tx, told: Sequence[StoredEvent], now: int) -> list[str]:
+def outcomes(tx: Tx, told: Sequence[Row]) -> list[str]:
+    """What each of these rows of the journal is. Their versions are known from now on."""
     known = _known(tx, told)
-    fresh = _unseen(tx, told, now)
+    fresh = _unseen(tx, told)
     found = []
-    for event in told:
-        version = _version(event)
-        if version is not None and version not in fresh:
+    for row in told:
+        record, version = _record(row), row["version"]
+        if version is not None and (*record, version) not in fresh:
             found.append(DUPLICATE)
             continue
-        if version is not None:
-            fresh.remove(version)  # the next one of this batch is a repeat
-        updated, number = micros_or_none(event.last_updated), number_of(event.version)
-        newest = known.setdefault(_record(event), _Known(None, None))
+        fresh.discard((*record, version))  # the next one of this batch is a repeat
+        updated, number = row["last_updated"], row["number"]
+        newest = known.setdefault(record, _Known(None, None))
         found.append(OLDER if newest.is_newer_than(updated, number) else NEW)
         newest.learn(updated, number)
     return found
@@ -89,7 +88,7 @@ _NEWEST = (
 )
 
 
-def _known(tx: Tx, told: Sequence[StoredEvent]) -> dict[_Record, _Known]:
+def _known(tx: Tx, told: Sequence[Row]) -> dict[_Record, _Known]:
     if not told:
         return {}
     sources, types, ids = (list(set(column)) for column in zip(*map(_record, told), strict=True))
@@ -97,16 +96,20 @@ def _known(tx: Tx, told: Sequence[StoredEvent]) -> dict[_Record, _Known]:
     return {(row[0], row[1], row[2]): _Known(row[3], row[4]) for row in newest}
 
 
-def _unseen(tx: Tx, told: Sequence[StoredEvent], now: int) -> set[_Version]:
+def _unseen(tx: Tx, told: Sequence[Row]) -> set[_Version]:
     """Remember all versions; answer those that were not known (or were given out again)."""
     rows: dict[_Version, Row] = {}
-    for event in told:
-        version = _version(event)
-        if version is not None:
-            rows.setdefault(version, _version_row(version, event.last_updated, now, own=False))
+    for row in told:
+        if row["version"] is not None:
+            same = {name: row[name] for name in _OF_EVENTS}
+            version = (*_record(row), row["version"])
+            rows.setdefault(version, same | {"seen_at": row["at"], "own": 0})
     # In order: two intakes that were told the same must not wait for each other crosswise.
     in_order = [rows[version] for version in sorted(rows)]
     return {tuple(row) for row in tx.inserted(_remember(tx.postgres), in_order)}
+
+
+_OF_EVENTS = ("source", "type", "res_id", "version", "number", "last_updated")
 
 
 @cache
@@ -123,7 +126,19 @@ def _remember(postgres: bool) -> Any:
 
 def remember_own(tx: Tx, written: Sequence[_Version], now: int) -> None:
     """Know the versions that we wrote, so that their echo is no news."""
-    rows = [_version_row(version, None, now, own=True) for version in sorted(set(written))]
+    rows: list[Row] = [
+        {
+            "source": source,
+            "type": type_,
+            "res_id": id_,
+            "version": version,
+            "number": number_of(version),
+            "last_updated": None,
+            "seen_at": now,
+            "own": 1,
+        }
+        for source, type_, id_, version in sorted(set(written))
+    ]
     tx.inserted(_remember_own(tx.postgres), rows)
 
 
@@ -133,20 +148,6 @@ def _remember_own(postgres: bool) -> Any:
     return upsert(v, postgres).on_conflict_do_update(index_elements=key, set_={"own": constant(1)})
 
 
-def _version_row(version: _Version, updated: datetime | None, now: int, *, own: bool) -> Row:
-    source, type_, id_, name = version
-    return {
-        "source": source,
-        "type": type_,
-        "res_id": id_,
-        "version": name,
-        "number": number_of(name),
-        "last_updated": micros_or_none(updated),
-        "seen_at": now,
-        "own": int(own),
-    }
-
-
 def number_of(version: str | None) -> int | None:
     """The version as an integer, where the server counts."""
     if version is not None and len(version) <= 18 and version.isascii() and version.isdecimal():
@@ -154,12 +155,8 @@ def number_of(version: str | None) -> int | None:
     return None
 
 
-def _record(event: StoredEvent) -> _Record:
-    return event.source, event.type, event.id
-
-
-def _version(event: StoredEvent) -> _Version | None:
-    return None if event.version is None else (*_record(event), event.version)
+def _record(row: Row) -> _Record:
+    return row["source"], row["type"], row["res_id"]
 
 
 def _max(a: int | None, b: int | None) -> int | None:
