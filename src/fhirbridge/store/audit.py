@@ -11,16 +11,13 @@ from .database import AnyRow, Row, Tx, chunks, micros, moment
 from .records import WriteRecord, Written, WrittenTask
 from .schema import events as e
 from .schema import writes as w
+from .statements import among
 
 #: In the journal: why a person is due whom somebody had tried again.
 RETRIED = "a person had it tried again"
 _FOUND = "found"  # in the audit: read on the server, not written now (`bridge.memory`)
 
-_LATEST = (
-    sa.select(w)
-    .where(w.c.key.in_(sa.bindparam("keys", expanding=True)), w.c.episode > 0)
-    .order_by(w.c.episode, w.c.id)
-)
+_LATEST = sa.select(w).where(among(w.c.key, "keys"), w.c.episode > 0).order_by(w.c.episode, w.c.id)
 
 
 def add(tx: Tx, subject: str, written: Sequence[Written], now: datetime) -> None:
@@ -36,7 +33,7 @@ def latest(tx: Tx, source: str, keys: Collection[str]) -> dict[str, Written]:
     """For each key, the last that was written on `source` into the Task of its last episode."""
     found: dict[str, Written] = {}
     for some in chunks(sorted(keys)):
-        for row in tx.conn.execute(_LATEST, {"keys": some}):
+        for row in tx.select(_LATEST, keys=some):
             if row.source == source:
                 found[row.key] = _written(row)
     return found

@@ -24,6 +24,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from . import faults, migrating, statements
 from .records import StoreError, Unwritable
+from .statements import Selected
 
 T = TypeVar("T")
 Row = dict[str, Any]  # to be written
@@ -109,26 +110,27 @@ class Tx:
             done = self.conn.execute(statement, rows)
             return list(done.all()) if done.returns_rows else []
         some = chunks(rows, CHUNK)
-        return [row for few in some for row in statements.insert(self._driver, statement, few)]
+        return [
+            row for few in some for row in statements.insert(_driver(self.conn), statement, few)
+        ]
 
-    def select(self, statement: sa.Select[*tuple[Any, ...]], **asked: Any) -> Sequence[Any]:
-        """The rows (plain tuples) of a statement that is the same object each time."""
+    def select(self, statement: Selected, **asked: Any) -> Sequence[Any]:
+        """The rows (named tuples) of a statement that is the same object each time."""
         if self.postgres:
             return self.conn.execute(statement, asked).all()
-        return statements.select(self._driver, statement, asked)
+        return statements.select(_driver(self.conn), statement, asked)
+
+    def first(self, statement: Selected, **asked: Any) -> Any:
+        """The first of them; None when there is none."""
+        rows = self.select(statement, **asked)
+        return rows[0] if rows else None
 
     def run_each(self, statement: sa.Update | sa.Delete, rows: Sequence[Row]) -> None:
         """Run a statement that is the same object each time, once for each row."""
         if rows and self.postgres:
             self.conn.execute(statement, rows)
         elif rows:
-            statements.run(self._driver, statement, rows)
-
-    @property
-    def _driver(self) -> sqlite3.Connection:
-        driver = self.conn.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        return driver
+            statements.run(_driver(self.conn), statement, rows)
 
     def numbers(self, table: sa.Table, count: int) -> list[int]:
         """New values for the table's `id`, in order, to insert rows whose ids one must know."""
@@ -211,6 +213,12 @@ def _engine(url: str) -> sa.Engine:
     )
 
 
+def _driver(conn: sa.Connection) -> sqlite3.Connection:
+    driver = conn.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
+
+
 def _sqlite(url: sa.URL) -> sa.Engine:
     if not url.database or url.database == ":memory:":
         raise ValueError("store: SQLite needs a file, for example sqlite:///fhirbridge.db")
@@ -232,7 +240,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         # A transaction that reads first and writes later could find the database changed under
         # it and fail for good; one that is a writer from its start waits its turn.
         reading = conn.get_execution_options().get("reading")
-        conn.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        _driver(conn).execute("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
 

@@ -34,7 +34,7 @@ _WAITING_SOURCES = sa.text(
     )
     SELECT name FROM waiting WHERE name IS NOT NULL
     """
-)
+).columns(sa.column("name", sa.Text))
 
 #: Urgent subjects in a row while others wait.
 _URGENT_AT_MOST = 8
@@ -76,12 +76,12 @@ class Terms(NamedTuple):
 
 
 def any_ready(tx: Tx, now: datetime) -> bool:
-    return tx.conn.execute(_ANY_READY, {"at": micros(now)}).first() is not None
+    return tx.first(_ANY_READY, at=micros(now)) is not None
 
 
 def lease(tx: Tx, terms: Terms, limit: int, turns: Turns) -> list[Lease]:
     taken: list[Lease] = []
-    sources = [row.name for row in tx.all(_WAITING_SOURCES)]
+    sources = [row.name for row in tx.select(_WAITING_SOURCES)]
     while len(taken) < limit and (row := _first(tx, sources, turns, micros(terms.now))):
         person = people.canonical(tx, [row.subject])[row.subject]
         if person != row.subject:  # raised in the moment in which it was joined
@@ -99,8 +99,7 @@ def extend(tx: Tx, held: Lease, now: datetime, until: datetime) -> Lease:
 
 
 def may_write(tx: Tx, held: Lease, now: datetime) -> None:
-    found = tx.conn.execute(_MARK, {"subject": held.subject}).first()
-    _still(_mine(found, held), now)
+    _still(_mine(tx.first(_MARK, subject=held.subject), held), now)
     if people.canonical(tx, [held.subject])[held.subject] != held.subject:
         raise LostLease(f"{held.subject} belongs to another person by now")
 
@@ -193,13 +192,10 @@ _NEWS_SINCE = (
 def _first(tx: Tx, sources: Sequence[str], turns: Turns, at: int) -> AnyRow | None:
     for urgent in turns.kinds():
         for source in turns.order(sources):
-            if (row := _next(tx, source, urgent, at)) is not None:
+            row: AnyRow | None = tx.first(_NEXT, source=source, urgent=urgent, at=at)
+            if row is not None:
                 return row
     return None
-
-
-def _next(tx: Tx, source: str, urgent: int, at: int) -> AnyRow | None:
-    return tx.conn.execute(_NEXT, {"source": source, "urgent": urgent, "at": at}).first()
 
 
 def _take(tx: Tx, row: AnyRow, terms: Terms) -> Lease:
@@ -223,7 +219,7 @@ def _take(tx: Tx, row: AnyRow, terms: Terms) -> Lease:
 
 
 def _held(tx: Tx, held: Lease) -> AnyRow:
-    return _mine(tx.conn.execute(_MARK_LOCKED, {"subject": held.subject}).first(), held)
+    return _mine(tx.first(_MARK_LOCKED, subject=held.subject), held)
 
 
 def _mine(found: AnyRow | None, held: Lease) -> AnyRow:
@@ -245,8 +241,8 @@ class _News(NamedTuple):
 
 def _news_since(tx: Tx, held: Lease) -> _News | None:
     """What came in that the holder cannot have seen (not: the echo of our own writes)."""
-    since = {"subject": held.subject, "generation": held.generation}
-    first, last, urgent = tx.conn.execute(_NEWS_SINCE, since).one()
+    found = tx.first(_NEWS_SINCE, subject=held.subject, generation=held.generation)
+    first, last, urgent = found
     return None if first is None else _News(moment(first), moment(last), bool(urgent))
 
 

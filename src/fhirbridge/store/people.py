@@ -14,6 +14,12 @@ from .schema import aliases as a
 from .schema import persons as p
 from .statements import among
 
+_PERSON = sa.select(a.c.person).where(a.c.record == sa.bindparam("record"))
+_RECORDS = (
+    sa.select(a.c.record)
+    .where(a.c.person == sa.bindparam("person"))
+    .order_by(a.c.since, a.c.record)
+)
 _PERSONS = sa.select(a.c.record, a.c.person).where(among(a.c.record, "records"))
 _WATCHED = (
     sa.select(a.c.record, p.c.watched)
@@ -31,12 +37,12 @@ def canonical(tx: Tx, subjects: Iterable[str]) -> dict[str, str]:
 
 
 def person_of(tx: Tx, record: str) -> str | None:
-    return tx.conn.scalar(sa.select(a.c.person).where(a.c.record == record))
+    found = tx.first(_PERSON, record=record)
+    return found.person if found else None
 
 
 def records_of(tx: Tx, person: str) -> list[str]:
-    by_age = sa.select(a.c.record).where(a.c.person == person).order_by(a.c.since, a.c.record)
-    return values(tx.all(by_age))
+    return values(tx.select(_RECORDS, person=person))
 
 
 def watched(tx: Tx, record: str) -> bool:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections import namedtuple
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.compiler import compiles
+
+Selected: TypeAlias = "sa.Select[*tuple[Any, ...]] | sa.TextualSelect"
 
 _BY_NAME = sqlite.dialect(paramstyle="named")
 _BY_POSITION = sqlite.dialect(paramstyle="qmark")
@@ -45,13 +48,12 @@ def _from_array(element: _Listed, compiler: Any, **more: Any) -> str:
     return f"(SELECT unnest({compiler.process(element.clauses, **more)}))"
 
 
-def select(
-    conn: sqlite3.Connection, statement: sa.ClauseElement, asked: Mapping[str, Any]
-) -> list[Any]:
-    """The rows. A list among the parameters is one for `among`."""
+def select(conn: sqlite3.Connection, statement: Selected, asked: Mapping[str, Any]) -> list[Any]:
+    """The rows, as named tuples. A list among the parameters is one for `among`."""
     text, constants = _made(statement, tuple(asked))
     lists = {name: json.dumps(value) for name, value in asked.items() if isinstance(value, list)}
-    return conn.execute(text, constants | dict(asked) | lists).fetchall()
+    rows = conn.execute(text, constants | dict(asked) | lists).fetchall()
+    return [*map(_row_of(statement), rows)]
 
 
 def run(conn: sqlite3.Connection, statement: sa.UpdateBase, rows: Sequence[Any]) -> None:
@@ -75,6 +77,14 @@ def _for_many(statement: sa.Insert, names: frozenset[str], count: int) -> tuple[
     """The text for so many rows, and the order in which it wants the values of each."""
     made = statement.values([dict.fromkeys(names)] * count).compile(dialect=_BY_POSITION)
     return str(made), [column.key for column in statement.table.c if column.key in names]
+
+
+@cache
+def _row_of(statement: Selected) -> Callable[[tuple[Any, ...]], Any]:
+    names = [column.name for column in statement.selected_columns]
+    row: Any = namedtuple("row", names, rename=True)  # type: ignore[misc]  # known when it runs
+    make: Callable[[tuple[Any, ...]], Any] = row._make
+    return make
 
 
 @cache
