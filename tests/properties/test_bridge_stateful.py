@@ -29,7 +29,7 @@ from fhirbridge.bridge.bridge import Pace
 from fhirbridge.bridge.deciding import Decision
 from fhirbridge.core.findings import digest_of
 from fhirbridge.core.plan import Intent, Said, Told
-from fhirbridge.core.roots import GONE, root_key
+from fhirbridge.core.roots import GONE, figures_of, root_key
 from fhirbridge.fhir.said import said
 
 from . import hospital_life as h
@@ -164,8 +164,9 @@ class AnyLife(RuleBasedStateMachine):
             for after in opened:
                 same = _key(after) == stand.key and _episode(after) in again
                 if same and after["id"] != task["id"]:
-                    first = _digest(self.life.first_version(after["id"]))
-                    assert first != (stand.noted or stand.digest), (stand.rule, task["id"])
+                    first = figures_of(_digest(self.life.first_version(after["id"])))
+                    last = figures_of(stand.noted or stand.digest)
+                    assert first != last, (stand.rule, task["id"])
 
     # --- what one sweep makes of it
 
@@ -214,11 +215,14 @@ class AnyLife(RuleBasedStateMachine):
         for key, task in tasks.items():
             stand = said(task, "ehr", "test")
             assert stand is not None
-            last = stand.noted or stand.digest
+            last = figures_of(stand.noted or stand.digest)
             if self.cannot_tell(stand, decision):
                 continue
             if stand.told is Told.OPEN:
-                assert stand.digest == findings.get(key), (stand.rule, "is not true")
+                now = findings.get(key)
+                doing = _doing(decision, tasks).get(key)
+                expected = f"{now}-{digest_of(doing)}" if now and doing else now
+                assert stand.digest == expected, (stand.rule, "is not true")
             if stand.told is Told.STARTED:
                 assert last == findings.get(key, GONE), (stand.rule, "is not noted")
         for key, digest in findings.items():
@@ -245,7 +249,7 @@ class AnyLife(RuleBasedStateMachine):
         for each in heard:
             stand = said(each, "ehr", "test")
             if stand is not None:
-                found |= {stand.digest, stand.noted}
+                found |= {figures_of(stand.digest), figures_of(stand.noted)}
         return found
 
     def as_one_that_saw_everything(self) -> None:
@@ -277,6 +281,21 @@ def _figures(decision: Decision) -> dict[str, str]:
     return {each.key: each.digest for each in shown} | {
         key: digest_of(found) for key, found in parts.items()
     }
+
+
+#: What became of a Task -> what its root says of that.
+_DOING = {Told.STARTED: "started", Told.REFUSED: "refused", Told.COMPLETED: "completed"}
+
+
+def _doing(decision: Decision, tasks: Mapping[str, Json]) -> dict[str, list[str]]:
+    """By the key of a root, what people do about the troubles under it."""
+    found: dict[str, list[str]] = {}
+    for each in decision.judgement.findings:
+        stand = said(tasks[each.key], "ehr", "test") if each.key in tasks else None
+        if stand is not None and stand.told in _DOING and not each.folded_into:
+            done = f"{each.key} {_DOING[stand.told]}"
+            found.setdefault(root_key(each.occasion), []).append(done)
+    return found
 
 
 def _rule(intent: Intent) -> str:
