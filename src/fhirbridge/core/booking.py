@@ -109,7 +109,9 @@ class Desk:
             self._tied(fact)
         happening = events(visits, self.given, self.ties)
         self.history = self._history(happening)
-        left = lay_out(self.therapy, laid, happening, home, self._dose, self._is_short)
+        left = lay_out(
+            self.therapy, laid, happening, home, self._dose, self._is_short, self._filled()
+        )
         for event in left:
             if event.visit is None:
                 self.loose += event.given
@@ -153,6 +155,13 @@ class Desk:
         if not others:
             return tuple(mine)
         return tuple(sorted([*mine, *others], key=lambda dose: dose.day))
+
+    def _filled(self) -> list[date]:
+        """The days on which a drug was handed out that nobody is seen to inject: the next dose is
+        due after them, as after doses that were given."""
+        if self.therapy.infusion:
+            return []
+        return [s.day for s in self.supplies if s.day and s.stage == "delivered"]
 
     def _dose(self, order: Order) -> Quantity | None:
         return self.meter.ordered(order).per_visit

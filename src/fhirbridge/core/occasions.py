@@ -7,7 +7,7 @@ docs/domain.md 1.3, tier 2. What remains is said, never forced.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 from .chains import Chain, Event, Slot
@@ -50,11 +50,13 @@ def lay_out(
     home: Mapping[Ref, Chain],
     dose: Callable[[Order], Quantity | None],
     is_short: Callable[[Slot], bool],
+    filled: Sequence[date] = (),
 ) -> list[Event]:
     """Give every chain its slots and every event its slot; returns the events without one.
 
     `home`: the chain of each order (`chains.homes`). `dose`: what it asks for at each visit.
-    `is_short`: whether only a part of a dose was given.
+    `is_short`: whether only a part of a dose was given. `filled`: days that stand in for doses
+    given, where nobody records those.
     """
     loose: list[Event] = []
     torn: list[tuple[Event, list[Chain]]] = []  # tied to several orders: one of a course of them
@@ -67,7 +69,7 @@ def lay_out(
             torn.append((event, named))
         else:
             loose.append(event)
-    history = [event.day for event in happening if event.done]
+    history = [*(event.day for event in happening if event.done), *filled]
     alive = [chain for chain in laid if chain.current.state is State.ACTIVE]
     course = course_in_parts(therapy, alive, dose)
     for chain in laid:

@@ -34,13 +34,33 @@ def _missing(scene: Scene) -> Iterable[Finding]:
     if not scene.actionable or occasion.visit is None or scene.lead is None:
         return
     left = scene.business_days_left
-    if left is None or left > WATCH_DAYS or not _comes_by_dispense(scene):
+    if left is None or not _comes_by_dispense(scene):
+        return
+    if left > WATCH_DAYS and not _left_out(scene):
         return
     if _on_hand(scene) is not None:
         return
     _refuse_contested(scene)
     owner = None if scene.order and _pharmacy_supplies(scene) else INFUSION_CENTER
     yield scene.finding(owner=owner, missing=occasion.ordered.per_visit, packages=_packages(scene))
+
+
+#: The days of a course that lie this close are supplied together.
+TOGETHER = timedelta(days=3)
+
+
+def _left_out(scene: Scene) -> bool:
+    """What was sent for the days before, of one order, is too little for this one: nobody needs
+    to wait for the week before."""
+    day = scene.day
+    return any(
+        other.order is scene.order
+        and day is not None
+        and other.day is not None
+        and timedelta(0) < day - other.day <= TOGETHER
+        and other.dispensed.total is not None
+        for other in scene.siblings
+    )
 
 
 def _short(scene: Scene) -> Iterable[Finding]:
