@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from .charts import chart
+from .charts import EHR, chart
+from .orders import ZUNOVO
 from .records import (
     NDC,
+    OCRELIZUMAB,
+    OCREVUS_VIAL,
     RXNORM,
     Json,
     answer,
@@ -144,4 +147,65 @@ rituximab(
     RITUXIMAB,
     TRUXIMA,
     "J9312",
+)
+
+
+# Bags
+def bag(denominator: Json, amount: Json) -> list[Json]:
+    inside = {
+        "resourceType": "Medication",
+        "id": "bag",
+        "code": {"text": "ocrelizumab 600 mg in 0.9% sodium chloride 500 mL"},
+        "ingredient": [
+            {
+                "itemCodeableConcept": OCRELIZUMAB,
+                "strength": {"numerator": quantity(600), "denominator": denominator},
+            },
+            {"itemCodeableConcept": {"text": "sodium chloride 0.9%"}},
+        ],
+    }
+    made = dispense(
+        amount, medicationCodeableConcept=None, medicationReference={"reference": "#bag"}
+    )
+    return [{**made, "contained": [inside]}]
+
+
+chart("a bag of 500 mL", pharmacy=bag(quantity(500, "mL"), quantity(500, "mL")))
+for written in ("bag", "BAG"):
+    chart(f"1 {written}", pharmacy=bag(quantity(1, "bag", "{bag}"), quantity(1, written)))
+chart(
+    "a vial in a record that tells of bags",
+    "dispense-short",
+    pharmacy=bag(quantity(1, "bag", "{bag}"), quantity(1, "vial", "{vial}")),
+)
+
+# One ingredient in two products
+chart(
+    "infusion and injection ordered for one day",
+    "duplicate-order",
+    ehr=[
+        *EHR,
+        order("z", quantity(920), medicationCodeableConcept=ZUNOVO, authoredOn="2026-10-20"),
+    ],
+    may="auth-wrong-product order-without-appt",
+)
+chart(
+    "the injection was given ten weeks ago",
+    "interval-too-early",
+    history=[given("2026-09-29", quantity(920), ZUNOVO)],
+)
+chart("switched from the injection in time", history=[given("2026-06-09", quantity(920), ZUNOVO)])
+chart(
+    "ordered again in vials on the pharmacy's server",
+    "duplicate-order",
+    pharmacy=[
+        order(
+            "o9",
+            quantity(2, "vial", "{vial}"),
+            medicationCodeableConcept=OCREVUS_VIAL,
+            authoredOn="2026-11-02",
+        ),
+        dispense(),
+    ],
+    may="link-ambiguous dispense-missing order-without-appt",
 )

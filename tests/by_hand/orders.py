@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .charts import EHR, chart
 from .records import (
     NDC,
@@ -188,3 +190,39 @@ chart(
     history=[given("2026-06-16", quantity(920), ZUNOVO)],
     may="auth-missing-admin",
 )
+
+
+def dosed(**dosage: Any) -> Json:
+    """An order for 600 mg, with this besides."""
+    figures = {
+        "timing": {"event": ["2026-12-08"]},
+        "doseAndRate": [{"doseQuantity": quantity(600)}],
+    }
+    return order(dosageInstruction=[{**figures, **dosage}])
+
+
+# The words of an order against its figures
+for words, must in (
+    ("300 mg IV once", "unit-ambiguous"),
+    ("Ocrevus 300 mg IV once", "unit-ambiguous"),
+    ("60 mg IV once", "unit-ambiguous"),
+    ("1 vial IV once", "unit-ambiguous"),
+    ("300 mg on day 1 and 15", "single-vs-split-unclear"),
+    ("Infuse over 3.5 h, 250 mL NS", ""),
+    ("250 mL over 3.5 hours", ""),
+    ("600 mg (2 x 300 mg vials)", ""),
+    ("600mg = 2 vials", ""),
+    ("20 mL IV over 3.5 hours", ""),
+    ("Infuse at 40 mL/hr, increase by 40 mL/hr every 30 min to max 200 mL/hr", ""),
+    ("Ocrevus 300 mg vial", ""),
+    ("Ocrevus 300 mg", ""),
+    ("300 mg/10 mL", ""),
+    ("300 mg vials, 2", ""),
+    ("Previously 300 mg x2, now 600 mg", ""),
+    ("0.6 g IV", ""),
+):
+    chart(
+        f"600 mg in figures, in words: {words}",
+        must,
+        ehr=[coverage(), dosed(text=words), *EHR[2:]],
+    )

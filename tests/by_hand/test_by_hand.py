@@ -15,6 +15,7 @@ from fhirbridge.settings import Settings
 from . import (  # noqa: F401 - each adds its charts
     drugs,
     everyday,
+    makes,
     orders,
     payers,
     requirements,
