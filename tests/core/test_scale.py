@@ -189,6 +189,8 @@ NDC_VIAL = Code(NDC, "50242-150-01")
         (n("2", "units"), [NDC_VIAL], "unit-ambiguous"),
         (n("2"), [NDC_VIAL], "unit-ambiguous"),
         (n("600", "gr"), [NDC_VIAL], "unit-ambiguous"),  # grains
+        (n("2", "cartons"), [NDC_VIAL], "2 vials × 300 mg = 600 mg"),
+        (n("2", "kits"), [NDC_VIAL], "unit-ambiguous"),
     ],
 )
 def test_qualifiers_beside_an_ndc(amount: Amount, codes: list[Code], step: str) -> None:
