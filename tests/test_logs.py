@@ -78,7 +78,9 @@ def root() -> Iterator[None]:
 def lines(form: logs.Form) -> list[str]:
     out = io.StringIO()
     logs.set_up(stream=out, form=form)
-    Log("fhirbridge.test").warning("work_failed", subject="ehr:Patient/p-7", error='a "b"\nc', n=3)
+    Log("fhirbridge.test").warning(
+        "work_failed", subject="ehr:Patient/p-7", error='a "b"\nc', n=3, none=None
+    )
     logging.getLogger("alembic").warning("some %s", "words")
     try:
         raise ValueError("Amber Canary")

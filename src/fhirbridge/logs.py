@@ -46,13 +46,19 @@ class Said:
     fields: Mapping[str, object]
 
     def __str__(self) -> str:
-        return " ".join([self.event, *(f"{k}={_quoted(v)}" for k, v in self.fields.items())])
+        said = (f"{name}={_quoted(value)}" for name, value in self.fields.items())
+        return " ".join([self.event, *said])
 
 
 def _quoted(value: object) -> str:
     """In quotes where it could be taken for several."""
     text = str(value)
     return text if re.fullmatch(r"[^\s\"=]+", text) else jsonio.dumps(text).decode()
+
+
+def _said(event: str, fields: Mapping[str, object]) -> Said:
+    """Without the fields that hold nothing."""
+    return Said(event, {name: value for name, value in fields.items() if value is not None})
 
 
 class Log:
@@ -62,13 +68,13 @@ class Log:
         self._to = logging.getLogger(name)
 
     def info(self, event: str, **fields: object) -> None:
-        self._to.info(Said(event, fields))
+        self._to.info(_said(event, fields))
 
     def warning(self, event: str, **fields: object) -> None:
-        self._to.warning(Said(event, fields))
+        self._to.warning(_said(event, fields))
 
     def error(self, event: str, **fields: object) -> None:
-        self._to.error(Said(event, fields))
+        self._to.error(_said(event, fields))
 
 
 def set_up(level: str = "INFO", stream: TextIO = sys.stderr, form: Form = "text") -> None:
@@ -123,4 +129,4 @@ class _Json(logging.Formatter):
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, int | float | None) else str(value)
+    return value if isinstance(value, int | float) else str(value)

@@ -7,6 +7,7 @@ trust("ehr", server)            whose certificates we believe, and our own
 
 from __future__ import annotations
 
+import hashlib
 import os
 import ssl
 from collections.abc import Callable
@@ -136,11 +137,17 @@ def sign_in(
             token_url=client.token_url,
             scopes=client.scopes,
             shared=tokens,
+            turn=_turn(ids()),
         )
     if not how.headers:
         return made
     fixed = auth.headers({key: each.get_secret_value() for key, each in how.headers.items()})
     return fixed if made is auth.NONE else auth.Beside(fixed, made)
+
+
+def _turn(chance: str) -> float:
+    """A number from 0 to 1, of a name that nobody can guess."""
+    return int.from_bytes(hashlib.sha256(chance.encode()).digest()[:4]) / 2**32
 
 
 def _proof(how: Auth, client: Client, settings: Settings, ids: Callable[[], str]) -> Proof:

@@ -188,11 +188,13 @@ class Supervisor:
         if row != before or before.server_id is None:
             self._store.save_subscription(row)
         if row.state != before.state:
-            about: dict[str, object] = {"source": source.name, "type": type_, "why": row.problem}
+            of = source.name
             if row.state == State.REFUSED:
-                log.warning("subscription_refused", **about)
+                log.warning("subscription_refused", source=of, type=type_, why=row.problem)
             else:
-                log.info("subscription_changed", state=row.state, **about)
+                log.info(
+                    "subscription_changed", source=of, type=type_, state=row.state, why=row.problem
+                )
             self._watcher(Link(source.name, type_, row.state))
         return row != before
 

@@ -233,6 +233,27 @@ def test_processes_share_a_token_of_the_same_configuration(sign_in: SignIn) -> N
     assert second.headers() == {"Authorization": "Bearer token-2"}
 
 
+def test_processes_renew_in_turns_so_one_asks_for_all(sign_in: SignIn, clock: Clock) -> None:
+    """At the same moment all of them would find that the shared token has ended."""
+    shared = Shared()
+    workers = [backend(sign_in, shared=shared, turn=turn) for turn in (0.9, 0.0, 0.5, 0.2)]
+    for seconds in range(900):
+        clock.now = NOW + timedelta(seconds=seconds)
+        assert len({each.headers()["Authorization"] for each in workers}) <= 2
+    assert len(sign_in.tokens) == 4  # of 300 s each, and not sixteen
+
+
+def test_a_token_that_lives_for_seconds_only_is_not_asked_for_at_every_request(
+    sign_in: SignIn, clock: Clock
+) -> None:
+    sign_in.more = {"expires_in": 10}
+    one = backend(sign_in, shared=Shared(), turn=0.9)
+    for tenths in range(40):
+        clock.now = NOW + timedelta(seconds=tenths / 10)
+        one.headers()
+    assert len(sign_in.tokens) == 1
+
+
 # --- being refused
 
 

@@ -14,12 +14,14 @@ from fhirbridge.fhir import jsonio
 #: No capabilities are needed to begin with where users may have namespaces of their own.
 NAMESPACES = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user", "--mount"]
 
+_PROGRAM = "from fhirbridge.cli import main; main()"
+
 
 class Doctor:
     """`fhirbridge doctor` in a folder of its own, as a process."""
 
-    def __init__(self, folder: Path, within: Sequence[str] = ()) -> None:
-        self.folder, self._within = folder, within
+    def __init__(self, folder: Path, within: Sequence[str] = (), program: str = _PROGRAM) -> None:
+        self.folder, self._within, self._program = folder, within, program
 
     def __call__(
         self, base_url: str, *arguments: str, server: Any = None, env: Any = None, **more: Any

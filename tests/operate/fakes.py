@@ -66,9 +66,13 @@ def fake(
 
 @contextmanager
 def between(
-    target: str, *, skew: timedelta = timedelta(0), certificate: Path | None = None
+    target: str,
+    *,
+    skew: timedelta = timedelta(0),
+    certificate: Path | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[str]:
-    """A proxy in front of a real server, with another clock or a certificate: its address."""
+    """A proxy in front of a real server: another clock, a certificate, another network."""
     parts = urlsplit(target)
 
     class Handler(BaseHTTPRequestHandler):
@@ -96,15 +100,17 @@ def between(
         def log_message(self, *_: Any) -> None:
             pass
 
-    with _listening(Handler, certificate) as url:
+    with _listening(Handler, certificate, host) as url:
         yield f"{url}{parts.path}"
 
 
 @contextmanager
 def _listening(
-    handler: type[BaseHTTPRequestHandler], certificate: Path | None = None
+    handler: type[BaseHTTPRequestHandler],
+    certificate: Path | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = ThreadingHTTPServer((host, 0), handler)
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
@@ -112,7 +118,7 @@ def _listening(
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if certificate else ''}://{host}:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()

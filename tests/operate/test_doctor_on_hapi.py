@@ -8,15 +8,11 @@ import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from fhirbridge.cli.doctor import round_trip
-from fhirbridge.settings import Settings
 from tests.operate.doctoring import Doctor, failing, noted
 from tests.operate.fakes import between, certificate, fake
 from tests.servers import free_port, hapi_server, program
@@ -73,18 +69,22 @@ def test_a_clock_that_differs(doctor: Doctor, hapi: str) -> None:
         assert "s ahead of the server's: sign-in may be refused" in noted(doctor(url))
 
 
+_IMPATIENT = """
+from functools import partial
+from fhirbridge.cli.doctor import round_trip
+round_trip.round_trips.__kwdefaults__["wait"] = partial(round_trip.until, patience=15)
+from fhirbridge.cli import main
+main()
+"""
+
+
 def test_a_proxy_that_lets_no_notification_through(hapi: str, tmp_path: Path) -> None:
     """Its health is ours, so all looks well; what HAPI sends to us ends there."""
+    impatient = Doctor(tmp_path, program=_IMPATIENT)
     with fake({"/healthz": (200, "ok")}) as public:
-        store = f"sqlite:///{tmp_path}/x.db"
-        ehr = {"base_url": hapi, "holds": ["worklist"]}
-        found = Settings.model_validate(
-            {"servers": {"ehr": ehr}, "public_url": public, "store": store}
-        )
-        soon = partial(round_trip.until, patience=15)
-        (sign,) = round_trip.round_trips(found, wait=soon)
-    assert f"of a change nothing arrived at {public}" in sign.says
-    assert "in a container, 127.0.0.1 and localhost are the container itself" in sign.remedy
+        said = failing(impatient(hapi, "--round-trip", server=_PUSH, public_url=public))
+    assert f"of a change nothing arrived at {public}" in said
+    assert "in a container, 127.0.0.1 and localhost are the container itself" in said
     assert not left_on(hapi)
 
 
@@ -126,23 +126,22 @@ def inside(tmp_path: Path) -> Iterator[Doctor]:
 
 
 def test_from_a_container_localhost_is_the_container(inside: Doctor, hapi: str) -> None:
-    port = urlsplit(hapi).port
     signs = inside(hapi)
     assert "nothing listens at that address" in failing(signs)
     assert "the address of ehr is the container itself" in noted(signs)
-    outside = f"http://{_OUTSIDE}:{port}/fhir"
-    said = failing(inside(outside, server=_PUSH))
+    with between(hapi, host=_OUTSIDE) as url:
+        said = failing(inside(url, server=_PUSH))
     assert "is the own address of whoever asks: ehr cannot notify us there" in said
 
 
 def test_into_a_container_a_change_arrives(inside: Doctor, hapi: str) -> None:
-    outside = f"http://{_OUTSIDE}:{urlsplit(hapi).port}/fhir"
-    listens = f"http://{_INSIDE}:8000"
-    signs = inside(outside, "--round-trip", server=_PUSH, public_url=listens)
-    assert not failing(signs)
-    assert "a change of Basic arrived after" in noted(signs)
-    published = f"http://{_OUTSIDE}:{free_port()}"  # a port that nobody publishes
-    said = failing(inside(outside, "--round-trip", server=_PUSH, public_url=published))
+    public = f"http://{_INSIDE}:8000"
+    with between(hapi, host=_OUTSIDE) as url:
+        signs = inside(url, "--round-trip", server=_PUSH, public_url=public)
+        assert not failing(signs)
+        assert "a change of Basic arrived after" in noted(signs)
+        published = f"http://{_OUTSIDE}:{free_port()}"  # a port that nobody publishes
+        said = failing(inside(url, "--round-trip", server=_PUSH, public_url=published))
     assert f"and {published} does not lead there" in said
     assert "check the proxy, the published port and the firewall" in said
     assert not left_on(hapi)

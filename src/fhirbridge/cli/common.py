@@ -174,14 +174,14 @@ def progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
         yield lambda done, of: shown.update(f"{what}: {done}" + (f" of {of}" if of else ""))
 
 
-def say_if_silent(found: Settings) -> None:
+def say_if_silent(found: Settings, say: Callable[[str], None] = warn) -> None:
     """Say loudly that nothing is written, and how to change it."""
     from fhirbridge import wiring
 
     home = wiring.home_of(found)
     mode = (found.servers[home].write if home else None) or found.write.default
     if mode != "on":
-        warn(
+        say(
             f"write: {mode}. Everything is decided and shown, and NOTHING is written to {home}."
             " Set `write: on` in the configuration when you want the Tasks there."
         )

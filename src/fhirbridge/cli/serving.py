@@ -93,8 +93,9 @@ def serve(
                 trusted_proxies=found.trusted_proxies,
                 told=told,
             ) as service:
-                warn(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
-                say_if_silent(found)
+                say = _teller(found)
+                say(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
+                say_if_silent(found, say)
                 new = None
                 while new is None and service.wait():
                     new = _again(config, no_worker)
@@ -185,12 +186,13 @@ def worker(
         )
     from fhirbridge.worker import run
 
-    say_if_silent(found)
+    say = _teller(found)
+    say_if_silent(found, say)
     with ExitStack() as stack:
         door = None
         if metrics_port is not None:
             door = stack.enter_context(MetricsDoor(metrics_host, metrics_port))
-            warn(f"metrics at {door.url}/metrics")
+            say(f"metrics at {door.url}/metrics")
 
         def ready(settings: Settings, made: Bridge) -> tuple[Settings, Bridge]:
             if door is not None:
@@ -203,6 +205,13 @@ def worker(
 
         stack.enter_context(little_garbage())
         run(*ready(found, _wired(found)), again=again, concurrency=concurrency)
+
+
+def _teller(found: Settings) -> Callable[[str], None]:
+    """How sentences to the person are told: among events for machines, as one of them."""
+    if found.log == "text":
+        return warn
+    return lambda words: log.info("service_says", words=words)
 
 
 def sandbox(

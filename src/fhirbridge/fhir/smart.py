@@ -3,7 +3,8 @@
 HL7 SMART App Launch 2.2, "Backend Services". The token endpoint and what the server can do are
 read from `{base}/.well-known/smart-configuration`; a token is asked for when the first request
 needs one, kept, and renewed before it expires. However many threads need it, one asks, the
-others wait. Where processes share `Tokens`, one token serves them all.
+others wait. Where processes share `Tokens`, one token serves them all: each has its own moment of
+renewal within the last seconds (`turn`), and who comes later finds the token of the first.
 
 A refusal is an error that says what to change (`proofs.REFUSALS`). It is
 remembered for a moment, so that a wrong configuration does not become a storm at the server's
@@ -28,6 +29,9 @@ from .proofs import REFUSALS, Endpoint, Proof
 from .scopes import Needs, in_words, missing, speaks_v2
 
 _EARLY = timedelta(seconds=60)  # a token is renewed so long before its end, at most a tenth
+_TURNS = timedelta(
+    seconds=20
+)  # before that, processes renew a shared token at moments of their own
 _UNSAID = 300  # seconds that a token lives if the server does not say: SMART's advice
 _REMEMBERED = timedelta(seconds=30)  # how long a refusal stands before the server is asked again
 _SKEW = timedelta(seconds=30)  # clocks that differ by more are named in a refusal
@@ -68,6 +72,7 @@ class _Token:
 class Backend:
     """The sign-in at one server. Thread-safe; an `auth.Auth`.
 
+    `turn`: from 0 to 1, when this process renews among those that share; drawn by chance.
     `token_url` and `scopes` win over what is discovered and what is needed. `granted` are the
     scopes of the last answer, None before the first one.
     """
@@ -84,11 +89,13 @@ class Backend:
         token_url: str | None = None,
         scopes: tuple[str, ...] = (),
         shared: Tokens | None = None,
+        turn: float = 0.0,
     ) -> None:
         self.name, self.needs = name, needs
         self.granted: tuple[str, ...] | None = None
         self._base_url, self._proof, self._wire, self._clock = base_url, proof, wire, clock
         self._token_url, self._scopes, self._shared = token_url, scopes, shared
+        self._ahead = _TURNS * turn
         self._endpoint: Endpoint | None = None
         self._token: _Token | None = None
         self._refused: tuple[FhirError, datetime] | None = None
@@ -136,7 +143,9 @@ class Backend:
 
     def _from_others(self, now: datetime) -> _Token | None:
         kept = self._shared.token(self._shared_name(), now) if self._shared else None
-        return _Token(*kept) if kept and now < kept[1] else None
+        if kept is None or now >= kept[1] - self._ahead:
+            return None
+        return _Token(kept[0], kept[1] - self._ahead)
 
     def _shared_name(self) -> str:
         """A token is for one client and one set of scopes: another configuration has another."""
@@ -155,6 +164,8 @@ class Backend:
         self._refused = None
         if self._shared is not None:
             self._shared.keep_token(self._shared_name(), token.value, token.renew_at)
+            lives = token.renew_at - now
+            return _Token(token.value, now + max(lives - self._ahead, lives / 2))
         return token
 
     def _ask(self, now: datetime) -> _Token:

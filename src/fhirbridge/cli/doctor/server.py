@@ -37,10 +37,10 @@ def server_signs(source: Source, found: Settings) -> Iterator[Sign]:
         statement = _statement(source)
     except Forbidden as error:  # some servers show even this to nobody unknown
         yield from _signing_in(source, found)
-        yield fails(name, str(error), f"check auth of {name}")
+        yield fails(name, _without(name, error), f"check auth of {name}")
         return
     except FhirError as error:
-        yield fails(name, str(error), _elsewhere(name, base_url, found))
+        yield fails(name, _without(name, error), _elsewhere(name, base_url, found))
         yield from _our_certificate(name, found)  # it may be why
         return
     version = str(statement.get("fhirVersion"))
@@ -56,6 +56,11 @@ def server_signs(source: Source, found: Settings) -> Iterator[Sign]:
     yield from _signing_in(source, found)
     yield from _reading(source)
     yield from _transacting(source, found)
+
+
+def _without(name: str, error: Exception) -> str:
+    """What an error says, without the server's name: the sign begins with it."""
+    return str(error).removeprefix(f"{name}: ")
 
 
 def _statement(source: Source) -> dict[str, Any]:
@@ -231,7 +236,7 @@ def _signing_in(source: Source, found: Settings) -> Iterator[Sign]:
                 "have these scopes given to the client, or leave out of `holds` what needs them",
             )
     except FhirError as error:
-        says, _, remedy = str(error).rpartition(": ")
+        says, _, remedy = _without(source.name, error).rpartition(": ")
         yield fails(source.name, says, remedy)
     finally:
         auth.close()
