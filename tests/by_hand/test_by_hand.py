@@ -19,7 +19,9 @@ from . import (  # noqa: F401 - each adds its charts
     orders,
     payers,
     requirements,
+    states,
     visits,
+    words,
 )
 from .charts import CHARTS, Chart
 

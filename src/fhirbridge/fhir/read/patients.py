@@ -65,7 +65,7 @@ def coverage(page: Page) -> list[Fact]:
 
 #: Insurance that pays for no infusion, by code (v3-ActCode ActCoverageTypeCode) or in words.
 _OTHER_CARE = re.compile(
-    r"dental|dentprg|vision|vispol|optical|eyewear|hearing aid|long[ -]term care|ltc"
+    r"(?:dental|vision)(?: care)?|dentprg|vispol|optical|eyewear|hearing aid|long[ -]term care|ltc"
     r"|life(?: insurance)?|disability|travel|pet"
 )
 
