@@ -104,6 +104,10 @@ MEANS: Mapping[str, Mapping[str, str]] = {
         "write": "of the server with the worklist, if it is another than of the installation",
         "timeout_seconds": "how long an answer is waited for",
     },
+    "OwnTls": {
+        "certificate": "a file in PEM, with the chain of its authorities below it",
+        "key": "a file in PEM, without a password, readable by fhirbridge only",
+    },
     "Auth": {
         "bearer": "a token that does not change",
         "basic": "user and password",
@@ -165,6 +169,7 @@ def _models() -> Iterator[tuple[str, str, type[BaseModel]]]:
     yield "… by a client's secret", "servers.NAME.auth.client_secret.", settings.ClientSecret
     yield "… by user and password", "servers.NAME.auth.basic.", settings.Basic
     yield "Certificates", "servers.NAME.tls.", settings.Tls
+    yield "TLS at our own door", "tls.", settings.OwnTls
     yield "Infusion visits", "servers.NAME.infusion_visits.", settings.InfusionVisits
 
 

@@ -181,3 +181,13 @@ def test_a_profile_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -
     text = text.replace("x.db", f"{tmp_path}/x.db")
     with pytest.raises(Misconfigured, match="openemr"):
         wiring.wire(read(written(tmp_path, text), {}))
+
+
+def test_tls_wants_an_address_that_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "fhirbridge.yaml"
+    tls = "tls: {certificate: c.pem, key: k.pem}\n"
+    path.write_text(f"public_url: http://x.example\n{tls}")
+    with pytest.raises(Misconfigured, match="public_url: should begin with https://"):
+        read(path, {})
+    path.write_text(f"public_url: https://x.example\n{tls}")
+    assert read(path, {}).tls is not None

@@ -105,6 +105,13 @@ class Tls(yamlfile.Strict):
     key: str | None = None
 
 
+class OwnTls(yamlfile.Strict):
+    """TLS at our own door: files in PEM, the certificate with its chain, the key unlocked."""
+
+    certificate: str
+    key: str
+
+
 class InfusionVisits(yamlfile.Strict):
     """What counts as an infusion visit at this site, beside the shipped list."""
 
@@ -185,6 +192,7 @@ class Settings(yamlfile.Strict):
     identity: Words = ()
     servers: dict[Name, ServerSettings] = Field(default_factory=dict)
     public_url: Url = "http://127.0.0.1:8000"
+    tls: OwnTls | None = None  # with which `serve` speaks https itself; None: a proxy does
     store: str = Field(default="sqlite:///fhirbridge.db", repr=False)
     processes: int = Field(default=1, gt=0)  # of ours that ask servers: each gets its share
     broker: str | None = Field(
@@ -227,6 +235,12 @@ class Settings(yamlfile.Strict):
             raise ValueError(
                 f"one server should hold “worklist” (that is where Tasks go); there {what}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _https_is_told_as_such(self) -> Self:
+        if self.tls and not self.public_url.startswith("https://"):
+            raise ValueError("public_url: should begin with https://, because “tls” is given")
         return self
 
     @model_validator(mode="after")

@@ -181,3 +181,19 @@ def trust(name: str, server: ServerSettings) -> ssl.SSLContext | None:
                 " the key without a password"
             ) from None
     return made
+
+
+def own_tls(settings: Settings) -> tuple[str, str] | None:
+    """Certificate and key of our own door, tried. Raises `Misconfigured`."""
+    if settings.tls is None:
+        return None
+    pair = settings.tls.certificate, settings.tls.key
+    try:
+        # A password is given so that a locked key is refused, and not asked for at a terminal.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair, password="")
+    except (OSError, ssl.SSLError):
+        raise Misconfigured(
+            f"tls: {pair[0]} and {pair[1]} cannot be used: both in PEM, readable, of one pair, the"
+            " key without a password"
+        ) from None
+    return pair

@@ -41,13 +41,15 @@ def fake(
     skew: timedelta = timedelta(0),
     certificate: Path | None = None,
 ) -> Iterator[str]:
-    """A server that answers each path as told, and 404 in HTML to all others: its address."""
+    """A server that answers each path as told (bytes as they are), and 404 in HTML to all others:
+    its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
             status, body = answers.get(path, answers.get("*", (404, None)))
-            content = b"<html>no" if body is None else jsonio.dumps(body)
+            content = body if isinstance(body, bytes) else jsonio.dumps(body)
+            content = b"<html>no" if body is None else content
             self.send_response_only(status)
             self.send_header("Date", format_datetime(datetime.now(UTC) + skew, usegmt=True))
             self.send_header("Content-Type", "text/html" if body is None else "application/json")

@@ -161,7 +161,7 @@ def test_in_a_container_localhost_is_the_container(
 def test_our_own_address_has_a_certificate_that_is_not_trusted(
     doctor: Doctor, tmp_path: Path
 ) -> None:
-    health = {"/healthz": (200, "ok")}
+    health = {"/healthz": (200, b"ok")}
     with fake(health, certificate=certificate(tmp_path)) as public, fake(ANSWERS) as url:
         said = noted(doctor(f"{url}/fhir", server={"subscribe": "push"}, public_url=public))
     assert f"the certificate of {public} is not trusted here: self" in said

@@ -6,6 +6,7 @@ import http.client
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from fhirbridge.fhir.subscription import SECRET_HEADER
 from fhirbridge.sandbox import Sandbox
 from fhirbridge.store import Store, SubscriptionRow
 from tests.bridge.estate import order
+from tests.operate.fakes import certificate
 
 _DEADLINE = 60.0
 
@@ -55,6 +57,54 @@ def test_who_is_told_to_end_while_it_reads_again_ends(tmp_path: Path) -> None:
             assert process.wait(30) == 0, log.read_text()[-2000:]
         finally:
             process.kill()
+
+
+def shown(port: int, trusted: Path) -> bytes | None:
+    """The certificate that the door shows to somebody who trusts `trusted`."""
+    context = ssl.create_default_context(cafile=trusted)
+    try:
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=5) as plain,
+            context.wrap_socket(plain, server_hostname="127.0.0.1") as wire,
+        ):
+            wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert b" 200 " in wire.recv(1000)
+            return wire.getpeercert(binary_form=True)
+    except OSError:
+        return None
+
+
+def test_a_certificate_of_our_own_is_renewed_without_a_restart(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    first, second = certificate(tmp_path), certificate(tmp_path, days=200)
+    ours, log = tmp_path / "ours.pem", tmp_path / "log"
+    ours.write_bytes(first.read_bytes())
+    (tmp_path / "fhirbridge.yaml").write_text(
+        "servers:\n  ehr: {base_url: 'http://127.0.0.1:9/fhir', holds: [worklist],"
+        " subscribe: poll}\n"
+        f"public_url: https://127.0.0.1:{port}\n"
+        f"tls: {{certificate: {ours}, key: {ours}}}\n"
+    )
+    command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "serve"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=output, stderr=output)
+        try:
+            until(lambda: process.poll() is not None or shown(port, first) is not None)
+            assert process.poll() is None, log.read_text()
+            until(partial(said, log, f"listens at https://127.0.0.1:{port}", 1))
+            ours.write_text("no certificate")
+            process.send_signal(signal.SIGHUP)
+            until(partial(said, log, "configuration_refused .*tls: .* cannot be used", 1))
+            assert shown(port, first) is not None  # the old one stays
+            ours.write_bytes(second.read_bytes())
+            process.send_signal(signal.SIGHUP)
+            until(lambda: shown(port, second) is not None)
+            assert shown(port, first) is None
+        finally:
+            process.terminate()
+            process.wait(30)
+    assert process.returncode == 0, log.read_text()[-2000:]
 
 
 class Sender(threading.Thread):

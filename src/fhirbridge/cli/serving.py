@@ -67,7 +67,7 @@ def serve(
 
     SIGHUP reads the configuration again; a mistake in it is logged, and the old one stays.
     """
-    from fhirbridge import logs, wiring
+    from fhirbridge import logs, signing, wiring
     from fhirbridge.garbage import little_garbage
     from fhirbridge.web.door import bound
     from fhirbridge.web.gate import Management
@@ -92,6 +92,7 @@ def serve(
                 management=Management.of(found, at),
                 trusted_proxies=found.trusted_proxies,
                 told=told,
+                tls=signing.own_tls(found),
             ) as service:
                 say = _teller(found)
                 say(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
@@ -108,7 +109,11 @@ def serve(
 def _ready(
     found: Settings, no_worker: bool, wire: Callable[[Settings], Bridge]
 ) -> tuple[Bridge, Callable[[], None] | None]:
-    """The bridge of a configuration, and how it wakes workers elsewhere."""
+    """The bridge of a configuration, and how it wakes workers elsewhere. What `serve` needs besides
+    is tried here, too, so that a configuration that cannot be used does not take over."""
+    from fhirbridge import signing
+
+    signing.own_tls(found)
     if no_worker and found.broker is None:
         raise Wrong("--no-worker needs `broker: redis://…`, by which workers elsewhere are woken")
     if found.broker is None:

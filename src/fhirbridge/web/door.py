@@ -13,12 +13,18 @@ from starlette.types import ASGIApp
 class Door:
     """Answers callers at `listening`, which it closes in the end.
 
-    `trusted_proxies`: whose X-Forwarded-For is believed.
+    `trusted_proxies`: whose X-Forwarded-For is believed. `tls`: the files of certificate and key;
+    None: plain HTTP.
     """
 
     def __init__(
-        self, app: ASGIApp, listening: socket.socket, trusted_proxies: Sequence[str] = ()
+        self,
+        app: ASGIApp,
+        listening: socket.socket,
+        trusted_proxies: Sequence[str] = (),
+        tls: tuple[str, str] | None = None,
     ) -> None:
+        certificate, key = tls or (None, None)
         config = uvicorn.Config(
             app,
             log_config=None,
@@ -26,6 +32,8 @@ class Door:
             server_header=False,
             forwarded_allow_ips=list(trusted_proxies),
             timeout_graceful_shutdown=5,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
         )
         self._listening, self._server = listening, uvicorn.Server(config)
         self._thread = threading.Thread(target=self._serve, name="web", daemon=True)

@@ -70,7 +70,8 @@ class Service:
     elsewhere. `jwks`: our public keys. `management`: who sees console and metrics;
     `trusted_proxies`: whose X-Forwarded-For is believed. `listening` is a socket of `bound` that
     outlives this service, so that callers wait at it while another takes over. `told`: what the
-    process is told, for `wait`. `tick`: seconds between looks at timers and Subscriptions.
+    process is told, for `wait`. `tick`:
+    seconds between looks at timers and Subscriptions. `tls`: files of our certificate and its key.
     """
 
     def __init__(
@@ -88,11 +89,13 @@ class Service:
         trusted_proxies: Sequence[str] = (),
         listening: socket.socket | None = None,
         told: Signals | None = None,
+        tls: tuple[str, str] | None = None,
     ) -> None:
         self.bridge, self._tick, self._told = bridge, tick, told
         # uvicorn closes the socket that it is given; a copy of `listening` leaves that one open.
         self._socket = listening.dup() if listening else bound(host, port)
-        self.url = f"http://{host}:{self._socket.getsockname()[1]}"
+        scheme = "https" if tls else "http"
+        self.url = f"{scheme}://{host}:{self._socket.getsockname()[1]}"
         self.supervisor = supervise(self.url) if supervise else None
         self._listeners = Listeners(bridge)
         meter = Metrics(bridge.store, bridge.clock, bridge.sources.values())
@@ -102,7 +105,7 @@ class Service:
         self._raised = 0
         bridge.wake = _both(self._wake, wake)
         made = app(bridge, meter, console, jwks, management)
-        self._door = Door(made, self._socket, trusted_proxies)
+        self._door = Door(made, self._socket, trusted_proxies, tls)
         self._others = [
             threading.Thread(target=self._work, args=(f"thread-{n}",), name=f"worker-{n}")
             for n in range(workers)

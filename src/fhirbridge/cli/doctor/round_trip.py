@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from fhirbridge import wiring
+from fhirbridge import signing, wiring
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.sources import Source
 from fhirbridge.cli.serving import listens_at
@@ -72,7 +72,12 @@ def round_trips(
             try:
                 host, port = listens_at(found.public_url)
                 door = Service(
-                    bridge, host=host, port=port, workers=0, management=Management.of(found, host)
+                    bridge,
+                    host=host,
+                    port=port,
+                    workers=0,
+                    management=Management.of(found, host),
+                    tls=signing.own_tls(found),
                 )
             except OSError as error:
                 yield fails("round trip", str(error), "end what listens there")

@@ -25,6 +25,7 @@ from .signs import Sign, fails, note, ok
 
 #: Where servers usually keep their FHIR address, for a base_url that leads beside it.
 _USUAL = ("fhir", "fhir/R4", "baseR4", "R4", "api/FHIR/R4", "hapi-fhir-jpaserver/fhir")
+_NEAR_BY = 15.0  # seconds; a busy HAPI takes some for its CapabilityStatement, others answer 404
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _CERTIFICATE_ENDS = timedelta(days=30)
 _WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
@@ -82,7 +83,7 @@ def _elsewhere(name: str, base_url: str, found: Settings) -> str:
 
 def _speaks(name: str, address: str, found: Settings) -> bool:
     server = Server(
-        name, address, retries=0, timeout=5, tls=signing.trust(name, found.servers[name])
+        name, address, retries=0, timeout=_NEAR_BY, tls=signing.trust(name, found.servers[name])
     )
     try:
         return server.capabilities().get("resourceType") == "CapabilityStatement"
@@ -127,9 +128,12 @@ def _certificate(name: str, base_url: str, found: Settings) -> Iterator[Sign]:
 
 def _our_certificate(name: str, found: Settings) -> Iterator[Sign]:
     """The one by which we are known to a server that asks for it; that it can be used was seen."""
-    path = found.servers[name].tls.certificate
-    if path is None:
-        return
+    if path := found.servers[name].tls.certificate:
+        yield from certificate_signs(name, path)
+
+
+def certificate_signs(name: str, path: str) -> Iterator[Sign]:
+    """How long a certificate of ours lasts."""
     first = x509.load_pem_x509_certificates(Path(path).read_bytes())[0]
     ends = first.not_valid_after_utc
     if ends < wiring.now():

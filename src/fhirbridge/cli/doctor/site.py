@@ -15,6 +15,7 @@ from fhirbridge.settings import Misconfigured, Settings, is_loopback
 from fhirbridge.store import Store
 from fhirbridge.store.records import StoreError
 
+from .server import certificate_signs
 from .signs import Sign, fails, note, ok
 
 #: What a container runtime puts there: Docker, Podman, Kubernetes.
@@ -50,6 +51,7 @@ def site_signs(found: Settings) -> Iterator[Sign]:
     yield from _store(found)
     yield from _broker(found)
     yield from _public_url(found)
+    yield from _own_tls(found)
     yield from management_signs(found)
     yield from _traces(found)
     yield from _traps(found)
@@ -147,6 +149,16 @@ def _answering(found: Settings) -> Sign:
                 " proxy that does not lead to fhirbridge",
                 "let the proxy pass /notify/ and /healthz on, with the path as it is",
             )
+
+
+def _own_tls(found: Settings) -> Iterator[Sign]:
+    try:
+        if pair := signing.own_tls(found):
+            yield from certificate_signs("tls", pair[0])
+    except Misconfigured as error:
+        yield fails(
+            "tls", str(error).removeprefix("tls: "), "name others in `tls`, or leave it out"
+        )
 
 
 def management_signs(found: Settings) -> Iterator[Sign]:
