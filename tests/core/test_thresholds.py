@@ -25,11 +25,15 @@ DRUG = "approved a1 J2350, 600 units, until 31 January 2027, number AUTH1"
 ADMIN = "approved a2 96413, 1 visit, until 31 January 2027, number AUTH2"
 
 
-def said(folder: Path, as_of: str, *facts: str) -> set[str]:
-    """The rules that find something."""
+def story(folder: Path, as_of: str, *facts: str) -> s.Scenario:
     path = folder / "story.yaml"
     path.write_text(STORY.format(as_of=as_of, facts="\n  ".join(facts)), encoding="utf-8")
-    return {each.rule for each in s.load(path).judged().findings}
+    return s.load(path)
+
+
+def said(folder: Path, as_of: str, *facts: str) -> set[str]:
+    """The rules that find something."""
+    return {each.rule for each in story(folder, as_of, *facts).judged().findings}
 
 
 @pytest.mark.parametrize(
