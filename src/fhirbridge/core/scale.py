@@ -10,8 +10,8 @@ that reason. The rules are docs/domain.md 2.3; the bounds of belief 3.5, 44.
 | IU, U, kIU | in a therapy that is dosed in IU; else never |
 | mL | by the strength of the product coded, or the only strength of the therapy |
 | vial, pen, syringe | by the package coded, or the only package of the therapy |
-| kit, carton | by what the kit holds; one that is itself the package like a vial; a carton of an
-| | NDC of one package as that |
+| kit, carton | by what the kit holds; one that is itself the package like a vial |
+| carton | beside an NDC of one package, as that package |
 | EA | as a vial, unless it may also mean a kit of several |
 | "units" or no unit | as billing units of a HCPCS code of the therapy, valid on the day |
 | UN beside an NDC alone | as EA (beside a HCPCS code: as billing units) |

@@ -209,7 +209,7 @@ class Printer:
     def stepped(self, step: Stepped) -> None:
         at = step.at.astimezone(_ZONE)
         self._console.print()
-        self._row(f"{at:%a, %b} {at.day}, {at:%H:%M}", step.says, "bold", bold=True)
+        self._row(f"{at:%a %b} {at.day} {at:%H:%M}", step.says, "bold", bold=True)
 
     def line(self, line: Line) -> None:
         where = f"{line.where}: " if line.where else ""
