@@ -88,14 +88,11 @@ def concept(system: str, code: str, text: str = "") -> dict[str, Any]:
 
 def code_of(concept: object, system: str) -> str | None:
     """The code of a CodeableConcept in one system, if it has one."""
-    return next(
-        (
-            coding["code"]
-            for coding in items(concept, "coding")
-            if coding.get("system") == system and isinstance(coding.get("code"), str)
-        ),
-        None,
-    )
+    for coding in items(concept, "coding"):
+        code = coding.get("code")
+        if coding.get("system") == system and isinstance(code, str):
+            return code
+    return None
 
 
 def inputs(task: Json) -> Iterator[tuple[str, Json]]:

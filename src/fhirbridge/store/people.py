@@ -46,8 +46,7 @@ def records_of(tx: Tx, person: str) -> list[str]:
 
 
 def watched(tx: Tx, record: str) -> bool:
-    flag = sa.select(p.c.watched).join(a, a.c.person == p.c.person).where(a.c.record == record)
-    return bool(tx.conn.scalar(flag))
+    return watch(tx, [record]).get(record, False)
 
 
 def watch(tx: Tx, records: Iterable[str]) -> dict[str, bool]:
