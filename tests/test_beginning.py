@@ -13,6 +13,7 @@ from fhirbridge.beginning import Seen, Wishes, configuration
 from fhirbridge.cli import beginning as command
 from fhirbridge.cli.common import Wrong
 from fhirbridge.cli.main import app
+from fhirbridge.fhir import jsonio
 
 HAPI = Seen(
     software="HAPI FHIR Server",
@@ -167,4 +168,7 @@ def test_a_file_is_not_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert Path("fhirbridge.yaml").read_text("utf-8") == "mine"
     done = CliRunner().invoke(app, ["init", "--server", "ehr=http://x.example/fhir", "--force"])
     assert done.exit_code == 0
+    again = ["init", "--server", "ehr=http://x.example/fhir", "--force", "--format", "json"]
+    said = jsonio.loads(CliRunner().invoke(app, again).stdout)
+    assert said["servers"]["ehr"]["software"] == "HAPI FHIR Server"
     assert "mine" not in Path("fhirbridge.yaml").read_text("utf-8")

@@ -48,6 +48,17 @@ def test_the_help_of_a_command_shows_an_example(command: str) -> None:
     assert f"Example: fhirbridge {command}" in " ".join(shown.output.split())
 
 
+#: They stay, and their log has `log: json`.
+_STAYING = {"serve", "worker", "sandbox"}
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS) - _STAYING))
+def test_a_command_prints_for_machines_too(command: str) -> None:
+    from typer.testing import CliRunner
+
+    assert "--format" in CliRunner().invoke(app, [command, "--help"]).output
+
+
 def test_help_imports_nothing_that_is_slow() -> None:
     program = "import sys, fhirbridge.cli.main; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .common import Wrong, warn
+from .common import Format, FormatOption, Wrong, document, warn
 
 if TYPE_CHECKING:
     from fhirbridge.beginning import Seen, Wishes
@@ -57,6 +57,7 @@ def init(
         Path, typer.Option("--output", "-o", metavar="FILE", help="The file that is written.")
     ] = Path("fhirbridge.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Write over a file.")] = False,
+    format: FormatOption = Format.TEXT,
 ) -> None:
     """Write a first configuration: asks, or takes options; tries the servers.
 
@@ -79,7 +80,11 @@ def init(
     except settings.Misconfigured:
         _put_back(output, before)
         raise
-    _say(output, wishes, seen)
+    if format is Format.JSON:
+        servers = {name: _said_of(each) for name, each in seen.items()}
+        document({"file": str(output), "servers": servers})
+    else:
+        _say(output, wishes, seen)
 
 
 def _wishes(
@@ -238,6 +243,11 @@ def _check_options(servers: Mapping[str, str], options: Mapping[str, tuple[Any, 
     for name, url in servers.items():
         if wrong := complaint(Name, name) or complaint(Url, url):
             raise Wrong(f"{name}={url}: {wrong}")
+
+
+def _said_of(seen: Seen) -> dict[str, object]:
+    """What a server said of itself, or why it said nothing."""
+    return {"software": seen.software, "profile": seen.profile, "problem": seen.problem or None}
 
 
 def _put_back(output: Path, before: bytes | None) -> None:

@@ -44,6 +44,7 @@ def record(
     ],
     force: Annotated[bool, typer.Option("--force", help="Write over a file.")] = False,
     config: ConfigOption = None,
+    format: FormatOption = Format.TEXT,
 ) -> None:
     """Keep what is decided of patients in a file, without the persons.
 
@@ -66,7 +67,10 @@ def record(
         except NoSuchPatient as error:
             raise Wrong(str(error)) from None
     output.write_bytes(cases.dumps(case))
-    _say(case, output)
+    if format is Format.JSON:
+        document({"file": str(output), **_counted(case)})
+    else:
+        _say(case, output)
     raise typer.Exit(1 if case.differs else 0)
 
 
@@ -99,11 +103,22 @@ def _chance() -> Random:
     return SystemRandom()
 
 
+def _counted(case: Case) -> dict[str, object]:
+    """What is in a case, and whether it came out the same."""
+    return {
+        "persons": len(case.decided),
+        "records": sum(len(source.resources) for source in case.sources.values()),
+        "findings": sum(len(each.findings) for each in case.decided),
+        "same": not case.differs,
+        "caveats": case.caveats,
+        "differences": case.differs,
+    }
+
+
 def _say(case: Case, output: Path) -> None:
-    count = sum(len(source.resources) for source in case.sources.values())
-    findings = sum(len(each.findings) for each in case.decided)
+    of = _counted(case)
     warn(
-        f"{output}: persons: {len(case.decided)}, records: {count}, findings: {findings}."
+        f"{output}: persons: {of['persons']}, records: {of['records']}, findings: {of['findings']}."
         " Read it before you give it away: it holds codes, amounts, weekdays and times of day."
     )
     for caveat in case.caveats:
