@@ -104,6 +104,7 @@ def serve(
             if new is None:
                 return
             found, made, wake = new
+            logs.set_up(form=found.log)
 
 
 def _ready(
@@ -200,6 +201,7 @@ def worker(
             say(f"metrics at {door.url}/metrics")
 
         def ready(settings: Settings, made: Bridge) -> tuple[Settings, Bridge]:
+            logs.set_up(form=settings.log)
             if door is not None:
                 door.show(made, Management.of(settings, metrics_host))
             return settings, made

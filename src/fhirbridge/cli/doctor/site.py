@@ -24,7 +24,7 @@ _CONTAINER = (
     Path("/run/.containerenv"),
     Path("/var/run/secrets/kubernetes.io"),
 )
-_UNTRUSTED = 0  # in place of a status: somebody answers, with a certificate that is not trusted
+UNTRUSTED = 0  # in place of a status: somebody answers, with a certificate that is not trusted
 _SOON = timedelta(days=30)
 
 _TO_BE_WRITTEN = (
@@ -213,7 +213,7 @@ def _traces(found: Settings) -> Iterator[Sign]:
     answer = answered(endpoint, "")
     if answer is None:
         yield note("traces", f"nothing answers at {endpoint}: they are lost", "start the collector")
-    elif answer[0] == _UNTRUSTED:
+    elif answer[0] == UNTRUSTED:
         says = f"the certificate of {endpoint} is not trusted: they are lost"
         yield note("traces", says, "name its authority in $OTEL_EXPORTER_OTLP_CERTIFICATE")
     else:
@@ -230,7 +230,7 @@ def answered(
 ) -> tuple[int, str] | None:
     """Status and beginning of what a path below an address answers; None: nothing answers.
 
-    The status `_UNTRUSTED`, with the reason, where only the certificate keeps us from asking."""
+    The status `UNTRUSTED`, with the reason, where only the certificate keeps us from asking."""
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     wire = kind(parts.netloc, timeout=3)
@@ -239,7 +239,7 @@ def answered(
         answer = wire.getresponse()
         return answer.status, answer.read(100).decode(errors="replace").strip()
     except ssl.SSLCertVerificationError as error:
-        return _UNTRUSTED, error.verify_message
+        return UNTRUSTED, error.verify_message
     except (OSError, http.client.HTTPException):
         return None
     finally:
