@@ -10,6 +10,7 @@ import pytest
 
 from fhirbridge.core.authorizing import speaks_of
 from fhirbridge.core.facts import Decision
+from tests.scenarios.scenario import formulary
 
 from .test_ledger import approved
 from .test_thresholds import ADMIN, DRUG, VISIT, said, story
@@ -114,3 +115,26 @@ def test_an_answer_without_a_period_speaks_of_the_time_about_its_day(
         last = date(2026, 6, 1) + sign * timedelta(days=days)
         assert speaks_of(answer, last)
         assert not speaks_of(answer, last + sign * timedelta(days=1))
+
+
+@pytest.mark.parametrize(("as_of", "short"), [("4 December", False), ("7 December", True)])
+def test_what_is_there_and_what_is_promised_count_together(
+    tmp_path: Path, as_of: str, short: bool
+) -> None:
+    part = "dispensed d1 300 mg, delivered, 1 December 2026, for o1"
+    rest = "dispensed d2 300 mg, promised, for o1"
+    assert ("dispense-short" in said(tmp_path, as_of, AFTER, VISIT, part, rest)) is short
+
+
+@pytest.mark.parametrize(("first", "over"), [(0, True), (1, False)])
+def test_a_supply_of_half_a_spacing_ago_was_for_another_dose(
+    tmp_path: Path, first: int, over: bool
+) -> None:
+    spacing = formulary().therapies["ocrelizumab"].spacing_days
+    assert spacing is not None
+    day = date(2026, 12, 8) - timedelta(days=spacing // 2 + first)
+    lines = [
+        f"dispensed d{n} 600 mg, delivered, {each:%-d %B %Y}, for o1"
+        for n, each in enumerate((day, date(2026, 12, 1)))
+    ]
+    assert ("dispense-over" in said(tmp_path, "4 December", AFTER, VISIT, *lines)) is over
