@@ -5,10 +5,17 @@ A scenario tells a story in the middle of such a time; these tell where it begin
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from fhirbridge.core.booking import book
+from fhirbridge.core.facts import Visit
+from fhirbridge.core.findings import Severity
+from fhirbridge.core.quantity import mg
+from fhirbridge.core.rules import judge
 from tests.scenarios import scenario as s
 
 STORY = """\
@@ -167,3 +174,50 @@ def test_the_first_day(
 def test_the_last_day(tmp_path: Path, rule: str, well: str, wrong: str, fact: str) -> None:
     assert rule not in said(tmp_path, "30 November", ORDER, VISIT, fact.format(well))
     assert rule in said(tmp_path, "30 November", ORDER, VISIT, fact.format(wrong))
+
+
+@pytest.mark.parametrize(
+    ("last", "visit", "variant"),
+    [
+        # The label's minimum is 140 days: below it the visit must move, whatever anybody says.
+        ("22 July 2026", "8 December 2026", "minimum"),
+        ("21 July 2026", "8 December 2026", ""),
+        # From five months on nobody has to confirm it.
+        ("9 July 2026", "8 December 2026", ""),
+        ("8 July 2026", "8 December 2026", None),
+        ("9 September 2026", "8 February 2027", ""),
+        ("8 September 2026", "8 February 2027", None),
+    ],
+)
+def test_how_early_a_dose_may_be(
+    tmp_path: Path, last: str, visit: str, variant: str | None
+) -> None:
+    lines = (ORDER, VISIT.replace("8 December 2026", visit), f"given g1 600 mg, {last}")
+    found = story(tmp_path, "30 November", *lines).judged().findings
+    early = [each for each in found if each.rule == "interval-too-early"]
+    assert [each.variant for each in early] == ([] if variant is None else [variant])
+    if early:
+        assert early[0].severity is (Severity.S1 if variant else Severity.S3)
+        assert bool(early[0].choices) is (not variant)
+
+
+@pytest.mark.parametrize(("day", "severity"), [("29 December", "S3"), ("30 December", "S2")])
+def test_very_late_is_graver(tmp_path: Path, day: str, severity: str) -> None:
+    found = story(tmp_path, day, ORDER, "given g1 600 mg, 1 June 2026").judged().findings
+    assert [each.severity.name for each in found if each.rule == "interval-overdue"] == [severity]
+
+
+@pytest.mark.parametrize(("less", "short"), [(0, False), (1, True)])
+def test_an_appointment_of_just_the_time_it_takes(tmp_path: Path, less: int, short: bool) -> None:
+    scenario = story(tmp_path, "30 November", ORDER, VISIT, "given g1 600 mg, 1 June 2026")
+    therapy = s.formulary().therapies["ocrelizumab"]
+    chairs = [therapy.chair_minutes(each, 2) for each in therapy.doses if each.fits(mg(600))]
+    minutes = min(filter(None, chairs)) - less
+    facts = [
+        replace(each, end=each.start + timedelta(minutes=minutes))
+        if isinstance(each, Visit) and each.start
+        else each
+        for each in scenario.facts
+    ]
+    judged = judge(book(facts, s.formulary(), scenario.calendar), scenario.context())
+    assert ("appt-too-short" in {each.rule for each in judged.findings}) is short
