@@ -10,6 +10,7 @@ given at all; and a cream is a steroid too. Each sentence is looked at by itself
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _SENTENCE = re.compile(r"[\n;]|[.](?=\s|$)")
 #: Not to be given, or told as history.
@@ -32,6 +33,7 @@ _LOCAL = re.compile(
 _BEFORE = re.compile(r"\bpre-?med\w*|\bpre-?infusion\b|\bbefore\b|\bprior\b")
 
 
+@lru_cache(1024)  # order sets say the same of everybody
 def beforehand(text: str) -> str:
     """What of a text may order something to be given before: its sentences without those that
     refuse it, keep it ready for a reaction, or name a form for the skin."""
@@ -39,6 +41,7 @@ def beforehand(text: str) -> str:
     return "\n".join(sentence for sentence in said if _orders(sentence.lower()))
 
 
+@lru_cache(1024)
 def is_at_need(text: str) -> bool:
     """Whether an order of its own is not for before the infusion: at need, or for the skin."""
     low = text.lower()
