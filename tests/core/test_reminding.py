@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhirbridge.core.calendar import Calendar
+from fhirbridge.core.facts import Ref
 from fhirbridge.core.findings import Role, Severity
 from fhirbridge.core.holding import Patience, hold, openings
-from fhirbridge.core.plan import Do, Plan, Said, Told, decide
+from fhirbridge.core.plan import Do, Plan, Said, Told, Why, decide
 from fhirbridge.core.reminding import Reminders, Schedule, afterwards, moments
 from tests.core.test_plan import KEY, finding
 from tests.core.test_plan import said as any_said
@@ -154,6 +155,10 @@ def test_what_a_plan_opens_or_revises_counts_for_the_next_look() -> None:
     assert [each.due for each in afterwards([said()], again, LAST) if not each.root] == [DUE]
     closed = decide([], [said()])
     assert not [each for each in afterwards([said()], closed, LAST) if not each.root]
+    twice = [said(untouched=True), said(ref=Ref("ehr", "Task", "10"), untouched=True, written=LAST)]
+    one = decide([finding()], twice)
+    assert {each.why for each in one.intents} >= {Why.DOUBLE}
+    assert len([each for each in afterwards(twice, one, LAST) if not each.root]) == 1
 
 
 @given(
