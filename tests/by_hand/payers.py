@@ -253,3 +253,61 @@ chart(
     payer=[claim(("J3590", 1, "UN"), ("96413", 1, "")), answer()],
     may="unit-ambiguous",
 )
+
+# The first hour and the further ones (CPT)
+TWO_VISITS = [
+    coverage(),
+    two_halves(),
+    *premedication(),
+    visit(),
+    visit("v2", "2026-12-22T09:00:00-05:00"),
+]
+for first, must in ((1, "auth-visits-short"), (2, "")):
+    chart(
+        f"96413 × {first} and 96415 for two halves",
+        must,
+        ehr=TWO_VISITS,
+        payer=[
+            claim(("J2350", 600, "UN"), ("96413", first, ""), ("96415", 6, "")),
+            answer("A1", "A1", "A1"),
+        ],
+        history=[],
+    )
+chart(
+    "only further hours are approved",
+    "auth-missing-admin",
+    payer=[claim(("J2350", 600, "UN"), ("96415", 3, "")), answer()],
+)
+chart(
+    "one dose approved, two of the period are ordered",
+    "auth-short-total",
+    ehr=[
+        coverage(),
+        order(
+            dosageInstruction=[
+                {
+                    "timing": {"event": ["2026-12-08", "2027-06-08"]},
+                    "doseAndRate": [{"doseQuantity": quantity(600)}],
+                }
+            ]
+        ),
+        *premedication(),
+        visit(),
+    ],
+    payer=[
+        claim(("J2350", 600, "UN"), ("96413", 2, "")),
+        answer(span=period("2026-10-01", "2027-09-30")),
+    ],
+)
+for asks, must in (
+    ((("96413", 1, ""),), "auth-missing-drug"),
+    ((("J2350", 600, "UN"),), "auth-missing-admin"),
+    ((("J2350", 600, "mg"), ("96413", 1, "")), ""),
+    ((("J2350", 300, "MG"), ("96413", 1, "")), "auth-short-total"),
+    ((("J2350", 600, "F2"), ("96413", 1, "")), "unit-ambiguous"),
+):
+    chart(
+        "approved: " + ", ".join(f"{code} {amount} {unit}" for code, amount, unit in asks),
+        must,
+        payer=[claim(*asks), answer(*["A1"] * len(asks))],
+    )

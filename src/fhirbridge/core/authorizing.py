@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 from .courses import course_of
 from .facts import Authorization, Decision, Order, Ref, State, Visit
-from .granted import may_be_the_giving
+from .granted import HOURLY, may_be_the_giving
 from .ledger import Column, Item
 from .linking import Web
 from .quantity import Quantity
@@ -68,10 +68,18 @@ def answers_about(
     visits = {f.ref for f in web.facts if isinstance(f, Visit)} if unclear else set()
     return Answers(
         drug=drug,
-        administration=tuple(i for i, side in sides if side in ADMINISTRATION),
+        administration=tuple(
+            i for i, side in sides if side in ADMINISTRATION and not _more_hours(i)
+        ),
         unclear=tuple(i for i in unclear if i.fact.ref not in visits),
         on_visits=tuple(i for i in unclear if i.fact.ref in visits),
     )
+
+
+def _more_hours(item: Item) -> bool:
+    """A grant of further hours alone (96415): it lets no infusion begin, and counts none."""
+    codes = item.fact.codes
+    return item.fact.decision in IN_FORCE and bool(codes) and all(c.code in HOURLY for c in codes)
 
 
 def covers(item: Item, web: Web, strangers: Collection[Ref] = ()) -> str:
