@@ -162,6 +162,13 @@ def test_it_listens_where_servers_are_told_to_reach_it(
     assert serving.listens_at(public_url) == (host, port)
 
 
+def test_with_tls_of_our_own_nobody_is_between() -> None:
+    public = "https://fhirbridge.example:8443"
+    assert serving.listens_at(public) == ("0.0.0.0", 8000)
+    assert serving.listens_at(public, direct=True) == ("0.0.0.0", 8443)
+    assert serving.listens_at("https://fhirbridge.example", direct=True) == ("0.0.0.0", 8000)
+
+
 def test_parked_work_is_retried_by_what_is_wrong_with_it(fhirbridge: Call, tmp_path: Path) -> None:
     now = datetime(2026, 12, 1, tzinfo=UTC)
     numbers = iter(range(100))

@@ -52,7 +52,8 @@ def serve(
             "--port",
             min=0,
             max=65535,
-            help="0 takes a free one; by default that of a public_url on this machine, else 8000.",
+            help="0 takes a free one; by default that of a public_url on this machine or with"
+            " `tls`, else 8000.",
             show_default=False,
         ),
     ] = None,
@@ -75,7 +76,7 @@ def serve(
 
     found = with_servers(config)
     logs.set_up(form=found.log)
-    usual = listens_at(found.public_url)
+    usual = listens_at(found.public_url, direct=found.tls is not None)
     at = host or usual[0]
     made, wake = _ready(found, no_worker, _wired)
     told = Signals()
@@ -266,11 +267,13 @@ def _wired(found: Settings) -> Bridge:
             time.sleep(_AGAIN)
 
 
-def listens_at(public_url: str) -> tuple[str, int]:
+def listens_at(public_url: str, *, direct: bool = False) -> tuple[str, int]:
     """Host and port to listen at. Who is reached by others listens to others; the port of a
-    `public_url` on another machine (a proxy's) says nothing about ours."""
+    `public_url` on another machine is ours only where nobody is between (`direct`: we speak TLS
+    ourselves), else a proxy's."""
     from fhirbridge.settings import is_loopback
 
-    if not is_loopback(public_url):
-        return "0.0.0.0", 8000
-    return "127.0.0.1", urlsplit(public_url).port or 8000
+    port = urlsplit(public_url).port
+    if is_loopback(public_url):
+        return "127.0.0.1", port or 8000
+    return "0.0.0.0", (port if direct else None) or 8000

@@ -70,7 +70,7 @@ def round_trips(
             from fhirbridge.web.service import Service
 
             try:
-                host, port = listens_at(found.public_url)
+                host, port = listens_at(found.public_url, direct=found.tls is not None)
                 door = Service(
                     bridge,
                     host=host,
