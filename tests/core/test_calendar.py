@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirbridge.core.calendar import Calendar
@@ -12,6 +12,7 @@ from fhirbridge.core.calendar import Calendar
 DAYS = st.dates(date(2026, 11, 1), date(2027, 1, 31))
 
 
+@settings(deadline=None)
 @given(DAYS, DAYS, st.frozensets(DAYS, max_size=12))
 def test_business_days_between(first: date, last: date, holidays: frozenset[date]) -> None:
     days = (first + timedelta(days=n) for n in range(1, (last - first).days + 1))

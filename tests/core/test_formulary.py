@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirbridge.core.codes import keys
@@ -302,6 +302,7 @@ def test_by_says_what_decided() -> None:
     assert FORMULARY.therapies["zunovo"] is ZUNOVO
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.text())
 def test_no_code_and_no_text_is_an_error(system: str, code: str, display: str, text: str) -> None:
     for uri in (system, NDC, HCPCS):

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirbridge.core.grammar import Spoken, admits_both, spoken
@@ -178,6 +178,7 @@ def test_no_number_is_too_long() -> None:
         assert spoken(text, NAMES) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_an_error(text: str) -> None:
     spoken(text, NAMES)

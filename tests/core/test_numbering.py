@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirbridge.core.numbering import LATE, MOST_RANGES, RELATIVE, Numbering, heard, without
@@ -92,6 +92,7 @@ def test_ranges_less_ranges() -> None:
     assert without([(5, 6)], [(1, 4), (7, 9)]) == ((5, 6),)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 40))
 def test_a_number_that_never_came_is_missed_or_read_for(told: list[int], lost: int) -> None:
     """Whatever came before it: once a higher one is there, the loss is known."""
@@ -102,6 +103,7 @@ def test_a_number_that_never_came_is_missed_or_read_for(told: list[int], lost: i
     assert found.unread or any(low <= lost <= high for low, high in found.missing)
 
 
+@settings(deadline=None)
 @given(st.permutations(range(1, 12)))
 def test_any_order_within_reach_ends_whole(told: list[int]) -> None:
     found: Numbering | None = heard(None, [0], None)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirbridge.core.facts import Ref
@@ -414,6 +414,7 @@ some_unsure = st.frozensets(st.sampled_from(RULES), max_size=2)
 a_hand = st.sampled_from([told for told in Told if told is not Told.NONE])
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_after_writing_nothing_is_left_to_write(data: st.DataObject) -> None:
     world: list[Said] = []

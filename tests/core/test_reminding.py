@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirbridge.core.calendar import Calendar
@@ -161,6 +161,7 @@ def test_what_a_plan_opens_or_revises_counts_for_the_next_look() -> None:
     assert len([each for each in afterwards(twice, one, LAST) if not each.root]) == 1
 
 
+@settings(deadline=None)
 @given(
     st.integers(0, 60 * 24 * 50),
     st.integers(0, 60),

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirbridge.core.facts import Code, Problem, Ref
@@ -393,6 +393,7 @@ def test_the_basis_says_what_was_converted() -> None:
         assert (came.basis, came.mass) == (basis, mg(600))
 
 
+@settings(deadline=None)
 @given(
     st.decimals(allow_nan=False, allow_infinity=False, min_value=-10000, max_value=10**9),
     st.text(),
