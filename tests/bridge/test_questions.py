@@ -147,3 +147,26 @@ def test_two_answers_that_contradict_each_other_are_none(estate: Estate) -> None
     outcome = estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
     assert outcome.decision is not None
     assert not outcome.decision.answers
+
+
+@pytest.mark.parametrize("meant", ["600 mg", "300 mg"])
+def test_the_words_of_an_order_against_its_figures_are_settled_by_an_answer(
+    estate: Estate, meant: str
+) -> None:
+    figures = {"value": 600, "unit": "mg", "system": "http://unitsofmeasure.org", "code": "mg"}
+    dosage = {"text": "300 mg IV once", "doseAndRate": [{"doseQuantity": figures}]}
+    estate.put("ehr", order(dosageInstruction=[dosage]))
+    estate.put("ehr", visit())
+    estate.work()
+    (task,) = [t for t in estate.tasks(status="requested") if rule(t) == "unit-ambiguous"]
+    assert "“600 mg” or “300 mg”" in task["description"]
+
+    output = [{"type": {"text": "answer"}, "valueString": meant}]
+    estate.put("ehr", {**task, "status": "completed", "output": output})
+    estate.work()
+    assert "unit-ambiguous" not in estate.rules()
+    outcome = estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
+    assert outcome.decision is not None
+    (dose,) = outcome.decision.ledger.occasions
+    assert str(dose.ordered.per_visit) == meant
+    assert not outcome.decision.plan  # after writing, nothing is left to write
