@@ -40,7 +40,10 @@ def log() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before = root.handlers[:], root.level
     stream = io.StringIO()
+    logs.set_up("DEBUG", stream, form="json")
+    for_machines = root.handlers[:]
     logs.set_up("DEBUG", stream)
+    root.handlers += for_machines
     yield stream
     root.handlers[:], level = before
     root.setLevel(level)
