@@ -94,6 +94,12 @@ def test_an_item_that_is_said_twice_is_one() -> None:
     assert kept == without_mirrors([item, other, item])[0]
 
 
+def test_an_answer_about_an_order_that_was_not_read_answers_none() -> None:
+    ref = f.Ref("payer", "ClaimResponse", "r-1")
+    item = f.Authorization(ref=ref, decision=f.Decision.APPROVED, document=ref.name, links=(LINK,))
+    assert not Web([item]).answered(item)
+
+
 def test_items_of_an_answer_are_left_as_they_are() -> None:
     ref = f.Ref("payer", "ClaimResponse", "r-1")
     item = f.Authorization(ref=ref, decision=f.Decision.APPROVED, document=ref.name)

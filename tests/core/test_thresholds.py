@@ -127,6 +127,33 @@ def test_the_first_day(
 
 
 @pytest.mark.parametrize(
+    ("as_of", "off", "now"),
+    [("2 December", "1 December", False), ("3 December", "2 December", True)],
+)
+def test_a_visit_that_is_called_off_shortly_before_is_told_at_once(
+    tmp_path: Path, as_of: str, off: str, now: bool
+) -> None:
+    """Three business days before the dose nobody waits three for the office to book again."""
+    order = "order o1 ocrelizumab 600 mg, on 8 December 2026, written 1 October 2026"
+    visit = f"visit v1 8 December 2026 09:00, infusion, cancelled, changed {off} 2026"
+    assert ("appt-cancelled-unreplaced" in said(tmp_path, as_of, order, visit)) is now
+
+
+def test_whether_it_is_the_rest_of_a_course_cannot_be_told_of_a_dose_by_weight(
+    tmp_path: Path,
+) -> None:
+    scenario = story(
+        tmp_path,
+        "25 November",
+        "order o1 infliximab 400 mg, 1 visit, written 1 October 2026",
+        "given g1 infliximab 400 mg, 24 November 2026",
+        VISIT.replace("8 December", "30 November"),
+    )
+    verdicts = {each.rule: each.outcome for each in scenario.judged().verdicts}
+    assert verdicts["interval-too-early"] == "cannot tell"
+
+
+@pytest.mark.parametrize(
     ("rule", "well", "wrong", "fact"),
     [
         # Seven days of slack after the visit.
