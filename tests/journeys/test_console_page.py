@@ -53,7 +53,7 @@ def test_the_console_tells_what_was_found_and_names_no_person(tmp_path: Path) ->
         chromium(tmp_path, "--window-size=1000,1400", "--screenshot=page.png", url)
     text = " ".join(page.words)
     assert "Tasks are written." in text
-    assert "0 due, 0 being worked on, 0 waiting for a later try, 0 parked" in text
+    assert "0 due, 0 being worked on, 0 waiting for more news or a later try, 0 parked" in text
     assert "MedicationDispense: active, heard" in text
     assert f"ehr:Patient/p-{estate.u} dispense-short S2" in text
     assert estate.u not in text.replace(f"p-{estate.u}", ""), "the record number of the person"
