@@ -226,3 +226,27 @@ for words, must in (
         must,
         ehr=[coverage(), dosed(text=words), *EHR[2:]],
     )
+
+# Sigs as prescribers and systems write them
+for words, must in (
+    ("600 mg intravenously once every 6 months", ""),
+    ("Ocrevus 600mg IV every 24 weeks x 1 year", ""),
+    ("600 mg IV infusion over at least 3.5 hours", ""),
+    ("600 mg IV once, infuse per titration protocol", ""),
+    ("ocrelizumab (OCREVUS) 600 mg in sodium chloride 0.9 % 500 mL IVPB", ""),
+    ("600 mg, intravenous, ONCE, Starting on Tue 12/8/26 at 0900, For 1 dose", ""),
+    ("600 mg, Intravenous, Administer over 3.5 Hours, Every 6 months", ""),
+    ("600 mg once q 6 months, refills 1", ""),
+    ("Inject 600mg into the vein every 6 months", ""),
+    ("Infuse 600 mg intravenously every 6 months as directed", ""),
+    ("600 MG IV Q24W", ""),
+    ("600 mg IV every 6 months; premeds per protocol", ""),
+    ("300 mg IV every 24 weeks", "dose-outside-label"),
+    ("OCREVUS 300 MG IV Q6MONTHS", "dose-outside-label"),
+):
+    chart(
+        f"a sig: {words}",
+        must,
+        ehr=[coverage(), order(dosageInstruction=[{"text": words}]), *EHR[2:]],
+        may="auth-per-visit-mismatch dispense-over" if must else "",
+    )

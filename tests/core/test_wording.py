@@ -18,6 +18,14 @@ from fhirbridge.core.wording import dose_only
         ("Dose: 600 mg. Route: IV. Frequency: every 6 months.", "600 mg every 6 months"),
         ("600 mg. Premedicate per clinic protocol.", "600 mg"),
         ("600 mg. Premedicate 30 minutes before.", "600 mg"),
+        (
+            "600 mg. Premedicate with cetirizine, then 300 mg",
+            "600 mg premedicate with cetirizine then 300 mg",
+        ),
+        ("600 mg, once, Starting on Tue 12/8/26 at 0900, For 1 dose", "600 mg once"),
+        ("600 mg in sodium chloride 0.9 % 500 mL IVPB, 1 refill", "600 mg"),
+        ("600 mg into the vein every 24 weeks x 1 year as directed", "600 mg every 24 weeks"),
+        ("600 mg once, infuse per titration protocol", "600 mg once"),
         ("every six (6) months", "every 6 months"),
         ("every 14 (fourteen) days", "every 14 days"),
         ("every six (8) months", "every six (8) months"),  # which of the two?

@@ -29,11 +29,12 @@ DATE = re.compile(
     r")(?![\w/]|[-.]\d)",
     re.IGNORECASE,
 )
+_WEEKDAY = r"(?:\b(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? )?"
 #: The day of a dose ("@" is a DATE), with a time of day; the second of two.
 _ON = (
     r"(?:(?:on|for|due|due on|scheduled|scheduled for|dated|date ?:|to be given on"
-    r"|next (?:dose )?(?:due )?(?:on)?) ?)?@"
-    r"(?: at \d{1,2}:\d\d ?(?:[ap]m)?)?"
+    r"|next (?:dose )?(?:due )?(?:on)?) ?)?"
+    rf"{_WEEKDAY}@(?: at \d{{1,2}}:?\d\d ?(?:[ap]m)?)?"
 )
 _AND = r"(?:,? (?:and|&|then|followed by)|,)"
 _SAME_ON_TWO_DAYS = re.compile(rf"(?P<dose>\d+(?:\.\d+)? ?[a-z]+) {_ON}{_AND} (?P=dose) {_ON}")
@@ -41,7 +42,7 @@ _TWO_DAYS = re.compile(rf"\(?{_ON}{_AND} {_ON}\)?")
 _TWICE = re.compile(
     r"[x×] ?(?:2|two)\b|\b(?:2|two) (?:[x×]|doses|visits|infusions|times)|\btwice\b"
 )
-_ONE_DAY = re.compile(rf"\((?:{_ON})\)|(?:{_ON})|\b(?:starting|beginning|start|from)(?: on)? @")
+_ONE_DAY = re.compile(rf"\((?:{_ON})\)|(?:{_ON})|\b(?:starting|beginning|start|from)(?: on)? {_ON}")
 
 
 def without_days(low: str) -> str:

@@ -31,6 +31,7 @@ _NOTHING = Words(
         *("via iv", "as an iv infusion", "iv", "i.v", "intravenous", "intravenously"),
         *("ivpb", "iv piggyback", "subq", "sub-q", "sc", "subcut", "subcutaneous"),
         *("subcutaneously", "under the skin", "by subcutaneous injection"),
+        *("into the vein", "into a vein", "as directed", "as ordered", "as instructed"),
         *("give", "administer", "infuse", "inject", "take", "total dose", "a dose of"),
         *("maintenance dose", "maintenance", "initial dose", "loading dose", "per protocol"),
         *("for multiple sclerosis", "for relapsing multiple sclerosis", "for ms", "for rrms"),
@@ -43,6 +44,14 @@ _SAYS_NO_DOSE = (
         r"\b(?:diluted )?in \d{1,4} ?ml (?:of )?(?:0\.9 ?% )?"
         r"(?:normal saline|sodium chloride|nacl|nss?|d5w|saline)(?: 0\.9 ?%)?(?![\w.])"
     ),
+    re.compile(
+        r"\b(?:diluted )?in (?:0\.9 ?% )?(?:normal saline|sodium chloride|nacl|d5w|saline)"
+        r"(?: 0\.9 ?%)?(?: \d{1,4} ?ml| \(\d{1,4} ?ml\))?(?![\w.])"
+    ),
+    # how long the prescription holds
+    re.compile(r"[x×] ?\d{1,2} (?:years?|months?)\b|\bfor \d{1,2} (?:years?|months?)\b"),
+    re.compile(r"\b(?:no|with \d{1,2}|\d{1,2}) refills?\b|\brefills? ?:? ?\d{1,2}\b"),
+    re.compile(r"\b(?:per|by|according to) (?:the )?(?:\w+ )?(?:titration |infusion )?protocol\b"),
     # how long it runs, and how fast: "over 3.5-4 hours", "at 171.4 mL/hr"
     re.compile(
         rf"\bover (?:at least |about |approximately |~ ?)?{_NUMBER}(?: ?(?:-|to) ?{_NUMBER})?"
@@ -59,7 +68,7 @@ _NUMBER_AND_WORD = re.compile(rf"\b(\d\d?) ?\(({'|'.join(NUMBERS)})\)")
 _TIMES_IN_BRACKETS = re.compile(r"\(((?:on |at )?(?:days?|weeks?|every|once)\b[^()]*)\)")
 _OF_VIALS = re.compile(rf"\((\d\d?) ?[x×] ?({_NUMBER}) ?mg (vial|pen|syringe)s?\)")
 _VIALS_OF = re.compile(rf"\b(\d\d?) (vial|pen|syringe)(s?) \(({_NUMBER}) ?mg each\)")
-_ONCE_FOR_ONE = re.compile(r"\bonce,? (?:for )?(?:1|one) dose\b")
+_ONCE_FOR_ONE = re.compile(r"\bonce,?(?: ,)? (?:for )?(?:1|one) dose\b")
 
 
 #: A sentence about what is given before, with its own doses; none that comes back to the drug.
@@ -83,6 +92,7 @@ def dose_only(text: str, names: tuple[str, ...] = ()) -> str:
     low = without_days(said_once(" ".join(text.lower().split())))
     for pattern in _SAYS_NO_DOSE:
         low = pattern.sub(" ", low)
+    low = _ONCE_FOR_ONE.sub("once", " ".join(low.split()))
     low = _TIMES_IN_BRACKETS.sub(r"\1", low)
     return " ".join(re.sub(r"[,;:.](?=\s|$)", " ", low).split())
 
