@@ -56,6 +56,10 @@ def dose(value: str, unit: str = "mg", **rest: Any) -> Spoken:
             "2 vials (600 mg) IV every 24 weeks",
             dose("600", spacing_days=168, also=Amount(Decimal(2), "vials")),
         ),
+        (
+            "2 vials (3000 iu) once",
+            dose("3000", "iu", visits=1, also=Amount(Decimal(2), "vials")),
+        ),
         ("2 vials (300 mg each) once", dose("600", visits=1, also=Amount(Decimal(2), "vials"))),
         ("600 mg (2 x 300 mg vials)", dose("600", also=MG600)),
         ("300 mg on day 1, then 300 mg on day 15", dose("300", visits=2, days=(1, 15))),

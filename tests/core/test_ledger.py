@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fhirbridge.core import facts as f
-from fhirbridge.core.authorizing import covers
+from fhirbridge.core.authorizing import UNSAID, covers, side_answered
 from fhirbridge.core.booking import book
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.granted import item_of, side_of
@@ -566,3 +566,11 @@ def test_orders_of_two_servers_for_different_days_are_no_copies(start: str, copi
         replace(second, ref=replace(second.ref, source="clinic"), window=windows[1]),
     ]
     assert len(book(orders, formulary(), Calendar(ZONE)).occasions) == 2 - copies
+
+
+def test_an_answer_about_orders_of_another_drug_is_of_neither_side() -> None:
+    (order,) = told(ORDER)
+    assert isinstance(order, f.Order)
+    assert side_answered([order], {order.ref}) in UNSAID
+    assert side_answered([order], ()) == "drug"
+    assert side_answered([], ()) == ""
