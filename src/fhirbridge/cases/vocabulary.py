@@ -46,7 +46,7 @@ _MEASURES = _set(
     """
 )
 #: Words that a number stands after: "every 24 weeks", "day 1", "x 2".
-_BEFORE = _set("x q every each day days week weeks for of") | NUMBERS.keys()
+_BEFORE = _set("x q every each day days week weeks for of refills") | NUMBERS.keys()
 #: What joins two numbers of which the first stays: "day 1 and 15".
 _JOINS = frozenset({"and", "day", "week"})
 #: The other words of `core.grammar` and `core.wording`, of questions and their answers, of
@@ -70,6 +70,13 @@ _OTHERS = _set(
     ordered planned change order move
     this approval certification determination notice guarantee payment coverage benefits does
     subject member eligibility time date service
+    premeds reaction reactions reacted allergy allergic allergies intolerant intolerance
+    contraindicated hypersensitivity anaphylaxis anaphylactic rescue prn needed if case upon no not
+    without omit skip avoid do use need any routine antihistamine antihistamines cream ointment
+    lotion topical topically eye drops ophthalmic nasal spray inhaled suppository enema
+    refill refills vein directed instructed according titration bag bags
+    mon monday tue tuesday wed wednesday thu thursday fri friday sat saturday sun sunday
+    home residence patient's private nurse nursing
     """
 )
 
