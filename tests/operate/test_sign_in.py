@@ -20,7 +20,7 @@ from fhirbridge.settings import Settings
 from tests.contract.sekmet import sekmet_server
 
 NOW = datetime.now(UTC)
-RING = Keyring.made(NOW)
+RING = Keyring.made(NOW - timedelta(days=1))
 STRANGER = Keyring.made(NOW)
 READS = "system/Patient.rs system/MedicationDispense.rs system/Medication.rs"
 
@@ -137,3 +137,12 @@ def test_less_than_was_asked_for_is_seen(base_url: str, keys: Path) -> None:
     assert lacks == ("system/Medication.rs", "system/MedicationDispense.rs")
     with pytest.raises(Forbidden, match="check the scopes granted"):
         tried(found)
+
+
+def test_a_clock_that_is_behind_makes_proofs_that_have_ended(base_url: str, keys: Path) -> None:
+    found = settings(base_url, keys, smart_backend={"client_id": "reader"})
+    behind = signing.sign_in(
+        "x", found, clock=lambda: wiring.now() - timedelta(minutes=10), ids=wiring.names
+    )
+    with closing(behind), pytest.raises(Forbidden, match=r"our clock is [56]\d\d s behind"):
+        behind.headers()
