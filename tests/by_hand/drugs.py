@@ -19,6 +19,7 @@ from .records import (
     dispense,
     given,
     order,
+    period,
     premedication,
     quantity,
     visit,
@@ -209,3 +210,29 @@ chart(
     ],
     may="link-ambiguous dispense-missing order-without-appt",
 )
+
+# The words of an order against its figures, where a dose goes by weight
+REMICADE = concept("57894-0030-01", NDC, display="Remicade 100 MG")
+for words, must in (
+    ("500 mg IV every 8 weeks", "unit-ambiguous"),
+    ("400 mg (5 mg/kg x 80 kg) IV every 8 weeks", ""),
+    ("5 mg/kg IV every 8 weeks", ""),
+    ("250 mL IV over 2 hours", ""),
+    ("Remicade 100 mg IV solution", ""),
+    ("4 vials", ""),
+):
+    (dosage,) = order(dose=quantity(400))["dosageInstruction"]
+    chart(
+        f"400 mg of infliximab in figures, in words: {words}",
+        must,
+        ehr=[
+            coverage(),
+            order(
+                medicationCodeableConcept=REMICADE, dosageInstruction=[{**dosage, "text": words}]
+            ),
+            visit(),
+        ],
+        payer=[claim(("J1745", 40, "UN"), ("96413", 1, "")), answer(span=period("2026-11-01"))],
+        pharmacy=[dispense(quantity(400), medicationCodeableConcept=REMICADE)],
+        history=[given(day, quantity(400), REMICADE) for day in ("2026-10-13", "2026-08-18")],
+    )
