@@ -10,6 +10,7 @@ import pytest
 
 from fhirbridge.core.authorizing import speaks_of
 from fhirbridge.core.facts import Decision
+from fhirbridge.core.rules import judge
 from tests.scenarios.scenario import formulary
 
 from .test_ledger import approved
@@ -138,3 +139,17 @@ def test_a_supply_of_half_a_spacing_ago_was_for_another_dose(
         for n, each in enumerate((day, date(2026, 12, 1)))
     ]
     assert ("dispense-over" in said(tmp_path, "4 December", AFTER, VISIT, *lines)) is over
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner"),
+    [("white-bag", "pharmacy"), ("home", "pharmacy"), ("brown-bag", "infusion-center")],
+)
+def test_a_missing_supply_is_for_whoever_brings_it(tmp_path: Path, mode: str, owner: str) -> None:
+    order = f"{AFTER}, dispenser Example Pharmacy"
+    scenario = story(tmp_path, "4 December", order, VISIT, DRUG, ADMIN)
+    context = replace(scenario.context(), supply={"ocrelizumab": mode})
+    found = judge(scenario.ledger(), context).findings
+    missing = [each for each in found if each.rule == "dispense-missing"]
+    assert [each.owner.value for each in missing] == [owner]
+    assert all(each.say["packages"] for each in missing)
