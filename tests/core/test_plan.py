@@ -454,3 +454,10 @@ def test_what_was_still_open_when_the_dose_was_given_says_so() -> None:
     assert [(each.why, each.evidence) for each in plan.intents] == [(Why.GIVEN, (record,))] * 2
     still = decide([], before, standing={"o-1": ()}, recorded={"o-1": (record,)})
     assert {each.why for each in still.intents} == {Why.SOLVED}
+
+
+def test_a_root_is_about_the_trouble_that_is_due_first() -> None:
+    never = finding(key="a", due=None, day=date(2026, 12, 9))
+    soon = finding(key="b")
+    for found in ([never, soon], [soon, never]):
+        assert roots(found, [])[root_key("o-1")].day == soon.day
