@@ -323,6 +323,47 @@ def test_plain_answers(disposition: str, decision: Decision) -> None:
     assert fact.total == (Amount(Decimal(600)) if decision is Decision.APPROVED else None)
 
 
+def in_words(sequence: int, *categories: str) -> dict[str, Any]:
+    """An item whose adjudications have these categories, as R4 alone has them."""
+    rows = [{"category": {"coding": [{"code": each}]}} for each in categories]
+    return {"itemSequence": sequence, "adjudication": rows}
+
+
+@pytest.mark.parametrize(
+    ("categories", "decision"),
+    [
+        (("denied",), Decision.DENIED),
+        (("submitted", "approved"), Decision.APPROVED),
+        (("submitted", "benefit"), Decision.PENDED),
+        (("approved", "denied"), Decision.PENDED),
+    ],
+)
+def test_words_of_an_item_count_before_those_of_the_answer(
+    categories: tuple[str, ...], decision: Decision
+) -> None:
+    body = claim_response(
+        in_words(1, *categories), in_words(2, "submitted"), outcome="partial", disposition="Pended"
+    )
+    drug, visits = answers(claim(DRUG, VISITS), body)
+    assert (drug.decision, visits.decision) == (decision, Decision.PENDED)
+
+
+def test_of_a_queued_answer_no_item_is_decided() -> None:
+    body = claim_response(in_words(1, "approved"), outcome="queued", disposition="Approved")
+    assert answer(claim(DRUG), body).decision is Decision.PENDED
+
+
+def test_a_plain_item_that_is_denied_and_added_smaller_is_modified() -> None:
+    body = claim_response(
+        in_words(1, "denied"),
+        addItem=[added(1, adjudication=in_words(1, "approved")["adjudication"])],
+        outcome="complete",
+        disposition="See items",
+    )
+    (fact,) = answers(claim(DRUG), body)
+    assert fact.decision is Decision.MODIFIED
+
+
 def test_a_plain_answer_without_its_claim_says_nothing_of_the_drug() -> None:
     fact = answer(claim_response(disposition="Approved"))
     assert (fact.decision, fact.codes, fact.total) == (Decision.APPROVED, (), None)

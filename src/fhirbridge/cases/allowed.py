@@ -110,7 +110,7 @@ _LINE: Node = {
     "productOrService": CONCEPT,
     "quantity": Keep.QUANTITY,
     "provider": Keep.REFERENCE,
-    "adjudication": {"extension": Keep.EXTENSION},
+    "adjudication": {"extension": Keep.EXTENSION, "category": CONCEPT},
     "extension": Keep.EXTENSION,
 }
 _PARTY: Node = {"name": Keep.TEXT}

@@ -142,6 +142,17 @@ def _words(clause: str) -> list[str]:
     return [SAME.get(word, word) for word in _WORD.findall(clause) if word not in LEFT_OUT]
 
 
+def adjudicated(page: Page, item: Json) -> Decision:
+    """What the categories of an item's adjudications say in so many words, where no guide gave
+    the payer a review action; UNKNOWN where they are amounts only, or of two minds."""
+    said = set()
+    for row in page.rows(item, "adjudication"):
+        codes, words = page.concept(page.one(row, "category"))
+        said |= {decision_in(each) for each in (words, *(code.code for code in codes))}
+    said.discard(Decision.UNKNOWN)
+    return said.pop() if len(said) == 1 else Decision.UNKNOWN
+
+
 def review_of(page: Page, item: Json) -> Mapping[str, Json] | None:
     """The parts of an item's review action by name (code, number, reasonCode), or None.
 

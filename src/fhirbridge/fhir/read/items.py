@@ -13,7 +13,7 @@ from typing import Any
 
 from fhirbridge.core.facts import Code, Decision, Problem
 
-from .decisions import GRANTS, decision_in, review_of, reviewed
+from .decisions import GRANTS, adjudicated, decision_in, review_of, reviewed
 from .elements import NOTHING
 from .page import Page
 from .snapshot import Json
@@ -211,7 +211,7 @@ def _asked(page: Page, claim: Json) -> list[Line]:
 
 
 def _plainly(page: Page, found: list[Line], claim: Json) -> list[Line]:
-    """An answer without review actions: its disposition decides for all of its lines."""
+    """An answer without review actions: the words of each line decide, else its disposition."""
     outcome = page.word(page.body, "outcome")
     decision = decision_in(page.word(page.body, "disposition"))
     if outcome == "queued":
@@ -221,10 +221,11 @@ def _plainly(page: Page, found: list[Line], claim: Json) -> list[Line]:
     found = found or _asked(page, claim)
     added = [line for line in found if line.added]
     for line in found:
+        own = Decision.UNKNOWN if outcome == "queued" else adjudicated(page, line.row)
         if line.decision is not Decision.CANCELED:
-            line.decision = decision
-        if line.added and decision in GRANTS:
+            line.decision = decision if own is Decision.UNKNOWN else own
+        if line.added and line.decision in GRANTS:
             line.decision = Decision.MODIFIED
-    if decision in GRANTS and added:
+    if any(line.decision in GRANTS for line in added):
         return [line for line in found if line.added or not any(_same(line, a) for a in added)]
     return found
