@@ -228,6 +228,16 @@ class Settings(yamlfile.Strict):
     lease_seconds: int = Field(default=180, gt=0)  # how long a worker may take for one person
 
     @model_validator(mode="after")
+    def _a_wait_that_ends(self) -> Self:
+        quiet, most = self.debounce_seconds or 0, self.debounce_most_seconds
+        if quiet > most:
+            raise ValueError(
+                f"debounce_seconds: {quiet} is more than debounce_most_seconds ({most}), which"
+                " ends the wait; raise that, too"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _one_worklist(self) -> Self:
         homes = [name for name, server in self.servers.items() if "worklist" in server.holds]
         if self.servers and len(homes) != 1:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from fhirbridge.settings import Settings
 from fhirbridge.wiring import debounce
 from tests.bridge.estate import Estate, dispense, order, people, visit
@@ -24,6 +26,11 @@ def test_what_comes_together_is_read_once(tmp_path: Path) -> None:
     assert estate.later(seconds=2) == 1
     assert "dispense-short" in estate.rules()
     estate.close()
+
+
+def test_a_wait_longer_than_the_longest_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"debounce_seconds: 60 is more than .* \(30\)"):
+        Settings.model_validate({"debounce_seconds": 60})
 
 
 def test_none_where_tasks_stay_on_this_machine_unless_it_is_said() -> None:

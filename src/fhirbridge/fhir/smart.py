@@ -29,9 +29,8 @@ from .proofs import REFUSALS, Endpoint, Proof
 from .scopes import Needs, in_words, missing, speaks_v2
 
 _EARLY = timedelta(seconds=60)  # a token is renewed so long before its end, at most a tenth
-_TURNS = timedelta(
-    seconds=20
-)  # before that, processes renew a shared token at moments of their own
+# Before that, processes renew a shared token at moments of their own.
+_TURNS = timedelta(seconds=20)
 _UNSAID = 300  # seconds that a token lives if the server does not say: SMART's advice
 _REMEMBERED = timedelta(seconds=30)  # how long a refusal stands before the server is asked again
 _SKEW = timedelta(seconds=30)  # clocks that differ by more are named in a refusal
