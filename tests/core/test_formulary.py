@@ -14,14 +14,14 @@ from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.quantity import Amount, mg
 from fhirbridge.core.visits import AtSite
 
-from .drugs import CPT, FORMULARY, HCPCS, LOINC, NDC, OCRELIZUMAB, PEN, RITUXIMAB, RXNORM, ZUNOVO
+from .drugs import CPT, HCPCS, LOINC, NDC, RXNORM, drug, formulary
 
 LOCAL = "http://clinic.example/drugs"
 
 
-def whose(*codes: Code, text: str = "", formulary: Formulary = FORMULARY) -> str:
+def whose(*codes: Code, text: str = "", among: Formulary | None = None) -> str:
     """The recognition in one word: a name · trap of … · unclear [among …] · other."""
-    found = formulary.recognize(codes, text)
+    found = (among or formulary()).recognize(codes, text)
     if found.unclear:
         return " ".join(["unclear", *(each.name for each in found.among)])
     if found.trap:
@@ -91,18 +91,18 @@ INGREDIENT = Code(RXNORM, "1876366")
 
 
 def test_an_ingredient_alone_is_several_products_and_nothing_else_is() -> None:
-    bare = FORMULARY.recognize((INGREDIENT,), "")
+    bare = formulary().recognize((INGREDIENT,), "")
     assert bare.bare
     assert {each.name for each in bare.among} == {"ocrelizumab", "zunovo"}
-    assert FORMULARY.plain(bare.among) is OCRELIZUMAB
-    assert FORMULARY.plain([ZUNOVO]) is None
+    assert formulary().plain(bare.among) is drug("ocrelizumab")
+    assert formulary().plain([drug("zunovo")]) is None
     for codes, text in (
         ((INGREDIENT,), "intravenous"),
         ((Code(HCPCS, "J2350"), Code(HCPCS, "J2351")), ""),
         ((), "Ocrevus, was on Rituxan"),
         ((), ""),
     ):
-        assert not FORMULARY.recognize(codes, text).bare
+        assert not formulary().recognize(codes, text).bare
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_an_ingredient_alone_is_several_products_and_nothing_else_is() -> None:
 def test_a_dose_tells_two_products_apart(
     amount: Amount | None, text: str, name: str | None
 ) -> None:
-    found = FORMULARY.dosed((OCRELIZUMAB, ZUNOVO), amount, text)
+    found = formulary().dosed((drug("ocrelizumab"), drug("zunovo")), amount, text)
     assert (found.name if found else None) == name
 
 
@@ -185,42 +185,42 @@ def test_codes_and_words_together(codes: list[Code], text: str, name: str) -> No
 
 
 def test_what_is_a_trap_without_its_own_therapy_is_none_with_it() -> None:
-    alone = Formulary([OCRELIZUMAB])
-    assert whose(Code(HCPCS, "J2351"), formulary=alone) == "trap of ocrelizumab"
-    assert whose(text="Ocrevus Zunovo", formulary=alone) == "trap of ocrelizumab"
+    alone = Formulary([drug("ocrelizumab")])
+    assert whose(Code(HCPCS, "J2351"), among=alone) == "trap of ocrelizumab"
+    assert whose(text="Ocrevus Zunovo", among=alone) == "trap of ocrelizumab"
     assert whose(Code(HCPCS, "J2351")) == "zunovo"
 
 
 def test_a_substance_is_enough_where_one_therapy_has_it() -> None:
-    alone = Formulary([OCRELIZUMAB])
+    alone = Formulary([drug("ocrelizumab")])
     found = alone.recognize([Code(RXNORM, "1876366")], "")
-    assert (found.therapy, found.by) == (OCRELIZUMAB, "1876366")
+    assert (found.therapy, found.by) == (drug("ocrelizumab"), "1876366")
 
 
 def test_no_therapies_no_recognition() -> None:
-    assert whose(text="Ocrevus 600 mg", formulary=Formulary([])) == "other"
+    assert whose(text="Ocrevus 600 mg", among=Formulary([])) == "other"
 
 
 def test_whole_packages() -> None:
-    assert FORMULARY.vials(OCRELIZUMAB, mg(300)) == "1 vial"
-    assert FORMULARY.vials(OCRELIZUMAB, mg(600)) == "2 vials"
-    assert FORMULARY.vials(OCRELIZUMAB, mg(100)) is None
-    assert FORMULARY.vials(OCRELIZUMAB, mg(-300)) is None
-    assert FORMULARY.vials(RITUXIMAB, mg(500)) is None
-    assert FORMULARY.vials(PEN, mg(20)) == "1 pen"
+    assert formulary().vials(drug("ocrelizumab"), mg(300)) == "1 vial"
+    assert formulary().vials(drug("ocrelizumab"), mg(600)) == "2 vials"
+    assert formulary().vials(drug("ocrelizumab"), mg(100)) is None
+    assert formulary().vials(drug("ocrelizumab"), mg(-300)) is None
+    assert formulary().vials(drug("rituximab"), mg(500)) is None
+    assert formulary().vials(drug("pen"), mg(20)) == "1 pen"
 
 
 def test_services_and_premedications() -> None:
-    assert FORMULARY.service([Code(HCPCS, "96413")]) == "administration"
-    assert FORMULARY.service([Code(RXNORM, "1876380"), Code(CPT, "99601")]) == "home-nursing"
-    assert FORMULARY.service([Code(HCPCS, "J2350")]) is None
-    assert FORMULARY.premedication([Code(HCPCS, "J2930")], "") == {"steroid"}
-    assert FORMULARY.premedication([Code(LOCAL, "1", "Diphenhydramine 50 mg")], "") == {
+    assert formulary().service([Code(HCPCS, "96413")]) == "administration"
+    assert formulary().service([Code(RXNORM, "1876380"), Code(CPT, "99601")]) == "home-nursing"
+    assert formulary().service([Code(HCPCS, "J2350")]) is None
+    assert formulary().premedication([Code(HCPCS, "J2930")], "") == {"steroid"}
+    assert formulary().premedication([Code(LOCAL, "1", "Diphenhydramine 50 mg")], "") == {
         "antihistamine"
     }
     both = "premedicate with methylprednisolone and an antihistamine"
-    assert FORMULARY.premedication([], both) == {"steroid", "antihistamine"}
-    assert FORMULARY.premedication([], "Ocrevus 600 mg") == frozenset()
+    assert formulary().premedication([], both) == {"steroid", "antihistamine"}
+    assert formulary().premedication([], "Ocrevus 600 mg") == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -234,13 +234,13 @@ def test_services_and_premedications() -> None:
     ],
 )
 def test_the_results_that_a_record_is_about(codes: list[Code], text: str, names: set[str]) -> None:
-    assert FORMULARY.prerequisite(codes, text) == names
+    assert formulary().prerequisite(codes, text) == names
 
 
 def test_the_safety_programs_that_a_record_names() -> None:
-    assert FORMULARY.rems([], "Enrollment, Weight REMS") == {"Weight REMS"}
-    assert FORMULARY.rems([Code(LOCAL, "1", "Weightumab REMS form")], "") == {"Weight REMS"}
-    assert FORMULARY.rems([], "enrollment") == frozenset()
+    assert formulary().rems([], "Enrollment, Weight REMS") == {"Weight REMS"}
+    assert formulary().rems([Code(LOCAL, "1", "Weightumab REMS form")], "") == {"Weight REMS"}
+    assert formulary().rems([], "enrollment") == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_the_safety_programs_that_a_record_names() -> None:
     ],
 )
 def test_the_dose_in_the_lines_of_a_record(text: str, means: str) -> None:
-    said = FORMULARY.spoken(OCRELIZUMAB, text)
+    said = formulary().spoken(drug("ocrelizumab"), text)
     assert (f"{said.per_visit} {said.visits}" if said else "None") == means
 
 
@@ -283,23 +283,22 @@ def test_the_dose_in_the_lines_of_a_record(text: str, means: str) -> None:
     ],
 )
 def test_what_a_visit_is_for(codes: list[Code], text: str, kind: str) -> None:
-    assert FORMULARY.infusion_visit("ehr", codes, text) == kind
+    assert formulary().infusion_visit("ehr", codes, text) == kind
 
 
 def test_what_a_site_says_of_its_visits() -> None:
     site = AtSite(frozenset({"urn:x|7", "CHAIR", "Long visit"}), frozenset({"Location/suite"}))
-    formulary = Formulary([OCRELIZUMAB], FORMULARY.visits.at("ehr", site))
-    assert formulary.infusion_visit("ehr", [], "office visit", "Location/suite") == "yes"
+    known = Formulary([drug("ocrelizumab")], formulary().visits.at("ehr", site))
+    assert known.infusion_visit("ehr", [], "office visit", "Location/suite") == "yes"
     for code in (Code("urn:x", "7"), Code("urn:y", "CHAIR"), Code("", "", "Long visit")):
-        assert formulary.infusion_visit("ehr", [code], "") == "yes"
-        assert formulary.infusion_visit("other", [code], "") == "unknown"
-    assert formulary.infusion_visit("ehr", [Code("urn:x", "8")], "", "Location/ward") == "unknown"
+        assert known.infusion_visit("ehr", [code], "") == "yes"
+        assert known.infusion_visit("other", [code], "") == "unknown"
+    assert known.infusion_visit("ehr", [Code("urn:x", "8")], "", "Location/ward") == "unknown"
 
 
 def test_by_says_what_decided() -> None:
-    assert FORMULARY.recognize([Code(HCPCS, "J2350"), Code(LOCAL, "1")], "").by == "J2350"
-    assert FORMULARY.recognize([], "Zunovo").by == "words"
-    assert FORMULARY.therapies["zunovo"] is ZUNOVO
+    assert formulary().recognize([Code(HCPCS, "J2350"), Code(LOCAL, "1")], "").by == "J2350"
+    assert formulary().recognize([], "Zunovo").by == "words"
 
 
 @settings(deadline=None)
@@ -307,5 +306,5 @@ def test_by_says_what_decided() -> None:
 def test_no_code_and_no_text_is_an_error(system: str, code: str, display: str, text: str) -> None:
     for uri in (system, NDC, HCPCS):
         keys(Code(uri, code, display))
-        FORMULARY.recognize([Code(uri, code, display)], text)
-        FORMULARY.premedication([Code(uri, code, display)], text)
+        formulary().recognize([Code(uri, code, display)], text)
+        formulary().premedication([Code(uri, code, display)], text)

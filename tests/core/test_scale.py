@@ -11,23 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirbridge.core.facts import Code, Problem, Ref
+from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.quantity import Amount, Measured, mg
 from fhirbridge.core.therapy import Therapy
 
-from .drugs import (
-    BY_WEIGHT,
-    CARTON,
-    FORMULARY,
-    HCPCS,
-    KIT,
-    NDC,
-    OCRELIZUMAB,
-    PEN,
-    RITUXIMAB,
-    RXNORM,
-    UCUM,
-    ZUNOVO,
-)
+from .drugs import HCPCS, NDC, RXNORM, UCUM, drug, formulary
 
 REF = Ref("ehr", "MedicationRequest", "o-1")
 DAY = date(2026, 12, 8)
@@ -38,12 +26,12 @@ J2350 = Code(HCPCS, "J2350")
 def measure(
     amount: Amount,
     *codes: Code,
-    therapy: Therapy = OCRELIZUMAB,
+    therapy: str = "ocrelizumab",
     on: date | None = DAY,
     context: str = "dose",
 ) -> Measured | Problem:
-    return FORMULARY.measure(
-        therapy, codes, amount, on, context=context, ref=REF, at="dosageInstruction"
+    return formulary().measure(
+        drug(therapy), codes, amount, on, context=context, ref=REF, at="dosageInstruction"
     )
 
 
@@ -145,28 +133,28 @@ def test_a_billing_code_counts_on_its_days_only() -> None:
 def test_billing_codes_of_two_sizes_say_nothing_together() -> None:
     small, large = Code(HCPCS, "J9312"), Code(HCPCS, "J9310")
     step = "100 units of J9312 × 10 mg = 1000 mg"
-    assert how(n("100"), small, therapy=RITUXIMAB) == step
-    assert how(n("10"), large, therapy=RITUXIMAB) == "10 units of J9310 × 100 mg = 1000 mg"
-    assert how(n("100"), small, large, therapy=RITUXIMAB) == "unit-ambiguous"
-    assert how(n("100"), J2350, therapy=RITUXIMAB) == "unit-ambiguous"
+    assert how(n("100"), small, therapy="rituximab") == step
+    assert how(n("10"), large, therapy="rituximab") == "10 units of J9310 × 100 mg = 1000 mg"
+    assert how(n("100"), small, large, therapy="rituximab") == "unit-ambiguous"
+    assert how(n("100"), J2350, therapy="rituximab") == "unit-ambiguous"
 
 
 def test_packages_need_a_product_where_there_are_several() -> None:
     small, large = Code(NDC, "50242-0051-21"), Code(NDC, "50242005306")
-    assert how(n("2", "vials"), therapy=RITUXIMAB) == "unit-ambiguous"
-    assert how(n("2", "vials"), large, therapy=RITUXIMAB) == "2 vials × 500 mg = 1000 mg"
-    assert how(n("2", "vials"), small, large, therapy=RITUXIMAB) == "unit-ambiguous"
-    assert how(n("2", "vials"), Code(RXNORM, "2105831"), therapy=RITUXIMAB) == "unit-ambiguous"
-    assert how(n("100", "mL"), therapy=RITUXIMAB) == "100 mL × 10 mg/mL = 1000 mg"
+    assert how(n("2", "vials"), therapy="rituximab") == "unit-ambiguous"
+    assert how(n("2", "vials"), large, therapy="rituximab") == "2 vials × 500 mg = 1000 mg"
+    assert how(n("2", "vials"), small, large, therapy="rituximab") == "unit-ambiguous"
+    assert how(n("2", "vials"), Code(RXNORM, "2105831"), therapy="rituximab") == "unit-ambiguous"
+    assert how(n("100", "mL"), therapy="rituximab") == "100 mL × 10 mg/mL = 1000 mg"
 
 
 def test_volumes_need_a_product_where_there_are_several_strengths() -> None:
     low, high = Code(NDC, "11111-222-01"), Code(NDC, "11111-223-77")
-    assert how(n("2", "mL"), therapy=PEN) == "unit-ambiguous"
-    assert how(n("2", "mL"), low, therapy=PEN) == "2 mL × 10 mg/mL = 20 mg"
-    assert how(n("2", "mL"), high, therapy=PEN) == "2 mL × 50 mg/mL = 100 mg"
-    assert how(n("2", "mL"), low, high, therapy=PEN) == "unit-ambiguous"
-    assert how(n("1", "pen"), therapy=PEN) == "1 pen × 20 mg = 20 mg"
+    assert how(n("2", "mL"), therapy="pen") == "unit-ambiguous"
+    assert how(n("2", "mL"), low, therapy="pen") == "2 mL × 10 mg/mL = 20 mg"
+    assert how(n("2", "mL"), high, therapy="pen") == "2 mL × 50 mg/mL = 100 mg"
+    assert how(n("2", "mL"), low, high, therapy="pen") == "unit-ambiguous"
+    assert how(n("1", "pen"), therapy="pen") == "1 pen × 20 mg = 20 mg"
 
 
 NDC_VIAL = Code(NDC, "50242-150-01")
@@ -200,23 +188,23 @@ def test_qualifiers_beside_an_ndc(amount: Amount, codes: list[Code], step: str) 
 @pytest.mark.parametrize(
     ("amount", "therapy", "step"),
     [
-        (n("1", "kit"), CARTON, "1 kit × 2 pens × 40 mg = 80 mg"),
-        (n("1", "carton"), CARTON, "1 kit × 2 pens × 40 mg = 80 mg"),
-        (n("2", "pens"), CARTON, "2 pens × 40 mg = 80 mg"),
-        (n("2", "EA"), CARTON, "unit-ambiguous"),  # two pens, or two cartons of two
-        (n("2", "vials"), CARTON, "unit-ambiguous"),
-        (n("3", "kits"), KIT, "3 kits × 50 mg = 150 mg"),
-        (n("3", "EA"), KIT, "3 kits × 50 mg = 150 mg"),
-        (n("3", "vials"), KIT, "unit-ambiguous"),
-        (n("3", "kits"), OCRELIZUMAB, "unit-ambiguous"),
+        (n("1", "kit"), "carton", "1 kit × 2 pens × 40 mg = 80 mg"),
+        (n("1", "carton"), "carton", "1 kit × 2 pens × 40 mg = 80 mg"),
+        (n("2", "pens"), "carton", "2 pens × 40 mg = 80 mg"),
+        (n("2", "EA"), "carton", "unit-ambiguous"),  # two pens, or two cartons of two
+        (n("2", "vials"), "carton", "unit-ambiguous"),
+        (n("3", "kits"), "kit", "3 kits × 50 mg = 150 mg"),
+        (n("3", "EA"), "kit", "3 kits × 50 mg = 150 mg"),
+        (n("3", "vials"), "kit", "unit-ambiguous"),
+        (n("3", "kits"), "ocrelizumab", "unit-ambiguous"),
     ],
 )
-def test_kits_and_cartons(amount: Amount, therapy: Therapy, step: str) -> None:
+def test_kits_and_cartons(amount: Amount, therapy: str, step: str) -> None:
     assert how(amount, therapy=therapy) == step
 
 
 def test_each_of_a_carton_is_shown_with_both_readings() -> None:
-    came = measure(n("2", "EA"), therapy=CARTON)
+    came = measure(n("2", "EA"), therapy="carton")
     assert isinstance(came, Problem)
     assert came.readings[2:] == ("2 pens × 40 mg = 80 mg", "2 kits × 2 pens × 40 mg = 160 mg")
 
@@ -254,16 +242,16 @@ def test_a_text_that_says_its_dose_twice_must_agree_with_itself(text: str, step:
     ("text", "therapy", "step"),
     [
         # No code says which product: one of them must make the two amounts the same.
-        ("1000 mg (2 vials)", RITUXIMAB, "1000 mg"),
-        ("1000 mg (10 vials)", RITUXIMAB, "1000 mg"),
-        ("1000 mg (5 vials)", RITUXIMAB, "unit-ambiguous"),
-        ("1000 mg (2 pens)", RITUXIMAB, "unit-ambiguous"),
-        ("20 mg (0.4 mL)", PEN, "20 mg"),
-        ("20 mg (1 mL)", PEN, "unit-ambiguous"),
-        ("0.4 mL = 2 mL", PEN, "unit-ambiguous"),  # two volumes of neither strength
+        ("1000 mg (2 vials)", "rituximab", "1000 mg"),
+        ("1000 mg (10 vials)", "rituximab", "1000 mg"),
+        ("1000 mg (5 vials)", "rituximab", "unit-ambiguous"),
+        ("1000 mg (2 pens)", "rituximab", "unit-ambiguous"),
+        ("20 mg (0.4 mL)", "pen", "20 mg"),
+        ("20 mg (1 mL)", "pen", "unit-ambiguous"),
+        ("0.4 mL = 2 mL", "pen", "unit-ambiguous"),  # two volumes of neither strength
     ],
 )
-def test_where_no_code_says_which_product_it_is(text: str, therapy: Therapy, step: str) -> None:
+def test_where_no_code_says_which_product_it_is(text: str, therapy: str, step: str) -> None:
     assert how(Amount(text=text), therapy=therapy) == step
 
 
@@ -297,7 +285,7 @@ def test_the_limit_of_a_benefit(amount: Amount, step: str) -> None:
     ],
 )
 def test_what_is_believed_of_doses_by_weight(value: str, context: str, believed: bool) -> None:
-    came = how(n(value, "mg"), therapy=BY_WEIGHT, context=context)
+    came = how(n(value, "mg"), therapy="by-weight", context=context)
     assert came == (f"{value} mg" if believed else "implausible")
 
 
@@ -325,14 +313,14 @@ def test_what_is_believed(value: str, context: str, believed: bool) -> None:
 
 
 def test_without_a_regimen_everything_but_nothing_is_believed() -> None:
-    assert how(n("5000", "mg"), therapy=PEN) == "5000 mg"
-    assert how(n("5000", "mg"), therapy=PEN, context="given") == "5000 mg"
-    assert how(n("0", "mg"), therapy=PEN) == "implausible"
+    assert how(n("5000", "mg"), therapy="pen") == "5000 mg"
+    assert how(n("5000", "mg"), therapy="pen", context="given") == "5000 mg"
+    assert how(n("0", "mg"), therapy="pen") == "implausible"
 
 
 def test_without_a_spacing_an_authorization_is_for_two_courses() -> None:
-    once = Therapy("x", "X", "x", "intravenous", phases=OCRELIZUMAB.phases[:1])
-    scale = type(FORMULARY)([once])
+    once = Therapy("x", "X", "x", "intravenous", phases=drug("ocrelizumab").phases[:1])
+    scale = Formulary([once])
     for value, believed in (("1200", True), ("1201", False)):
         came = scale.measure(once, (), n(value, "mg"), DAY, context="authorization", ref=REF, at="")
         assert isinstance(came, Measured) is believed
@@ -355,10 +343,10 @@ def test_a_problem_shows_its_readings_and_chooses_none() -> None:
         "1 unit of J2350 × 1 mg = 1 mg",
         "1 visit",
     )
-    came = measure(n("2.5"), therapy=RITUXIMAB, context="authorization")
+    came = measure(n("2.5"), therapy="rituximab", context="authorization")
     assert isinstance(came, Problem)
     assert came.readings == ("2.5 mg", "2.5 mL × 10 mg/mL = 25 mg")
-    came = measure(n("2"), therapy=PEN, context="authorization")
+    came = measure(n("2"), therapy="pen", context="authorization")
     assert isinstance(came, Problem)
     assert came.readings == ("2 mg", "2 pens × 20 mg = 40 mg", "2 visits")
 
@@ -371,7 +359,7 @@ def test_a_problem_shows_its_readings_and_chooses_none() -> None:
     ],
 )
 def test_a_dose_for_each_kg_is_no_dose(amount: Amount, reading: str) -> None:
-    came = measure(amount, therapy=BY_WEIGHT)
+    came = measure(amount, therapy="by-weight")
     assert isinstance(came, Problem)
     assert (came.reason, came.readings) == ("unit-ambiguous", (reading,))
 
@@ -403,6 +391,6 @@ def test_the_basis_says_what_was_converted() -> None:
 def test_any_amount_is_measured_or_a_problem(
     value: Decimal, unit: str, code: str, context: str
 ) -> None:
-    for therapy in (OCRELIZUMAB, ZUNOVO, PEN, BY_WEIGHT, CARTON, KIT):
+    for therapy in ("ocrelizumab", "zunovo", "pen", "by-weight", "carton", "kit"):
         came = measure(Amount(value, unit, UCUM, code), J2350, therapy=therapy, context=context)
         assert isinstance(came, Measured | Problem)

@@ -14,8 +14,7 @@ from fhirbridge.core.granted import side_of
 from fhirbridge.core.quantity import Amount
 from fhirbridge.core.sorting import sort
 
-from .drugs import FORMULARY, HCPCS, NDC, OCRELIZUMAB, RXNORM
-from .drugs import ZUNOVO as ZUNOVO_SC
+from .drugs import HCPCS, NDC, RXNORM, drug, formulary
 
 INGREDIENT = (f.Code(RXNORM, "1876366"),)
 ZUNOVO = (f.Code(NDC, "50242-554-01"),)
@@ -44,7 +43,7 @@ def given(mass: int, *links: f.Link) -> f.Administration:
 
 
 def drugs_of(*facts: f.Fact) -> list[tuple[str, str]]:
-    return [(fact.ref.id, therapy.name) for therapy, fact in sort(facts, FORMULARY).drugs]
+    return [(fact.ref.id, therapy.name) for therapy, fact in sort(facts, formulary()).drugs]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ def test_else_it_is_of_the_product_that_the_other_records_name() -> None:
 
 
 def test_where_nothing_tells_it_stays_unclear() -> None:
-    nameless = Formulary([replace(OCRELIZUMAB, aliases=("ocrevus",)), ZUNOVO_SC])
+    nameless = Formulary([replace(drug("ocrelizumab"), aliases=("ocrevus",)), drug("zunovo")])
     assert sort([order(None)], nameless).unclear == [order(None)]
     assert [drug.name for drug, _ in sort([order(600)], nameless).drugs] == ["ocrelizumab"]
 
@@ -73,7 +72,7 @@ def test_where_nothing_tells_it_stays_unclear() -> None:
 def test_a_dose_given_is_of_the_order_that_it_names() -> None:
     assert drugs_of(given(920)) == [("g1", "zunovo")]
     linked = given(920, f.Link(ORDERED.name, 0, "request"))
-    sorted_ = sort([linked], FORMULARY)
+    sorted_ = sort([linked], formulary())
     assert (sorted_.drugs, sorted_.unclear) == ([], [linked])
 
 
@@ -81,7 +80,7 @@ def test_the_lists_keep_the_order_of_their_refs() -> None:
     facts = [order(600, name="a"), order(920, ZUNOVO, "b")]
     assert [name for name, _ in drugs_of(*facts)] == ["a", "b"]
     unclear = [given(600, f.Link("x", 0, "")), order(None, (), "h1")]
-    assert [fact.ref.id for fact in sort(unclear, FORMULARY).unclear] == ["g1", "h1"]
+    assert [fact.ref.id for fact in sort(unclear, formulary()).unclear] == ["g1", "h1"]
 
 
 def test_each_of_several_orders_of_an_ingredient_is_sorted() -> None:
@@ -95,8 +94,8 @@ def test_an_answer_about_an_ingredient_is_about_the_product_of_its_dose() -> Non
     answer = f.Authorization(
         ref=ref("a"), codes=INGREDIENT, decision=f.Decision.APPROVED, document="a"
     )
-    assert side_of(answer, FORMULARY) == ("unknown", None)
-    side, drug = side_of(replace(answer, total=Amount(Decimal(920), "mg")), FORMULARY)
+    assert side_of(answer, formulary()) == ("unknown", None)
+    side, drug = side_of(replace(answer, total=Amount(Decimal(920), "mg")), formulary())
     assert (side, drug and drug.name) == ("drug", "zunovo")
     need = f.Requirement(ref=ref("n"), codes=INGREDIENT, needed="yes")
-    assert side_of(need, FORMULARY) == ("unknown", None)
+    assert side_of(need, formulary()) == ("unknown", None)

@@ -6,12 +6,6 @@ import pytest
 
 from fhirbridge.core.visits import Visits
 
-VISITS = Visits(
-    yes_words=("infusion",),
-    no_words=("MRI",),
-    beside_words=("pre-infusion", "infusion teaching"),
-)
-
 
 @pytest.mark.parametrize(
     ("text", "infused", "kind"),
@@ -28,4 +22,9 @@ VISITS = Visits(
     ],
 )
 def test_words_say_what_a_visit_is_for(text: str, infused: bool, kind: str) -> None:
-    assert VISITS.infusion("ehr", (), text, None, infused=infused) == kind
+    visits = Visits(
+        yes_words=("infusion",),
+        no_words=("MRI",),
+        beside_words=("pre-infusion", "infusion teaching"),
+    )
+    assert visits.infusion("ehr", (), text, None, infused=infused) == kind
