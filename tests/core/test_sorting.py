@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from fhirbridge.core.granted import side_of
 from fhirbridge.core.quantity import Amount
 from fhirbridge.core.sorting import sort
 
-from .drugs import HCPCS, NDC, RXNORM, drug, formulary
+from .drugs import CPT, HCPCS, NDC, RXNORM, drug, formulary
 
 INGREDIENT = (f.Code(RXNORM, "1876366"),)
 ZUNOVO = (f.Code(NDC, "50242-554-01"),)
@@ -88,6 +89,57 @@ def test_each_of_several_orders_of_an_ingredient_is_sorted() -> None:
         ("a", "ocrelizumab"),
         ("b", "zunovo"),
     ]
+
+
+J2350 = (f.Code(HCPCS, "J2350"),)
+
+
+def procedure(
+    codes: tuple[f.Code, ...] = J2350, name: str = "s1", text: str = "", **said: Any
+) -> f.Order:
+    return f.Order(ref=ref(name), kind="service", codes=codes, text=text, **said)
+
+
+def test_a_procedure_by_the_code_of_the_drug_is_the_order_where_no_other_is() -> None:
+    assert drugs_of(procedure()) == [("s1", "ocrelizumab")]
+    assert drugs_of(procedure(), order(600)) == [("o1", "ocrelizumab")]
+    assert drugs_of(procedure(), order(920, ZUNOVO)) == [("o1", "zunovo"), ("s1", "ocrelizumab")]
+    assert drugs_of(given(600), procedure(), procedure(name="s0")) == [
+        ("g1", "ocrelizumab"),
+        ("s0", "ocrelizumab"),
+        ("s1", "ocrelizumab"),
+    ]
+
+
+@pytest.mark.parametrize("codes", [(), (f.Code(CPT, "96413"),)])
+def test_a_procedure_that_only_speaks_of_a_drug_is_no_order_for_it(
+    codes: tuple[f.Code, ...],
+) -> None:
+    service = procedure(codes, text="infusion of ocrelizumab")
+    sorted_ = sort([service], formulary())
+    assert (sorted_.drugs, sorted_.services) == ([], [service])
+
+
+UNITS, HALF = Amount(Decimal(600), "units"), Amount(Decimal(300), "units")
+
+
+@pytest.mark.parametrize(
+    ("said", "dose"),
+    [
+        ({"total": UNITS}, UNITS),
+        ({"total": UNITS, "visits": 1}, UNITS),
+        ({"total": UNITS, "visits": 2}, None),  # nobody says that both are alike
+        ({"total": UNITS, "visits": 2, "per_visit": HALF}, HALF),
+        ({"total": UNITS, "per_visit": HALF}, HALF),
+        ({}, None),
+    ],
+)
+def test_the_units_of_a_procedure_are_its_dose_where_it_is_done_once(
+    said: dict[str, Any], dose: Amount | None
+) -> None:
+    ((_, found),) = sort([procedure(**said)], formulary()).drugs
+    assert isinstance(found, f.Order)
+    assert (found.ref.id, found.kind, found.per_visit) == ("s1", "service", dose)
 
 
 def test_an_answer_about_an_ingredient_is_about_the_product_of_its_dose() -> None:

@@ -113,8 +113,8 @@ def _scenario(scenario: s.Scenario) -> Iterator[str]:
         named = {name: value for name, value in each.model_dump(exclude={"rule"}).items() if value}
         words = "; ".join(f"{name.replace('_', ' ')} {value}" for name, value in named.items())
         yield f"- **{each.rule}**{': ' + words if words else ''}"
-    for code in story.cannot_tell:
-        yield f"- {code} cannot tell"
+    for code, why in story.cannot_tell.items():
+        yield f"- {code} cannot tell: {why}"
     if not story.expect and not story.cannot_tell:
         yield "- nothing is found"
     yield ""

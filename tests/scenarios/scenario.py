@@ -11,8 +11,10 @@
       - {rule: dispense-short, severity: S2, owner: pharmacy, missing: 300 mg}
 
 `expect` is the exact set of open findings (`among: true`: they are among them); each may name
-any value that the rule says. `cannot_tell` names rules that must have no answer. The records of
-`SOURCES` are read completely unless a line `not read <source>` says otherwise.
+any value that the rule says, and the records: `about` the one that must change, `because` the one
+that contradicts it, `records` all that it rests on. `cannot_tell` names rules that must have no
+answer, each with its reason. The records of `SOURCES` are read completely unless a line
+`not read <source>` says otherwise.
 """
 
 from __future__ import annotations
@@ -86,7 +88,7 @@ class Story(Strict):
     facts: str
     expect: list[Expected]
     among: bool = False
-    cannot_tell: tuple[str, ...] = Field(default=(), strict=False)
+    cannot_tell: dict[str, str] = Field(default={})
     drug: str = "ocrelizumab"
     zone: str = "America/New_York"
     holidays: tuple[date, ...] = Field(default=(), strict=False)
@@ -266,6 +268,9 @@ def shown(finding: Finding) -> dict[str, object]:
         "owner": finding.owner.value,
         "variant": finding.variant,
         "folded": finding.folded_into,
+        "about": finding.focus.id if finding.focus else None,
+        "because": finding.reason.id if finding.reason else None,
+        "records": ", ".join(ref.id for ref in finding.evidence),
     }
 
 

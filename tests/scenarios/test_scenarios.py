@@ -21,8 +21,11 @@ def test_a_scenario(scenario: s.Scenario) -> None:
     judged = scenario.judged()
     wrong = s.differences(scenario.story, judged.findings)
     assert not wrong, "\n".join(wrong)
-    told = {verdict.rule for verdict in judged.verdicts if verdict.outcome == "cannot tell"}
-    assert set(scenario.story.cannot_tell) <= told
+    told = {each.rule: each.why for each in judged.verdicts if each.outcome == "cannot tell"}
+    assert scenario.story.cannot_tell.items() <= told.items()
+    assert len({each.key for each in judged.findings}) == len(judged.findings)
+    for each in judged.findings:
+        assert {each.focus, each.reason, each.based_on} - {None} <= set(each.evidence)
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -112,7 +112,7 @@ def _sort_services(formulary: Formulary, out: Sorted) -> None:
     ordered = {therapy.name for therapy, fact in out.drugs if isinstance(fact, Order)}
     found = []
     for fact in out.services:
-        therapy = formulary.recognize(fact.codes, "").therapy if fact.codes else None
+        therapy = formulary.recognize(fact.codes, "").therapy
         if therapy is not None and therapy.name not in ordered:
             dose = fact.per_visit or (fact.total if (fact.visits or 1) == 1 else None)
             found.append((therapy, replace(fact, per_visit=dose)))

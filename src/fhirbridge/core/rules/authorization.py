@@ -203,7 +203,6 @@ def _about(
         variant=variant,
         severity=severity,
         reference=number_of(item),
-        evidence=[item.fact.ref],
         until=until,
         begins=begins,
         answer=answer,

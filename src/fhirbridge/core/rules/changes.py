@@ -42,7 +42,6 @@ def _changed(scene: Scene) -> Iterable[Finding]:
                 ordered_place=order.site.kind if what == "place" else None,
                 approved_place=item.fact.site.kind if what == "place" else None,
                 product=item.therapy.title if what == "product" and item.therapy else None,
-                evidence=[item.fact.ref],
             )
 
 

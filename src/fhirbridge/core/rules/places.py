@@ -97,7 +97,6 @@ def _site_schedule(scene: Scene) -> Iterable[Finding]:
                 reason=order.ref,
                 ordered_place=order.site.kind,
                 place=visit.site.kind,
-                evidence=[order.ref],
             )
             return
 

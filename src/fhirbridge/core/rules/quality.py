@@ -76,7 +76,6 @@ def _doubt(scene: Scene, column: str, writer: Role, problem: Problem, close: boo
         said=problem.said or None,
         readings=problem.readings or None,
         record=f"{problem.ref.type}/{problem.ref.id}",
-        evidence=[problem.ref],
         choices=masses(problem.readings) if column in WRITERS else None,
     )
 
@@ -121,7 +120,6 @@ def _conflict(scene: Scene) -> Iterable[Finding]:
                 part=pair.fact.ref.name,
                 record=f"{pair.fact.ref.type}/{pair.fact.ref.id}",
                 each=(str(believed), str(other)),
-                evidence=[pair.fact.ref, pair.copy.ref],
             )
 
 

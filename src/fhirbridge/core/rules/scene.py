@@ -95,6 +95,7 @@ class Scene:
         """A finding of this rule about this occasion; what is not given follows the rule.
 
         `part` tells several findings of one rule and occasion apart (it goes into the key).
+        What it names (`focus`, `reason`) is among its `evidence`.
         `choices` make it a question: what was asked is not asked again for another day.
         """
         occasion, rule = self.occasion, self.rule
@@ -119,7 +120,7 @@ class Scene:
             variant=variant,
             say={**common_words(occasion, rule.columns), **say, "due": due},
             figures=figures,
-            evidence=self._evidence(evidence),
+            evidence=self._evidence((*evidence, focus, reason)),
             focus=focus or (occasion.order.ref if occasion.order else None),
             based_on=occasion.order.ref if occasion.order else None,
             reason=reason,
@@ -146,14 +147,15 @@ class Scene:
         parts = (self.context.person, self.occasion.therapy.name, self.occasion.key)
         return key_of(*parts, self.rule.code, *([part] if part else []))
 
-    def _evidence(self, more: Sequence[Ref]) -> tuple[Ref, ...]:
+    def _evidence(self, more: Sequence[Ref | None]) -> tuple[Ref, ...]:
+        """What a finding rests on: the records of its columns, and what it names."""
         occasion = self.occasion
         refs = [ref for name in self.rule.columns for ref in column_of(occasion, name).refs]
         if occasion.order is not None:
             refs.insert(0, occasion.order.ref)
         if occasion.visit is not None:
             refs.append(occasion.visit.ref)
-        return tuple(dict.fromkeys((*refs, *more)))
+        return tuple(dict.fromkeys((*refs, *filter(None, more))))
 
     @property
     def _until_visit(self) -> timedelta | None:

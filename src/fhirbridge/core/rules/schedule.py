@@ -55,7 +55,6 @@ def _called_off(scene: Scene) -> Iterable[Finding]:
     since = last.updated.astimezone(zone).date() if last.updated else last.day
     if since is None or _business_days_since(scene, since) >= GRACE or _soon(scene):
         yield scene.finding(
-            focus=scene.order.ref if scene.order else None,
             reason=last.ref,
             variant=last.status if last.status == "noshow" else "",
             called_off=last.day,
