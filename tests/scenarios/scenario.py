@@ -12,7 +12,8 @@
 
 `expect` is the exact set of open findings (`among: true`: they are among them); each may name
 any value that the rule says, and the records: `about` the one that must change, `because` the one
-that contradicts it, `records` all that it rests on. `cannot_tell` names rules that must have no
+that contradicts it, `records` all that it rests on; `choices` are the answers that it offers.
+`cannot_tell` names rules that must have no
 answer, each with its reason. The records of `SOURCES` are read completely unless a line
 `not read <source>` says otherwise.
 """
@@ -270,6 +271,7 @@ def shown(finding: Finding) -> dict[str, object]:
         "folded": finding.folded_into,
         "about": finding.focus.id if finding.focus else None,
         "because": finding.reason.id if finding.reason else None,
+        "choices": ", ".join(finding.choices),
         "records": ", ".join(ref.id for ref in finding.evidence),
     }
 

@@ -26,7 +26,7 @@ from .facts import (
     Visit,
 )
 from .formulary import Formulary
-from .ledger import Column, Dose, Ledger, Occasion
+from .ledger import Column, Dose, Ledger, Occasion, is_whole
 from .linking import Tie, Web, without_mirrors
 from .measuring import Meter
 from .occasions import OFF, SAME_EVENT, events, lay_out
@@ -171,7 +171,7 @@ class Desk:
         given = [fact for event in slot.events for fact in event.given]
         if not given or slot.order is None:
             return False
-        return not _whole(given, self.meter.given(given), self.meter.ordered(slot.order))
+        return not is_whole(given, self.meter.given(given), self.meter.ordered(slot.order))
 
     def _too_much(self, slot: Slot) -> Slot | None:
         """Visits that are still booked after the dose was given are of a dose of their own.
@@ -252,7 +252,7 @@ class Desk:
         asked_for = slot.events[0].day if slot.events else slot.due
         ordered = self.meter.ordered(order) if order else Column()
         administered = self.meter.given(given) if given else Column()
-        visit = _visit(slot, given, _whole(given, administered, ordered))
+        visit = _visit(slot, given, is_whole(given, administered, ordered))
         day = visit.day if visit and visit.day else slot.due
         answers, dose = self.answers, ordered.per_visit
         of_visit = answers.at(visits)
@@ -292,14 +292,6 @@ def _without_order(event: Event, visit: Visit) -> Chain:
 
 def _same_event(visit: Visit, fact: Administration) -> bool:
     return bool(visit.day and fact.day and abs(visit.day - fact.day) <= SAME_EVENT)
-
-
-def _whole(given: Sequence[Administration], administered: Column, ordered: Column) -> bool:
-    """Whether what was given is the dose, as far as anybody can tell."""
-    if not any(fact.complete is not False for fact in given):
-        return False
-    mass, dose = administered.total, ordered.per_visit
-    return mass is None or dose is None or not mass < dose
 
 
 def _visit(slot: Slot, given: Sequence[Administration], whole: bool) -> Visit | None:

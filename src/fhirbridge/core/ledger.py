@@ -13,7 +13,7 @@ have no milligrams stand among its `problems`, and `known` is False for what res
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from datetime import date, datetime, timedelta
@@ -145,10 +145,7 @@ class Occasion:
         """
         if not self.administrations:
             return bool(self.visit and self.visit.status == "fulfilled")
-        if not any(fact.complete is not False for fact in self.administrations):
-            return False
-        given, dose = self.administered.total, self.ordered.per_visit
-        return given is None or dose is None or not given < dose
+        return is_whole(self.administrations, self.administered, self.ordered)
 
     @property
     def partly_given(self) -> bool:
@@ -159,6 +156,17 @@ class Occasion:
     def actionable(self) -> bool:
         """The order can be carried out as it stands."""
         return self.order is not None and self.order.state is State.ACTIVE
+
+
+def is_whole(given: Iterable[Administration], administered: Column, ordered: Column) -> bool:
+    """Whether what was given is the dose: by its amount, else unless all of it was stopped early.
+
+    An infusion that was stopped when all of it was in is a dose.
+    """
+    mass, dose = administered.total, ordered.per_visit
+    if mass is not None and dose is not None:
+        return not mass < dose
+    return any(fact.complete is not False for fact in given)
 
 
 def changed(occasion: Occasion, **fields: Any) -> Occasion:

@@ -56,8 +56,8 @@ def _not_active(scene: Scene) -> Iterable[Finding]:
 def _duplicate(scene: Scene) -> Iterable[Finding]:
     """Another active order asks for a dose of the same drug at the same time, be it as another
     product of the same ingredient."""
-    occasion, order = scene.occasion, scene.order
-    if not scene.actionable or order is None or scene.day is None:
+    occasion = scene.occasion
+    if not scene.actionable or scene.day is None:
         return
     older = [
         other
@@ -71,12 +71,9 @@ def _duplicate(scene: Scene) -> Iterable[Finding]:
         and _close(other, occasion)
     ]
     if older and not _one_course(scene, older):
-        first = older[0].order
+        orders = [other.order.ref for other in older if other.order]
         yield scene.finding(
-            focus=order.ref,
-            reason=first.ref if first else None,
-            other_order=older[0].ordered.per_visit,
-            evidence=[other.order.ref for other in older if other.order],
+            reason=orders[0], other_order=older[0].ordered.per_visit, evidence=orders
         )
 
 
