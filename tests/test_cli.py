@@ -17,7 +17,17 @@ from fhirbridge.store import Store
 from tests.command import Call, Done
 
 COMMANDS = sorted(getattr(get_command(app), "commands", {}))
-HEAVY = {"celery", "fastapi", "fhir", "httpx", "pydantic", "sqlalchemy", "uvicorn", "yaml"}
+HEAVY = {
+    "celery",
+    "fastapi",
+    "fhir",
+    "httpx",
+    "pydantic",
+    "sqlalchemy",
+    "structlog",
+    "uvicorn",
+    "yaml",
+}
 
 
 def in_a_process(*arguments: str, cwd: Path) -> Done:

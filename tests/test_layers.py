@@ -46,6 +46,7 @@ LIVES_IN = {
     "sqlalchemy": {"store"},
     "sqlite3": {"store", "audit.shelf"},  # the index of an audit lives as long as the audit
     "starlette": {"sandbox", "web"},
+    "structlog": {"logs"},
     "typer": {"cli"},
     "websockets": {"fhir.websocket"},
     "yaml": {"yamlfile"},

@@ -13,7 +13,7 @@ import pytest
 
 from fhirbridge import logs
 from fhirbridge.fhir import jsonio
-from fhirbridge.logs import Log
+from fhirbridge.logs import get_logger
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "reference" / "logs.md").read_text("utf-8")
@@ -48,7 +48,7 @@ def test_nobody_logs_past_it() -> None:
     for path in _MODULES:
         text = path.read_text("utf-8")
         for made in re.findall(r"^log = .*$", text, re.M):
-            assert re.fullmatch(r'log = Log\("fhirbridge(\.[a-z]+)*"\)', made), path.name
+            assert re.fullmatch(r'log = get_logger\("fhirbridge(\.[a-z]+)*"\)', made), path.name
         others = re.findall(r"logging\.getLogger\([^)]*\)\.(\w+)", text)
         assert set(others) <= {"setLevel"}, path.name
 
@@ -78,40 +78,61 @@ def root() -> Iterator[None]:
 def lines(form: logs.Form) -> list[str]:
     out = io.StringIO()
     logs.set_up(stream=out, form=form)
-    Log("fhirbridge.test").warning(
-        "work_failed", subject="ehr:Patient/p-7", error='a "b"\nc', n=3, none=None
+    get_logger("fhirbridge.test").warning(
+        "work_failed", subject="ehr:Patient/p-7", error=ValueError('a "b"\nc\r'), n=3, none=None
     )
     logging.getLogger("alembic").warning("some %s", "words")
     try:
         raise ValueError("Amber Canary")
     except ValueError:
-        logging.getLogger("alembic").exception("it broke")
-    return out.getvalue().splitlines()
+        logging.getLogger("alembic").exception("it broke", stack_info=True)
+    return out.getvalue().split("\n")[:-1]
 
 
 @pytest.mark.usefixtures("root")
 def test_for_people() -> None:
     ours, other, broke = lines("text")
-    assert ours.endswith(
-        r'fhirbridge.test: work_failed subject=ehr:Patient/p-7 error="a \"b\"\nc" n=3'
+    assert re.fullmatch(
+        r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}Z warning fhirbridge\.test: work_failed"
+        r' subject=ehr:Patient/p-7 error="a \\"b\\"\\nc\\r" n=3',
+        ours,
     )
-    assert other.endswith("alembic: some words")
+    assert other.endswith(' alembic: library message="some words"')
+    assert re.search(r' message="it broke" error="ValueError at test_logs\.py:\d+"$', broke)
     assert "Canary" not in broke
-    assert "[ValueError at test_logs.py:" in broke
 
 
 @pytest.mark.usefixtures("root")
 def test_for_machines() -> None:
     ours, other, broke = map(jsonio.loads, lines("json"))
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{3}\+00:00", ours.pop("at"))
+    assert list(ours)[:4] == ["at", "level", "logger", "event"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}\.\d{6}Z", ours.pop("at"))
     assert ours == {
         "level": "warning",
         "logger": "fhirbridge.test",
         "event": "work_failed",
         "subject": "ehr:Patient/p-7",
-        "error": 'a "b"\nc',
+        "error": 'a "b"\nc\r',
         "n": 3,
     }
     assert (other["event"], other["message"]) == ("library", "some words")
+    assert (broke["event"], broke["message"]) == ("library", "it broke")
     assert broke["error"].startswith("ValueError at test_logs.py:")
     assert "Canary" not in str(broke)
+
+
+@pytest.mark.usefixtures("root")
+def test_a_level_holds_for_loggers_that_were_made_before() -> None:
+    out = io.StringIO()
+    log = get_logger("fhirbridge.test")
+    for level in ("INFO", "ERROR"):
+        logs.set_up(level, out)
+        log.info("worker_started", threads=level)
+        log.warning("broker_lost", again_in_seconds=level)
+    log.error("store_failed", error="last")
+    said = [line.split(": ")[1] for line in out.getvalue().splitlines()]
+    assert said == [
+        "worker_started threads=INFO",
+        "broker_lost again_in_seconds=INFO",
+        "store_failed error=last",
+    ]

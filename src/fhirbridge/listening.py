@@ -14,10 +14,10 @@ from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.sources import Source
 from fhirbridge.fhir.subscription import WEBSOCKET, Sign, State, next_step
 from fhirbridge.fhir.websocket import Dropped, listen
-from fhirbridge.logs import Log, named
+from fhirbridge.logs import get_logger, named
 from fhirbridge.store.records import StoreError, SubscriptionRow
 
-log = Log("fhirbridge.listening")
+log = get_logger("fhirbridge.listening")
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0  # seconds before a connection that is gone is made again
 

@@ -37,10 +37,10 @@ from fhirbridge.fhir.subscription import (
     sign_of,
     wanted,
 )
-from fhirbridge.logs import Log
+from fhirbridge.logs import get_logger
 from fhirbridge.store.records import SubscriptionRow
 
-log = Log("fhirbridge.supervisor")
+log = get_logger("fhirbridge.supervisor")
 
 #: How often a state is looked at; a state that is not here is left until it is overdue.
 LOOK: dict[State, timedelta] = {

@@ -24,11 +24,11 @@ from kombu.exceptions import OperationalError
 
 from fhirbridge import wiring
 from fhirbridge.bridge.bridge import FORGET, Bridge
-from fhirbridge.logs import Log
+from fhirbridge.logs import get_logger
 from fhirbridge.settings import Settings
 from fhirbridge.store.records import StoreError
 
-log = Log("fhirbridge.worker")
+log = get_logger("fhirbridge.worker")
 
 #: Seconds after which Redis gives an unacknowledged message to another worker.
 VISIBILITY = 60

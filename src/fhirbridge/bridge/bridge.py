@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from fhirbridge.fhir.errors import Conflict, FhirError, Forbidden, Gone, Unavailable
-from fhirbridge.logs import Log, named
+from fhirbridge.logs import get_logger, named
 from fhirbridge.store.records import Delivery, Heard, Lease, LostLease, Unwritable
 
 from .breaker import FAILURES, WINDOW, Breaker, HeldBack
@@ -39,7 +39,7 @@ from .whose import Whose
 from .worklist import Worklist
 from .writing import Writer
 
-log = Log("fhirbridge")
+log = get_logger("fhirbridge")
 
 #: Tries after which work that fails for an unknown reason is set aside.
 ATTEMPTS = 8

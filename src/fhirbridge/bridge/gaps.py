@@ -16,14 +16,14 @@ from datetime import datetime, timedelta
 from fhirbridge.core.numbering import Range
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.errors import Gone, Rejected
-from fhirbridge.logs import Log
+from fhirbridge.logs import get_logger
 from fhirbridge.store.records import Gap, SubscriptionRow
 
 from .intake import Intake
 from .ports import Store
 from .sources import Source
 
-log = Log("fhirbridge")
+log = get_logger("fhirbridge")
 
 #: A notification may come so much later than the next one, and is not missing yet.
 LATE = timedelta(seconds=15)

@@ -28,12 +28,12 @@ from fhirbridge.fhir.kinds import kind_of
 from fhirbridge.fhir.ours import is_tagged
 from fhirbridge.fhir.read import OUR_TAG, Snapshot, read
 from fhirbridge.fhir.told import Told
-from fhirbridge.logs import Log, named
+from fhirbridge.logs import get_logger, named
 from fhirbridge.store.records import StoredEvent
 
 from .sources import Source
 
-log = Log("fhirbridge")
+log = get_logger("fhirbridge")
 
 #: Stands for the type and the id of what changed when the sender did not say.
 ANYTHING = "*"

@@ -17,7 +17,7 @@ from fhirbridge.fhir.errors import Rejected
 from fhirbridge.fhir.rising import Rising
 from fhirbridge.fhir.subscription import Sign, State, next_step
 from fhirbridge.fhir.told import Told
-from fhirbridge.logs import Log
+from fhirbridge.logs import get_logger
 from fhirbridge.store.records import Delivery, Heard, Reading, StoredEvent, SubscriptionRow
 
 from .hearing import Concerns
@@ -25,7 +25,7 @@ from .ports import Store
 from .sources import Source
 from .tracing import UNTRACED, Tracer
 
-log = Log("fhirbridge")
+log = get_logger("fhirbridge")
 
 #: Longer than a transaction of a FHIR server may take, and clocks that differ (IBM FHIR: 120 s).
 OVERLAP = timedelta(seconds=150)

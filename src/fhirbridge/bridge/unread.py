@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from fhirbridge.fhir.errors import FhirError
-from fhirbridge.logs import Log
+from fhirbridge.logs import get_logger
 
-log = Log("fhirbridge")
+log = get_logger("fhirbridge")
 
 
 class Unread:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,18 +9,12 @@ from urllib.parse import urlsplit
 
 import typer
 
-from fhirbridge.logs import Log
-
 from .common import ConfigOption, Wrong, say_if_silent, warn, with_servers
 
 if TYPE_CHECKING:
     from fhirbridge.bridge.bridge import Bridge
     from fhirbridge.settings import Settings
     from fhirbridge.supervisor import Supervisor
-
-log = Log("fhirbridge.cli")
-
-_AGAIN = 1.0  # seconds between tries of a database that is not there yet
 
 Host = Annotated[
     str | None,
@@ -74,11 +67,13 @@ def serve(
     from fhirbridge.web.gate import Management
     from fhirbridge.web.service import Service, Signals
 
+    from . import starting
+
     found = with_servers(config)
     logs.set_up(form=found.log)
     usual = listens_at(found.public_url, direct=found.tls is not None)
     at = host or usual[0]
-    made, wake = _ready(found, no_worker, _wired)
+    made, wake = starting.ready(found, no_worker, starting.wired)
     told = Signals()
     with bound(at, usual[1] if port is None else port) as listening, little_garbage():
         while True:
@@ -95,34 +90,17 @@ def serve(
                 told=told,
                 tls=signing.own_tls(found),
             ) as service:
-                say = _teller(found)
+                say = starting.teller(found)
                 say(f"fhirbridge listens at {service.url}; servers reach it at {found.public_url}")
                 say_if_silent(found, say)
                 new = None
                 while new is None and service.wait():
-                    new = _again(config, no_worker)
+                    new = starting.again(config, no_worker)
             wiring.unwire(made)
             if new is None:
                 return
             found, made, wake = new
             logs.set_up(form=found.log)
-
-
-def _ready(
-    found: Settings, no_worker: bool, wire: Callable[[Settings], Bridge]
-) -> tuple[Bridge, Callable[[], None] | None]:
-    """The bridge of a configuration, and how it wakes workers elsewhere. What `serve` needs besides
-    is tried here, too, so that a configuration that cannot be used does not take over."""
-    from fhirbridge import signing
-
-    signing.own_tls(found)
-    if no_worker and found.broker is None:
-        raise Wrong("--no-worker needs `broker: redis://…`, by which workers elsewhere are woken")
-    if found.broker is None:
-        return wire(found), None
-    from fhirbridge.worker import waker
-
-    return wire(found), waker(found)
 
 
 def _published(found: Settings) -> dict[str, Any]:
@@ -136,26 +114,6 @@ def _supervised(found: Settings, made: Bridge, _: str) -> Supervisor:
     from fhirbridge import wiring
 
     return wiring.supervise(found, made)
-
-
-def _again(
-    config: Path | None, no_worker: bool
-) -> tuple[Settings, Bridge, Callable[[], None] | None] | None:
-    """The configuration as it is now, ready to take over; None, and a line in the log, if it
-    cannot be used."""
-    from fhirbridge import wiring
-    from fhirbridge.settings import Misconfigured
-    from fhirbridge.store.records import StoreError
-    from fhirbridge.yamlfile import Invalid
-
-    try:
-        found = with_servers(config)
-        made, wake = _ready(found, no_worker, wiring.wire)
-        log.info("configuration_read_again")
-        return found, made, wake
-    except (Misconfigured, Invalid, Wrong, StoreError) as error:
-        log.error("configuration_refused", error=error, next="the old one stays")
-        return None
 
 
 def worker(
@@ -185,6 +143,8 @@ def worker(
     from fhirbridge.web.gate import Management
     from fhirbridge.web.measuring import MetricsDoor
 
+    from . import starting
+
     found = with_servers(config)
     logs.set_up(form=found.log)
     if found.broker is None:
@@ -193,7 +153,7 @@ def worker(
         )
     from fhirbridge.worker import run
 
-    say = _teller(found)
+    say = starting.teller(found)
     say_if_silent(found, say)
     with ExitStack() as stack:
         door = None
@@ -208,18 +168,11 @@ def worker(
             return settings, made
 
         def again() -> tuple[Settings, Bridge] | None:
-            new = _again(config, no_worker=True)
+            new = starting.again(config, no_worker=True)
             return ready(new[0], new[1]) if new else None
 
         stack.enter_context(little_garbage())
-        run(*ready(found, _wired(found)), again=again, concurrency=concurrency)
-
-
-def _teller(found: Settings) -> Callable[[str], None]:
-    """How sentences to the person are told: among events for machines, as one of them."""
-    if found.log == "text":
-        return warn
-    return lambda words: log.info("service_says", words=words)
+        run(*ready(found, starting.wired(found)), again=again, concurrency=concurrency)
 
 
 def sandbox(
@@ -248,23 +201,6 @@ def sandbox(
         warn(f"FHIR R4 at {server.base_url}, {count} resources; ends with Ctrl-C")
         while not told.wait(0.5):
             pass
-
-
-def _wired(found: Settings) -> Bridge:
-    """The bridge. A database on another machine may come up after us: it is waited for."""
-    import time
-
-    from fhirbridge import wiring
-    from fhirbridge.store.records import Unwritable
-
-    while True:
-        try:
-            return wiring.wire(found)
-        except Unwritable as error:
-            if found.store.startswith("sqlite"):
-                raise  # a file that cannot be opened stays so until somebody mends it
-            log.warning("database_awaited", error=error)
-            time.sleep(_AGAIN)
 
 
 def listens_at(public_url: str, *, direct: bool = False) -> tuple[str, int]:

@@ -28,12 +28,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.intake import Refused, Unsure
-from fhirbridge.logs import Log, named
+from fhirbridge.logs import get_logger, named
 from fhirbridge.store.records import StoreError
 
 from .callers import Guesses, headers_of
 
-log = Log("fhirbridge.web")
+log = get_logger("fhirbridge.web")
 
 LARGEST = 5 * 2**20
 #: Deliveries that may be in hand at once, and how many of them may be of one Subscription: a

@@ -19,7 +19,7 @@ from typing import Self
 from fhirbridge.bridge.bridge import FORGET, Bridge
 from fhirbridge.bridge.story import Story, Watcher
 from fhirbridge.listening import Listeners
-from fhirbridge.logs import Log
+from fhirbridge.logs import get_logger
 from fhirbridge.store.records import StoreError
 from fhirbridge.supervisor import Supervisor
 
@@ -29,7 +29,7 @@ from .door import Door, bound
 from .gate import Management
 from .metrics import Metrics
 
-log = Log("fhirbridge.web")
+log = get_logger("fhirbridge.web")
 
 #: How long a worker sleeps when nothing wakes it: news by other processes is found so late.
 _NAP = 1.0
