@@ -7,9 +7,9 @@ trust("ehr", server)            whose certificates we believe, and our own
 
 from __future__ import annotations
 
-import hashlib
 import os
 import ssl
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
@@ -21,7 +21,8 @@ from fhirbridge.fhir.http import Http, Transport
 from fhirbridge.fhir.keys import BadKeys, Keyring
 from fhirbridge.fhir.kinds import types_of
 from fhirbridge.fhir.proofs import Assertion, Proof, Secret
-from fhirbridge.fhir.smart import Backend, Tokens
+from fhirbridge.fhir.sharing import Shared, Tokens
+from fhirbridge.fhir.smart import Backend
 from fhirbridge.settings import Auth, Client, Misconfigured, ServerSettings, Settings
 from fhirbridge.store.records import StoreError
 
@@ -64,7 +65,7 @@ def keep(ring: Keyring, settings: Settings, *, new: bool) -> Path:
     return path
 
 
-class Shared:
+class Kept:
     """Tokens in the store. When that does not answer, each process signs in by itself."""
 
     def __init__(self, store: Tokens) -> None:
@@ -83,6 +84,16 @@ class Shared:
     def forget_token(self, name: str, value: str) -> None:
         with suppress(StoreError):
             self._store.forget_token(name, value)
+
+    def claim_token(self, name: str, by: str, now: datetime, until: datetime) -> bool:
+        try:
+            return self._store.claim_token(name, by, now, until)
+        except StoreError:
+            return True
+
+    def release_token(self, name: str, by: str) -> None:
+        with suppress(StoreError):
+            self._store.release_token(name, by)
 
 
 def needs(name: str, settings: Settings) -> scopes.Needs:
@@ -106,8 +117,10 @@ def sign_in(
     transport: Transport | None = None,
     tls: ssl.SSLContext | None = None,
     tokens: Tokens | None = None,
+    sleep: Callable[[float], object] = time.sleep,
 ) -> auth.Auth:
-    """What a server wants of us with each request."""
+    """What a server wants of us with each request. `tokens`: where processes share theirs; `sleep`
+    is how this one waits for another's."""
     server = settings.servers[name]
     how = server.auth
     made: auth.Auth = auth.NONE
@@ -136,18 +149,12 @@ def sign_in(
             clock=clock,
             token_url=client.token_url,
             scopes=client.scopes,
-            shared=tokens,
-            turn=_turn(ids()),
+            shared=None if tokens is None else Shared(tokens, ids(), sleep),
         )
     if not how.headers:
         return made
     fixed = auth.headers({key: each.get_secret_value() for key, each in how.headers.items()})
     return fixed if made is auth.NONE else auth.Beside(fixed, made)
-
-
-def _turn(chance: str) -> float:
-    """A number from 0 to 1, of a name that nobody can guess."""
-    return int.from_bytes(hashlib.sha256(chance.encode()).digest()[:4]) / 2**32
 
 
 def _proof(how: Auth, client: Client, settings: Settings, ids: Callable[[], str]) -> Proof:

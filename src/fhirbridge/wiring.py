@@ -33,7 +33,7 @@ from fhirbridge.core.holding import Patience
 from fhirbridge.core.visits import AtSite
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.http import Transport
-from fhirbridge.fhir.smart import Tokens
+from fhirbridge.fhir.sharing import Tokens
 from fhirbridge.fhir.subscription import REST_HOOK, WEBSOCKET
 from fhirbridge.fhir.tagged import Only
 from fhirbridge.settings import Auth, Misconfigured, ServerSettings, Settings, is_loopback
@@ -288,7 +288,7 @@ def wire(
             clock=clock,
             retries=retries,
             transport=(transports or {}).get(name),
-            tokens=signing.Shared(store),
+            tokens=signing.Kept(store),
         )
         for name in settings.servers
     }

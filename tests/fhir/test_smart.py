@@ -23,6 +23,7 @@ from fhirbridge.fhir.http import Http
 from fhirbridge.fhir.keys import Keyring
 from fhirbridge.fhir.proofs import REFUSALS, Assertion, Proof, Secret
 from fhirbridge.fhir.scopes import needs
+from fhirbridge.fhir.sharing import Shared
 from fhirbridge.fhir.smart import Backend
 from tests.fhir.wire import NOW, SECRET
 
@@ -46,7 +47,8 @@ class Clock:
 
 
 class SignIn(httpx.BaseTransport):
-    """A server with SMART: `tokens` it gave, `forms` it was sent, `refusal` if it gives none."""
+    """A server with SMART: `tokens` it gave, `forms` it was sent, `refusal` if it gives none;
+    `before` is called before it answers."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.smart = clock, dict(SMART)
@@ -55,6 +57,7 @@ class SignIn(httpx.BaseTransport):
         self.headers: list[httpx.Headers] = []
         self.more: dict[str, Any] = {}
         self.refusal: Callable[[], httpx.Response] | None = None
+        self.before: Callable[[], object] = lambda: None
         self.valid: set[str] = set()
         self.skew = timedelta(0)
 
@@ -67,6 +70,7 @@ class SignIn(httpx.BaseTransport):
         if request.url.path.endswith("/.well-known/smart-configuration"):
             return said(self.smart) if self.smart else said({}, 404)
         if str(request.url) == TOKEN_URL:
+            self.before()
             form = parse_qs(request.read().decode())
             self.forms.append({name: value for name, (value,) in form.items()})
             self.headers.append(request.headers)
@@ -205,9 +209,12 @@ def test_a_token_that_the_server_forgot_is_renewed_once(sign_in: SignIn) -> None
         ehr.get("Patient", "p-1")
 
 
-class Shared:
+class Store:
+    """Tokens as the store keeps them, for processes that are threads here."""
+
     def __init__(self) -> None:
         self.kept: dict[str, tuple[str, datetime]] = {}
+        self.asking: dict[str, tuple[str, datetime]] = {}
 
     def token(self, name: str, now: datetime) -> tuple[str, datetime] | None:
         found = self.kept.get(name)
@@ -220,34 +227,106 @@ class Shared:
         if self.kept.get(name, ("",))[0] == value:
             del self.kept[name]
 
+    def claim_token(self, name: str, by: str, now: datetime, until: datetime) -> bool:
+        if name in self.asking and now < self.asking[name][1]:
+            return False
+        self.asking[name] = (by, until)
+        return True
+
+    def release_token(self, name: str, by: str) -> None:
+        if self.asking.get(name, ("",))[0] == by:
+            del self.asking[name]
+
+
+def process(
+    me: str, sign_in: SignIn, store: Store, sleep: Callable[[float], object], **more: Any
+) -> Backend:
+    return backend(sign_in, shared=Shared(store, me, sleep), **more)
+
+
+def never(_: float) -> None:
+    pytest.fail("nobody has to wait here")
+
 
 def test_processes_share_a_token_of_the_same_configuration(sign_in: SignIn) -> None:
-    shared = Shared()
-    first, second = backend(sign_in, shared=shared), backend(sign_in, shared=shared)
+    store = Store()
+    first, second = (process(each, sign_in, store, never) for each in "ab")
     assert first.headers() == second.headers()
     assert len(sign_in.tokens) == 1
-    assert not [name for name in shared.kept if "us" in name.partition("/")[2]]
-    backend(sign_in, shared=shared, scopes=("system/*.rs",)).headers()
+    assert not [name for name in store.kept if "us" in name.partition("/")[2]]
+    process("c", sign_in, store, never, scopes=("system/*.rs",)).headers()
     assert len(sign_in.tokens) == 2
     second.refused(second.headers())
     assert second.headers() == {"Authorization": "Bearer token-2"}
+    assert not store.asking
 
 
-def test_processes_renew_in_turns_so_one_asks_for_all(sign_in: SignIn, clock: Clock) -> None:
-    """At the same moment all of them would find that the shared token has ended."""
-    shared = Shared()
-    workers = [backend(sign_in, shared=shared, turn=turn) for turn in (0.9, 0.0, 0.5, 0.2)]
+def test_processes_renew_once_for_all(sign_in: SignIn, clock: Clock) -> None:
+    store = Store()
+    workers = [process(each, sign_in, store, never) for each in "abcd"]
     for seconds in range(900):
         clock.now = NOW + timedelta(seconds=seconds)
-        assert len({each.headers()["Authorization"] for each in workers}) <= 2
+        assert len({each.headers()["Authorization"] for each in workers}) == 1
     assert len(sign_in.tokens) == 4  # of 300 s each, and not sixteen
+
+
+def test_who_comes_while_another_process_asks_waits_for_its_token(sign_in: SignIn) -> None:
+    store, waited = Store(), list[float]()
+    answered = threading.Event()
+
+    def answer(seconds: float) -> None:
+        waited.append(seconds)
+        answered.set()
+        thread.join()
+
+    first, second = process("a", sign_in, store, never), process("b", sign_in, store, answer)
+    sign_in.before = lambda: answered.wait(60)
+    thread = threading.Thread(target=first.headers)
+    thread.start()
+    while not store.asking:
+        answered.wait(0.001)
+    assert second.headers() == {"Authorization": "Bearer token-0"}
+    assert len(waited) == 1
+    assert len(sign_in.tokens) == 1
+
+
+def test_who_asked_and_died_is_replaced_by_one(sign_in: SignIn, clock: Clock) -> None:
+    store = Store()
+
+    def later(seconds: float) -> None:
+        clock.now += timedelta(seconds=seconds)
+
+    one = process("a", sign_in, store, later)
+    store.claim_token(one._shared_name(), "dead", NOW, NOW + timedelta(seconds=15))
+    assert one.headers() == process("b", sign_in, store, never).headers()
+    assert timedelta(seconds=15) <= clock.now - NOW < timedelta(seconds=16)
+    assert len(sign_in.tokens) == 1
+
+
+def test_nobody_waits_for_ever(sign_in: SignIn) -> None:
+    """One has claimed the token for longer than it should: its clock is wrong."""
+    store, waited = Store(), list[float]()
+    one = process("a", sign_in, store, waited.append)
+    store.claim_token(one._shared_name(), "b", NOW, NOW + timedelta(days=1))
+    assert one.headers() == {"Authorization": "Bearer token-0"}
+    assert sum(waited) == pytest.approx(30)
+    assert store.asking[one._shared_name()][0] == "b"
+
+
+def test_a_refusal_leaves_the_next_one_free_to_ask(sign_in: SignIn) -> None:
+    store = Store()
+    sign_in.refusal = lambda: said({"error": "invalid_client"}, 401)
+    for each in "ab":
+        with pytest.raises(Forbidden):
+            process(each, sign_in, store, never).headers()
+    assert not store.asking
 
 
 def test_a_token_that_lives_for_seconds_only_is_not_asked_for_at_every_request(
     sign_in: SignIn, clock: Clock
 ) -> None:
     sign_in.more = {"expires_in": 10}
-    one = backend(sign_in, shared=Shared(), turn=0.9)
+    one = process("a", sign_in, Store(), never)
     for tenths in range(40):
         clock.now = NOW + timedelta(seconds=tenths / 10)
         one.headers()

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+from fhirbridge.fhir.sharing import Shared, Token
 from fhirbridge.store import Store
 from tests.store.support import MINUTE, START, at, delivery, echo, names, news, wrote
 
@@ -75,3 +76,37 @@ def test_the_same_news_from_many_senders_counts_once(store: Store, store_url: st
         assert sum(pool.map(send, range(3))) == len(told)
     for one in stores[1:]:
         one.close()
+
+
+def test_a_claim_holds_until_it_is_released_or_ends(store: Store) -> None:
+    assert store.claim_token("ehr", "a", START, at(15))
+    assert not store.claim_token("ehr", "b", at(14), at(29))
+    assert store.claim_token("payer", "b", START, at(15))
+    assert store.claim_token("ehr", "b", at(15), at(30))
+    store.release_token("ehr", "a")  # too late: another has taken over
+    assert not store.claim_token("ehr", "a", at(16), at(31))
+    store.release_token("ehr", "b")
+    assert store.claim_token("ehr", "a", at(16), at(31))
+    assert store.token("ehr", at(16)) is None
+
+
+def test_processes_that_start_together_sign_in_once(store: Store, store_url: str) -> None:
+    stores = [store, *(Store(store_url, ids=names()) for _ in range(7))]
+    start, asked = threading.Barrier(len(stores)), list[str]()
+
+    def sign_in(n: int) -> Token:
+        me = Shared(stores[n], f"process-{n}", threading.Event().wait)
+
+        def ask(_: object) -> Token:
+            asked.append(me.me)
+            return Token(f"token of {me.me}", at(300))
+
+        start.wait(60)
+        return me.token("ehr", lambda: START, ask)
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        tokens = set(pool.map(sign_in, range(len(stores))))
+    for one in stores[1:]:
+        one.close()
+    assert tokens == {Token(f"token of {asked[0]}", at(300))}
+    assert len(asked) == 1

@@ -3,8 +3,7 @@
 HL7 SMART App Launch 2.2, "Backend Services". The token endpoint and what the server can do are
 read from `{base}/.well-known/smart-configuration`; a token is asked for when the first request
 needs one, kept, and renewed before it expires. However many threads need it, one asks, the
-others wait. Where processes share `Tokens`, one token serves them all: each has its own moment of
-renewal within the last seconds (`turn`), and who comes later finds the token of the first.
+others wait; and so do processes that share their tokens (`sharing`).
 
 A refusal is an error that says what to change (`proofs.REFUSALS`). It is
 remembered for a moment, so that a wrong configuration does not become a storm at the server's
@@ -16,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any, Protocol
@@ -27,10 +25,9 @@ from .errors import FhirError, Forbidden, Rejected, Unavailable
 from .keys import ALGORITHMS, BadKeys
 from .proofs import REFUSALS, Endpoint, Proof
 from .scopes import Needs, in_words, missing, speaks_v2
+from .sharing import Shared, Token
 
 _EARLY = timedelta(seconds=60)  # a token is renewed so long before its end, at most a tenth
-# Before that, processes renew a shared token at moments of their own.
-_TURNS = timedelta(seconds=20)
 _UNSAID = 300  # seconds that a token lives if the server does not say: SMART's advice
 _REMEMBERED = timedelta(seconds=30)  # how long a refusal stands before the server is asked again
 _SKEW = timedelta(seconds=30)  # clocks that differ by more are named in a refusal
@@ -54,24 +51,9 @@ class Wire(Protocol):
     def close(self) -> None: ...
 
 
-class Tokens(Protocol):
-    """Where processes share a token."""
-
-    def token(self, name: str, now: datetime) -> tuple[str, datetime] | None: ...
-    def keep_token(self, name: str, value: str, until: datetime) -> None: ...
-    def forget_token(self, name: str, value: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    value: str = field(repr=False)
-    renew_at: datetime
-
-
 class Backend:
     """The sign-in at one server. Thread-safe; an `auth.Auth`.
 
-    `turn`: from 0 to 1, when this process renews among those that share; drawn by chance.
     `token_url` and `scopes` win over what is discovered and what is needed. `granted` are the
     scopes of the last answer, None before the first one.
     """
@@ -87,16 +69,14 @@ class Backend:
         clock: Callable[[], datetime],
         token_url: str | None = None,
         scopes: tuple[str, ...] = (),
-        shared: Tokens | None = None,
-        turn: float = 0.0,
+        shared: Shared | None = None,
     ) -> None:
         self.name, self.needs = name, needs
         self.granted: tuple[str, ...] | None = None
         self._base_url, self._proof, self._wire, self._clock = base_url, proof, wire, clock
         self._token_url, self._scopes, self._shared = token_url, scopes, shared
-        self._ahead = _TURNS * turn
         self._endpoint: Endpoint | None = None
-        self._token: _Token | None = None
+        self._token: Token | None = None
         self._refused: tuple[FhirError, datetime] | None = None
         self._one = Lock()
 
@@ -111,7 +91,7 @@ class Backend:
             if token is not None and headers.get("Authorization") == f"Bearer {token.value}":
                 self._token = None
                 if self._shared is not None:
-                    self._shared.forget_token(self._shared_name(), token.value)
+                    self._shared.tokens.forget_token(self._shared_name(), token.value)
         return True
 
     def close(self) -> None:
@@ -130,21 +110,18 @@ class Backend:
 
     # --- the token
 
-    def _current(self) -> _Token:
+    def _current(self) -> Token:
         with self._one:
             now = self._clock()
             if self._token is not None and now < self._token.renew_at:
                 return self._token
             if self._refused is not None and now < self._refused[1]:
                 raise self._refused[0]
-            self._token = self._from_others(now) or self._asked(now)
+            if self._shared is None:
+                self._token = self._asked(now)
+            else:
+                self._token = self._shared.token(self._shared_name(), self._clock, self._asked)
             return self._token
-
-    def _from_others(self, now: datetime) -> _Token | None:
-        kept = self._shared.token(self._shared_name(), now) if self._shared else None
-        if kept is None or now >= kept[1] - self._ahead:
-            return None
-        return _Token(kept[0], kept[1] - self._ahead)
 
     def _shared_name(self) -> str:
         """A token is for one client and one set of scopes: another configuration has another."""
@@ -152,7 +129,7 @@ class Backend:
         what = "\n".join([self._base_url, repr(self._proof), scopes])
         return f"{self.name}/{hashlib.sha256(what.encode()).hexdigest()[:16]}"
 
-    def _asked(self, now: datetime) -> _Token:
+    def _asked(self, now: datetime) -> Token:
         try:
             token = self._ask(now)
         except FhirError as error:
@@ -161,13 +138,9 @@ class Backend:
             self._endpoint = None  # it may have moved
             raise
         self._refused = None
-        if self._shared is not None:
-            self._shared.keep_token(self._shared_name(), token.value, token.renew_at)
-            lives = token.renew_at - now
-            return _Token(token.value, now + max(lives - self._ahead, lives / 2))
         return token
 
-    def _ask(self, now: datetime) -> _Token:
+    def _ask(self, now: datetime) -> Token:
         endpoint = self.endpoint()
         asked = self._scopes or in_words(self.needs, v2=endpoint.v2)
         form = {"grant_type": "client_credentials", "scope": " ".join(asked)}
@@ -182,7 +155,7 @@ class Backend:
             raise self._refusal(answer, asked)
         return self._taken(answer.document or {}, asked, now)
 
-    def _taken(self, document: Mapping[str, Any], asked: tuple[str, ...], now: datetime) -> _Token:
+    def _taken(self, document: Mapping[str, Any], asked: tuple[str, ...], now: datetime) -> Token:
         value, kind = document.get("access_token"), str(document.get("token_type", "bearer"))
         if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
             raise Rejected(
@@ -198,7 +171,7 @@ class Backend:
         lives = timedelta(seconds=_seconds(document.get("expires_in")))
         scope = document.get("scope")
         self.granted = tuple(scope.split()) if isinstance(scope, str) else asked  # RFC 6749 §5.1
-        return _Token(value, now + max(lives - _EARLY, lives * 0.9))
+        return Token(value, now + max(lives - _EARLY, lives * 0.9))
 
     def _refusal(self, answer: PlainAnswer, asked: tuple[str, ...]) -> FhirError:
         said = answer.document.get("error") if answer.document else None

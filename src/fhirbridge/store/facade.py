@@ -76,7 +76,7 @@ class Store:
         version = schema_version.c.version
         self._db.write(lambda tx: tx.run(sa.update(schema_version).values(version=version)))
 
-    # --- tokens that processes share (`fhir.smart.Tokens`)
+    # --- tokens that processes share (`fhir.sharing.Tokens`)
 
     def token(self, name: str, now: datetime) -> tuple[str, datetime] | None:
         """A token that has not ended."""
@@ -89,6 +89,14 @@ class Store:
     def forget_token(self, name: str, value: str) -> None:
         """Forget a token that is not accepted any more, unless a newer one is kept by now."""
         self._db.write(lambda tx: tokens.forget(tx, name, value))
+
+    def claim_token(self, name: str, by: str, now: datetime, until: datetime) -> bool:
+        """Whether `by` may ask for the token now: nobody else does, or its claim has ended."""
+        return self._db.write(lambda tx: tokens.claim(tx, name, by, now, until))
+
+    def release_token(self, name: str, by: str) -> None:
+        """Who asked has its answer, whatever it was."""
+        self._db.write(lambda tx: tokens.release(tx, name, by))
 
     # --- hearing
 

@@ -275,7 +275,7 @@ traces = Table(
     Index("ix_traces_subject", "subject", "generation"),
 )
 
-# Access tokens, so that the processes of an installation sign in once. Short-lived.
+# Access tokens, so that the processes of an installation sign in once, and who asks for one now.
 tokens = Table(
     "tokens",
     metadata,
