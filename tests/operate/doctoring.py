@@ -16,6 +16,15 @@ NAMESPACES = ["--mount"] if os.geteuid() == 0 else ["--user", "--map-root-user",
 
 _PROGRAM = "from fhirbridge.cli import main; main()"
 
+#: A round trip that fails is said to fail after so many seconds.
+IMPATIENT = """
+from functools import partial
+from fhirbridge.cli.doctor import round_trip
+round_trip.round_trips.__kwdefaults__["wait"] = partial(round_trip.until, patience=15)
+from fhirbridge.cli import main
+main()
+"""
+
 
 class Doctor:
     """`fhirbridge doctor` in a folder of its own, as a process."""
@@ -30,13 +39,7 @@ class Doctor:
         config = {"servers": {"ehr": ehr}, **more}
         path = self.folder / "fhirbridge.yaml"
         path.write_bytes(jsonio.dumps(config))
-        command = [
-            *self._within,
-            sys.executable,
-            "-c",
-            "from fhirbridge.cli import main; main()",
-            "doctor",
-        ]
+        command = [*self._within, sys.executable, "-c", self._program, "doctor"]
         done = subprocess.run(
             [*command, "--format", "json", *arguments],
             cwd=self.folder,

@@ -132,6 +132,8 @@ def certificate(folder: Path, *, days: int = 365, name: str = "127.0.0.1") -> Pa
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fhirbridge test")])
     now = datetime.now(UTC)
+    numbers = name.replace(".", "").isdigit()
+    host = x509.IPAddress(ip_address(name)) if numbers else x509.DNSName(name)
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -140,7 +142,7 @@ def certificate(folder: Path, *, days: int = 365, name: str = "127.0.0.1") -> Pa
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=400))
         .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(name))]), False)
+        .add_extension(x509.SubjectAlternativeName([host]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )

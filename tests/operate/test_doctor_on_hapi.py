@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.operate.doctoring import Doctor, failing, noted
+from tests.operate.doctoring import IMPATIENT, Doctor, failing, noted
 from tests.operate.fakes import between, certificate, fake
 from tests.servers import free_port, hapi_server, program
 
@@ -69,18 +69,9 @@ def test_a_clock_that_differs(doctor: Doctor, hapi: str) -> None:
         assert "s ahead of the server's: sign-in may be refused" in noted(doctor(url))
 
 
-_IMPATIENT = """
-from functools import partial
-from fhirbridge.cli.doctor import round_trip
-round_trip.round_trips.__kwdefaults__["wait"] = partial(round_trip.until, patience=15)
-from fhirbridge.cli import main
-main()
-"""
-
-
 def test_a_proxy_that_lets_no_notification_through(hapi: str, tmp_path: Path) -> None:
     """Its health is ours, so all looks well; what HAPI sends to us ends there."""
-    impatient = Doctor(tmp_path, program=_IMPATIENT)
+    impatient = Doctor(tmp_path, program=IMPATIENT)
     with fake({"/healthz": (200, b"ok")}) as public:
         said = failing(impatient(hapi, "--round-trip", server=_PUSH, public_url=public))
     assert f"of a change nothing arrived at {public}" in said

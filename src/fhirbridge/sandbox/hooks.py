@@ -84,8 +84,7 @@ class Hooks:
     """Activates Subscriptions and delivers. `delay` and `retries` are in seconds."""
 
     def __init__(self, store: Store, delay: float, retries: Sequence[float], on: bool) -> None:
-        self.silent = False
-        self._store, self._waits, self._on = store, (delay, *retries), on
+        self._store, self._waits, self._on, self.silent = store, (delay, *retries), on, False
         # Lanes: so many deliveries at once, the others wait for their turn, as at HAPI.
         self._pending, self._done, self._lanes = 0, threading.Condition(), asyncio.Semaphore(32)
         store.checks.append(check)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -30,7 +31,8 @@ class Sandbox:
     """A running FHIR R4 server on 127.0.0.1; use as a context manager.
 
     `delay`: seconds from a write to its delivery; `retries`: seconds between tries; `resthook`:
-    off, Subscriptions stay requested for ever. References are "Type/id"; writes raise `Refused`.
+    off, Subscriptions stay requested for ever; `trust`: whose certificates it believes, where it
+    notifies by https. References are "Type/id"; writes raise `Refused`.
     """
 
     def __init__(
@@ -43,11 +45,11 @@ class Sandbox:
         delay: float = 0.05,
         retries: Sequence[float] = HAPI_RETRIES,
         resthook: bool = True,
+        trust: ssl.SSLContext | bool = True,
     ) -> None:
-        self.name = name
+        self.name, self._trust = name, trust
         self.requests: list[tuple[str, str]] = []
-        counter = itertools.count(1)
-        self.store = Store(clock, ids or (lambda: str(next(counter))))
+        self.store = Store(clock, ids or map(str, itertools.count(1)).__next__)
         self._socket = socket.create_server(("127.0.0.1", port))
         # Headers and body leave separately; with Nagle's algorithm each answer would cost 40 ms.
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -70,7 +72,7 @@ class Sandbox:
         self._socket.close()
 
     async def _run(self) -> None:
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+        async with httpx.AsyncClient(timeout=10, trust_env=False, verify=self._trust) as http:
             self._hooks.start(http)
             self._ready.set()  # the socket listens: what comes before uvicorn is up waits there
             await self._server.serve(sockets=[self._socket])

@@ -141,7 +141,7 @@ class _Trip:
                     name,
                     f"the Subscription is “{status}”: the server cannot reach"
                     f" {self.found.public_url}",
-                    _UNREACHED,
+                    self._remedy(),
                 )
         caused = self.bridge.clock()
         made = self.source.server.create({**probe, "meta": {"tag": [_TAG]}}).id
@@ -151,10 +151,22 @@ class _Trip:
                 name,
                 "the Subscription is active, and of a change nothing arrived at"
                 f" {self.found.public_url}",
-                _UNREACHED,
+                self._remedy(),
             )
         took = (self.bridge.clock() - caused).total_seconds()
         return ok(name, f"a change of {type_} arrived after {took:.1f} s; all was deleted again")
+
+    def _remedy(self) -> str:
+        """What nobody vouches for here is the likeliest reason elsewhere, too."""
+        answer = health(self.found.public_url)
+        if answer is None or answer[0] != UNTRUSTED:
+            return _UNREACHED
+        return (
+            f"have {self.source.name} trust our certificate, which this machine does not trust"
+            f" either ({answer[1]}): put its authority into the trust store of the server (Java:"
+            " keytool -importcert -cacerts), or take one of an authority that it knows. If it"
+            f" trusts it, {_UNREACHED}"
+        )
 
     def _subscribed(self, type_: str, after: ExitStack, left: list[str]) -> str:
         """Make a Subscription of our own; the row is on disk first, as the supervisor does."""
