@@ -189,9 +189,11 @@ class Decider:
         ledger, judgement = case.ledger, case.judgement
         told, found = memory.complete(case.said, judgement.findings, recall)
         plan = partial(self._plan, judgement, told, as_of)
-        held = self._hold(plan("on", "shadow"), recent, as_of)
-        shown = plan("on", "shadow", held=held.keys)
-        allowed = plan("on", held=held.keys)
+        wanted = plan("on", "shadow")
+        held = self._hold(wanted, recent, as_of)
+        shown = plan("on", "shadow", held=held.keys) if held.keys else wanted
+        in_shadow = "shadow" in (self.mode, *self.rule_modes.values())
+        allowed = plan("on", held=held.keys) if in_shadow else shown
         return Decision(
             person=case.person,
             home=self.home,

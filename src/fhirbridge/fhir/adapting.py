@@ -12,7 +12,6 @@ nowhere: our own audit says the same.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,13 +41,13 @@ def adapted(entry: Entry, fit: Fit, base_url: str, ours: Sequence[Entry]) -> Ent
 
     `ours`: what stands on our own worklist; a reference to it becomes identifier and type.
     """
-    made = copy.deepcopy(entry)
-    resource = made["resource"]
+    resource: Entry = dict(entry["resource"])
+    made = entry | {"resource": resource}
     for name in fit.drops.get(type_of(entry), ()):
         resource.pop(name, None)
     if type_of(entry) == "Task":
         status = resource.get("status")
-        resource["status"] = fit.statuses.get(status, status)
+        resource["status"] = fit.statuses.get(str(status), status)
         if fit.intents and resource.get("intent") not in fit.intents:
             resource["intent"] = fit.intents[0]
     if type_of(entry) == "Provenance" and not fit.own_ids:
@@ -71,7 +70,6 @@ def adapted(entry: Entry, fit: Fit, base_url: str, ours: Sequence[Entry]) -> Ent
 
 def at_home(entry: Entry, fit: Fit, base_url: str, ids: Mapping[str, str]) -> Entry:
     """As our own worklist keeps it. `ids`: the places there of what a plan creates, by urn."""
-    made = copy.deepcopy(entry)
 
     def here(reference: Entry) -> Entry:
         url = reference["reference"]
@@ -82,8 +80,7 @@ def at_home(entry: Entry, fit: Fit, base_url: str, ids: Mapping[str, str]) -> En
             return reference | {"reference": f"{base_url}/{url}"}
         return reference
 
-    made["resource"] = _each_reference(made["resource"], here)
-    return made
+    return entry | {"resource": _each_reference(entry["resource"], here)}
 
 
 def placed(entry: Entry, places: Mapping[str, str]) -> Entry:

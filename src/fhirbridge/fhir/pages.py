@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import quote_plus, urljoin, urlsplit
 
 from .answers import entries as listed
 from .answers import entry_key, link
@@ -66,7 +67,7 @@ class Pages:
         operation = _operation(type, path)
         url = f"{self._base}/{type}{path}"
         form = pairs if post else None
-        url += "/_search" if post else f"?{urlencode(pairs)}"
+        url += "/_search" if post else f"?{_query(pairs)}"
         visited, count = Recent(MAX_PAGES), 0
         while True:
             try:
@@ -106,6 +107,14 @@ class Pages:
                 " writes into its links (HAPI: server_address) the same",
             )
         return url
+
+
+def _query(pairs: Query) -> str:
+    return "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in pairs)
+
+
+#: Most of a search is the same for everybody.
+_quoted = lru_cache(1024)(quote_plus)
 
 
 def _operation(type: str, path: str) -> str:

@@ -22,8 +22,10 @@ _VOID = frozenset({"entered-in-error", "rejected", "failed"})
 
 def reply(task: Json, source: str, instance: str | None = None) -> Answer | None:
     """The answer that a Task of ours holds; None where it asks nothing or has none."""
+    if "output" not in task or task.get("status") in _VOID:
+        return None
     name, id_ = ours.name_of(task, instance), task.get("id")
-    if name is None or not isinstance(id_, str) or task.get("status") in _VOID:
+    if name is None or not isinstance(id_, str):
         return None
     choices = dict(_choices(task))
     asked = [each.get("valueString") for code, each in ours.inputs(task) if code == ours.QUESTION]
@@ -41,11 +43,11 @@ def reply(task: Json, source: str, instance: str | None = None) -> Answer | None
 def is_unread(task: Json) -> bool:
     """Did somebody complete a question with an output that is no answer? Else he would wait for
     ever for somebody who believes that he has answered."""
-    said = [
-        each for each in items(task, "output") if not ours.code_of(each.get("type"), ours.OUTPUT)
-    ]
-    asks = any(code == ours.CHOICE for code, _ in ours.inputs(task))
-    return asks and bool(said) and task.get("status") == "completed" and reply(task, "") is None
+    if task.get("status") != "completed":
+        return False
+    said = any(not ours.code_of(each.get("type"), ours.OUTPUT) for each in items(task, "output"))
+    asks = said and any(code == ours.CHOICE for code, _ in ours.inputs(task))
+    return asks and reply(task, "") is None
 
 
 def refusal(task: Json) -> str:
