@@ -19,8 +19,8 @@ COPY mappings mappings
 COPY fixtures fixtures
 RUN $BUILD/venv/bin/hatchling build --target wheel --directory $BUILD/dist
 RUN $APP/bin/pip install --no-cache-dir --no-index --no-deps $BUILD/dist/*.whl
-COPY scripts/compile_core.py scripts/spell_out.py scripts/
-RUN $BUILD/mypyc/bin/python scripts/compile_core.py "$($APP/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+COPY scripts/compile.py scripts/spell_out.py scripts/
+RUN $BUILD/mypyc/bin/python scripts/compile.py "$($APP/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
 
 FROM python:3.11-slim
 ARG APP=/opt/fhirbridge

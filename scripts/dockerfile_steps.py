@@ -2,7 +2,8 @@
 
 Understands what this project's Dockerfile uses: ARG and ENV, WORKDIR, COPY from the context and
 RUN as a shell line. An ARG that is an absolute path is moved into the scratch folder; COPY --from
-needs nothing, because both stages share the folder. What only a container can do (FROM, USER,
+needs nothing, because both stages share the folder. What .dockerignore keeps from the builder
+cannot be copied. What only a container can do (FROM, USER,
 EXPOSE, HEALTHCHECK) is left out. Anything else is an error, so that no step goes unrun unnoticed.
 
 Needs what the Dockerfile needs: root (for `install -o`), Python 3.11 and the package index.
@@ -63,7 +64,10 @@ def copy(arguments: str, place: Path) -> None:
     if arguments.startswith("--from="):
         return
     *sources, target = arguments.split()
+    sent = sent_to_the_builder((ROOT / ".dockerignore").read_text())
     for name in sources:
+        if not any(Path(name).is_relative_to(each) for each in sent):
+            raise SystemExit(f"dockerfile_steps: .dockerignore keeps {name} from being copied")
         source = ROOT / name
         if source.is_dir():
             ignore = shutil.ignore_patterns("__pycache__")
@@ -71,6 +75,14 @@ def copy(arguments: str, place: Path) -> None:
         else:
             (place / target).mkdir(parents=True, exist_ok=True)
             shutil.copy(source, place / target)
+
+
+def sent_to_the_builder(ignored: str) -> list[str]:
+    """What a .dockerignore that begins with `*` lets through, by its lines `!name`."""
+    lines = [line for line in ignored.splitlines() if line and not line.startswith("#")]
+    if lines[:1] != ["*"]:
+        raise SystemExit("dockerfile_steps: .dockerignore is expected to begin with *")
+    return [line[1:] for line in lines if line.startswith("!")]
 
 
 def main() -> None:

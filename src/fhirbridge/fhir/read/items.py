@@ -75,7 +75,7 @@ def _lines(page: Page, claim: Json) -> list[Line]:
         found.append(_line(page, row, own, sequences, added=True))
     answered = {number for line in found if not line.added for number in line.sequences}
     for line in found:
-        line.loose = not line.sequences & asked.keys() if asked else line.added
+        line.loose = asked.keys().isdisjoint(line.sequences) if asked else line.added
         line.loose = line.loose and not (line.added and line.sequences & answered)
     return found
 
