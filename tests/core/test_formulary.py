@@ -193,8 +193,7 @@ def test_what_is_a_trap_without_its_own_therapy_is_none_with_it() -> None:
 
 def test_a_substance_is_enough_where_one_therapy_has_it() -> None:
     alone = Formulary([drug("ocrelizumab")])
-    found = alone.recognize([Code(RXNORM, "1876366")], "")
-    assert (found.therapy, found.by) == (drug("ocrelizumab"), "1876366")
+    assert alone.recognize([Code(RXNORM, "1876366")], "").therapy is drug("ocrelizumab")
 
 
 def test_no_therapies_no_recognition() -> None:
@@ -294,11 +293,6 @@ def test_what_a_site_says_of_its_visits() -> None:
         assert known.infusion_visit("ehr", [code], "") == "yes"
         assert known.infusion_visit("other", [code], "") == "unknown"
     assert known.infusion_visit("ehr", [Code("urn:x", "8")], "", "Location/ward") == "unknown"
-
-
-def test_by_says_what_decided() -> None:
-    assert formulary().recognize([Code(HCPCS, "J2350"), Code(LOCAL, "1")], "").by == "J2350"
-    assert formulary().recognize([], "Zunovo").by == "words"
 
 
 @settings(deadline=None)

@@ -43,17 +43,15 @@ def book(facts: Iterable[Fact], formulary: Formulary, calendar: Calendar) -> Led
     web = Web(unique)
     occasions: list[Occasion] = []
     loose: list[Fact] = []
-    therapies = sorted_.therapies
-    for therapy in therapies:
+    for therapy in sorted_.therapies:
         desk = Desk(therapy, sorted_, web, formulary)
         occasions += desk.occasions()
         loose += desk.loose
     return Ledger(
         occasions=tuple(sorted(occasions, key=lambda o: (o.day or date.max, o.key))),
         coverages=tuple(sorted_.coverages),
-        problems=tuple(problem for fact in unique for problem in fact.problems),
         loose=tuple(loose),
-        therapies=therapies,
+        therapies=sorted_.therapies,
         copies=copies,
         calendar=calendar,
     )

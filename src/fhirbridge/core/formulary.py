@@ -219,28 +219,27 @@ class Formulary:
 
     def _recognize(self, codes: tuple[Code, ...], text: str) -> Recognition:
         found = self._index.of_codes(codes)
-        by = ", ".join(code.code for code in codes if self._index.of_code(code))
         displays = _displays(codes)
         if any(each.products for each in found):
-            return self._coded(found, displays, by)
+            return self._coded(found, displays)
         if traps := _union(each.traps for each in found):
-            return Recognition(by=by, trap=self.therapies[min(traps)])
+            return Recognition(trap=self.therapies[min(traps)])
         if any(each.premedications for each in found):
-            return Recognition(by=by)
+            return Recognition()
         said = self._said(codes, displays, text, [each for each in found if each.substance])
         if said:
-            return self._named(said, f"{displays} {text}", by)
-        return Recognition(unclear=self._names_nothing(codes, f"{displays} {text}"), by=by)
+            return self._named(said, f"{displays} {text}")
+        return Recognition(unclear=self._names_nothing(codes, f"{displays} {text}"))
 
-    def _coded(self, found: Sequence[Meaning], displays: str, by: str) -> Recognition:
+    def _coded(self, found: Sequence[Meaning], displays: str) -> Recognition:
         """The drug of a product or billing code, unless a display or another code objects."""
         products = _union(each.products for each in found)
         others = _union(
             each.names for each in self._index.of_text(displays) if not each.therapies & products
         )
         if len(products) == 1 and not others and not any(each.traps for each in found):
-            return Recognition(self.therapies[min(products)], by)
-        return self._unclear(products | others, by)
+            return Recognition(self.therapies[min(products)])
+        return self._unclear(products | others)
 
     def _said(
         self, codes: Sequence[Code], displays: str, text: str, substances: list[Meaning]
@@ -260,16 +259,16 @@ class Formulary:
         lines = (self._index.of_text(line) for line in text.splitlines())
         return next((words for words in lines if words), ())
 
-    def _named(self, said: Sequence[Meaning], text: str, by: str) -> Recognition:
+    def _named(self, said: Sequence[Meaning], text: str) -> Recognition:
         """The drug that substances and words mean: all of them together, with the route."""
         if said[0].premedications and not said[0].therapies:
-            return Recognition(by=by)  # a text names its drug first: this orders another
+            return Recognition()  # a text names its drug first: this orders another
         if traps := _union(each.traps for each in said):
-            return Recognition(by=by, trap=self.therapies[min(traps)])
+            return Recognition(trap=self.therapies[min(traps)])
         drugs = [each for each in said if each.therapies]
         wide = frozenset.intersection(*(each.therapies for each in drugs))
         if not wide:
-            return self._unclear(_union(each.therapies for each in drugs), by)
+            return self._unclear(_union(each.therapies for each in drugs))
         routes = {route for route, words in self._routes.items() if words.found(text)}
         fits = {name for name in wide if not routes or self.therapies[name].route in routes}
         if len(fits) > 1:
@@ -277,12 +276,12 @@ class Formulary:
             exact = [each.products for each in drugs if each.products]
             fits &= frozenset.intersection(*exact) if exact else fits
         if len(fits) == 1:
-            return Recognition(self.therapies[fits.pop()], by or "words")
-        return replace(self._unclear(fits or wide, by), bare=len(fits) > 1)
+            return Recognition(self.therapies[fits.pop()])
+        return replace(self._unclear(fits or wide), bare=len(fits) > 1)
 
-    def _unclear(self, names: Iterable[str], by: str) -> Recognition:
+    def _unclear(self, names: Iterable[str]) -> Recognition:
         among = tuple(self.therapies[name] for name in sorted(names) if name in self.therapies)
-        return Recognition(by=by, unclear=True, among=among)
+        return Recognition(unclear=True, among=among)
 
     def _names_nothing(self, codes: Sequence[Code], text: str) -> bool:
         """Whether a record names no drug: only services, only a dose, or nothing to read."""

@@ -185,7 +185,6 @@ class Ledger:
     calendar: Calendar
     occasions: tuple[Occasion, ...] = ()
     coverages: tuple[Coverage, ...] = ()
-    problems: tuple[Problem, ...] = ()
     loose: tuple[Fact, ...] = ()  # of a known therapy, but of no occasion
     therapies: tuple[Therapy, ...] = ()
     copies: tuple[Copy, ...] = ()  # records that stand on two servers

@@ -292,7 +292,6 @@ class Recognition:
     """
 
     therapy: Therapy | None = None
-    by: str = ""  # the code or the word that decided
     unclear: bool = False
     trap: Therapy | None = None
     among: tuple[Therapy, ...] = ()
