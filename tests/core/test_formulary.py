@@ -12,6 +12,7 @@ from fhirbridge.core.codes import keys
 from fhirbridge.core.facts import Code
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.quantity import Amount, mg
+from fhirbridge.core.therapy import Billing, Premedication, Product, Service, Therapy
 from fhirbridge.core.visits import AtSite
 
 from .drugs import CPT, HCPCS, LOINC, NDC, RXNORM, drug, formulary
@@ -113,6 +114,7 @@ def test_an_ingredient_alone_is_several_products_and_nothing_else_is() -> None:
         (Amount(Decimal(23), "mL"), "", "zunovo"),
         (None, "600 mg once", "ocrelizumab"),
         (None, "as directed", None),
+        (None, "Zunovo 920 mg once", "zunovo"),
         (Amount(Decimal(450), "mg"), "", None),
         (Amount(Decimal(600)), "", None),
     ],
@@ -135,6 +137,7 @@ def test_a_dose_tells_two_products_apart(
         ("Ocrevus 920 mg SC", "unclear ocrelizumab"),
         ("Ocrevus, was on Rituxan", "unclear ocrelizumab rituximab"),
         ("Rituxan Hycela", "trap of rituximab"),
+        ("Hycela 1400 mg", "trap of rituximab"),
         ("methylprednisolone 100 mg before Ocrevus", "other"),
         ("Ocrevus after methylprednisolone", "ocrelizumab"),
         ("Ocrevus\nstop Rituxan", "ocrelizumab"),
@@ -156,6 +159,7 @@ def test_words_without_a_code(text: str, name: str) -> None:
         ([Code(RXNORM, "1876366")], "", "unclear ocrelizumab zunovo"),
         ([Code(RXNORM, "1876366")], "600 mg IV", "ocrelizumab"),
         ([Code(RXNORM, "1876366")], "920 mg SC", "zunovo"),
+        ([Code(RXNORM, "1876366")], "600 mg IV, was on Rituxan", "ocrelizumab"),
         ([Code(RXNORM, "1876366", "ocrelizumab")], "", "ocrelizumab"),
         ([Code(RXNORM, "1876366", "ocrelizumab")], "Ocrevus Zunovo", "zunovo"),
         # Codes and displays that contradict each other.
@@ -170,6 +174,7 @@ def test_words_without_a_code(text: str, name: str) -> None:
         ([Code(RXNORM, "99", "Ocrevus 300 mg")], "", "ocrelizumab"),
         ([Code(RXNORM, "99", "aspirin")], "before Ocrevus", "other"),
         ([Code(RXNORM, "99")], "Ocrevus", "ocrelizumab"),
+        ([Code(LOCAL, "1", "Ocrevus"), Code(LOCAL, "2", "vial")], "", "ocrelizumab"),
         ([Code(LOCAL, "77", "drug seven")], "Ocrevus", "ocrelizumab"),
         ([Code(LOCAL, "77")], "", "unclear"),
         ([Code(LOCAL, "77", "drug seven")], "", "other"),
@@ -196,6 +201,48 @@ def test_a_substance_is_enough_where_one_therapy_has_it() -> None:
     assert alone.recognize([Code(RXNORM, "1876366")], "").therapy is drug("ocrelizumab")
 
 
+def shared(name: str, covers: str, steroid: str) -> Therapy:
+    """A therapy whose codes and words are those of another one, too."""
+    return Therapy(
+        name,
+        name.title(),
+        "sharemab",
+        "intravenous",
+        aliases=("shareva",),
+        products=(Product("vial", (Code(NDC, "55555-666-01"),)),),
+        billing=(Billing(Code(HCPCS, "Q5555"), Decimal(10)),),
+        services=(Service(Code(CPT, "99601"), covers),),
+        premedications=(Premedication(steroid, True, (Code(RXNORM, "6902"),), ("solu-medrol",)),),
+        traps=(Code(HCPCS, "Q5556"),),
+        trap_words=("sharenot",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "text", "name"),
+    [
+        ([Code(NDC, "55555-666-01")], "", "unclear first second"),
+        ([Code(HCPCS, "Q5555")], "", "unclear first second"),
+        ([], "shareva 300 mg", "unclear first second"),
+        ([], "sharemab 300 mg", "unclear first second"),
+        ([Code(HCPCS, "Q5556")], "", "trap of first"),
+        ([], "sharenot", "trap of first"),
+    ],
+)
+def test_what_names_two_therapies_names_neither(codes: list[Code], text: str, name: str) -> None:
+    """Both products of a biosimilar and its original, under one code or one word."""
+    both = Formulary(
+        [
+            shared("first", "administration", "steroid"),
+            shared("second", "home-nursing", "corticosteroid"),
+        ]
+    )
+    assert whose(*codes, text=text, among=both) == name
+    assert both.service([Code(CPT, "99601")]) == "administration"
+    for said in (([Code(RXNORM, "6902")], ""), ([], "Solu-Medrol 125 mg")):
+        assert both.premedication(*said) == {"corticosteroid", "steroid"}
+
+
 def test_no_therapies_no_recognition() -> None:
     assert whose(text="Ocrevus 600 mg", among=Formulary([])) == "other"
 
@@ -205,6 +252,7 @@ def test_whole_packages() -> None:
     assert formulary().vials(drug("ocrelizumab"), mg(600)) == "2 vials"
     assert formulary().vials(drug("ocrelizumab"), mg(100)) is None
     assert formulary().vials(drug("ocrelizumab"), mg(-300)) is None
+    assert formulary().vials(drug("ocrelizumab"), mg(0)) is None
     assert formulary().vials(drug("rituximab"), mg(500)) is None
     assert formulary().vials(drug("pen"), mg(20)) == "1 pen"
 
@@ -263,6 +311,15 @@ def test_the_safety_programs_that_a_record_names() -> None:
 def test_the_dose_in_the_lines_of_a_record(text: str, means: str) -> None:
     said = formulary().spoken(drug("ocrelizumab"), text)
     assert (f"{said.per_visit} {said.visits}" if said else "None") == means
+
+
+@pytest.mark.parametrize(("text", "named"), [("300 mg IV", False), ("Ocrevus 300 mg IV", True)])
+def test_an_amount_beside_the_name_of_the_drug_may_be_that_of_a_package(
+    text: str, named: bool
+) -> None:
+    said = formulary().spoken(drug("ocrelizumab"), text)
+    assert said is not None
+    assert said.named is named
 
 
 @pytest.mark.parametrize(

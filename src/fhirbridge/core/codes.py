@@ -97,7 +97,8 @@ class Words:
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        known = sorted({plain_words(phrase) for phrase in phrases}, key=len, reverse=True)
+        # Backward in the alphabet, so that a phrase stands before its own beginning.
+        known = sorted({plain_words(phrase) for phrase in phrases}, reverse=True)
         parts = (r"[\s\-/,]+".join(map(re.escape, phrase.split())) for phrase in known)
         pattern = "|".join(parts) or r"(?!)"
         self._pattern = re.compile(rf"(?<!\w)(?:{pattern})(?!\w)", re.IGNORECASE)

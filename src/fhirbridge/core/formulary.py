@@ -167,10 +167,8 @@ class Formulary:
         return _union(each.premedications for each in said)
 
     def _service(self, codes: tuple[Code, ...]) -> str | None:
-        for meaning in self._index.of_codes(codes):
-            for covers in meaning.services:
-                return covers
-        return None
+        said = (meaning.services for meaning in self._index.of_codes(codes) if meaning.services)
+        return min(next(said, ()), default=None)
 
     def _infusion_visit(
         self, source: str, codes: tuple[Code, ...], text: str, location: str | None
@@ -277,7 +275,7 @@ class Formulary:
             fits &= frozenset.intersection(*exact) if exact else fits
         if len(fits) == 1:
             return Recognition(self.therapies[fits.pop()])
-        return replace(self._unclear(fits or wide), bare=len(fits) > 1)
+        return replace(self._unclear(fits or wide), bare=bool(fits))
 
     def _unclear(self, names: Iterable[str]) -> Recognition:
         among = tuple(self.therapies[name] for name in sorted(names) if name in self.therapies)
