@@ -10,7 +10,7 @@ import pytest
 
 from fhirbridge import mappings, texts
 from fhirbridge.core.booking import book
-from fhirbridge.core.facts import Order, Party, Ref
+from fhirbridge.core.facts import Order, Party, Ref, State
 from fhirbridge.core.findings import Role, Severity, key_of, priority
 from fhirbridge.core.plan import Said, Told
 from fhirbridge.core.rules import ALL_RULES, FOLDS, LAST, is_near, judge, next_look
@@ -317,6 +317,26 @@ def test_payers_are_compared_only_where_they_are_named_alike() -> None:
     assert _other(one, Party("payer", "Organization/2"))
     assert not _other(one, Party("payer", "Patient/1"))  # pays for herself
     assert not _other(None, one)
+
+
+#: What is said of an order that is on hold: that it is, what was done, and what cannot be read.
+OF_ANY_ORDER = {
+    *("order-not-active", "appt-without-order", "unit-ambiguous", "conflicting-copies"),
+    *("dispense-wrong-product", "dispense-wrong-destination", "no-owner", "stale-feed"),
+    *("admin-short", "admin-over", "admin-without-auth", "admin-not-recorded"),
+}
+
+
+def test_nothing_is_arranged_for_an_order_that_is_on_hold() -> None:
+    for told in s.every():
+        facts = [
+            replace(each, state=State.HELD)
+            if isinstance(each, Order) and each.state is State.ACTIVE
+            else each
+            for each in told.facts
+        ]
+        judged = judge(book(facts, s.formulary(), told.calendar), told.context())
+        assert {each.rule for each in judged.findings} <= OF_ANY_ORDER, told.name
 
 
 def test_nobody_is_asked_when_the_patient_is_no_longer_treated(tmp_path: Path) -> None:

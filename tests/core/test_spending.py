@@ -106,6 +106,41 @@ def test_the_dose_of_today_is_still_to_come(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "short"),
+    [
+        # Its day is over and nobody has booked it: it still is to be given …
+        ("order o0 ocrelizumab 600 mg, on 8 November 2026, written 1 October 2026", True),
+        # … unless its order cannot be carried out.
+        ("order o0 ocrelizumab 600 mg, on 8 November 2026, on hold, written 1 October 2026", False),
+        # Of two doses of one day none comes before the other.
+        ("order o0 ocrelizumab 600 mg, on 8 December 2026, written 1 October 2026", False),
+        ("order o0 ocrelizumab 600 mg, on 7 December 2026, written 1 October 2026", True),
+    ],
+)
+def test_what_is_still_to_come_before_takes_its_part(
+    tmp_path: Path, before: str, short: bool
+) -> None:
+    answer = DRUG.replace("600 units,", "600 units, from 1 November 2026")
+    scenario = story(tmp_path, "20 November", before, AFTER, VISIT, answer, ADMIN)
+    found = {(each.rule, each.based_on and each.based_on.id) for each in scenario.judged().findings}
+    assert (("auth-short-total", "o1") in found) is short
+
+
+def test_a_dose_that_was_not_given_uses_nothing_up(tmp_path: Path) -> None:
+    answer = "approved a9 96413, 2 visits, from 1 June 2026 until 1 October 2026"
+    found = said(tmp_path, "30 November", BEFORE, AFTER, VISIT, DRUG, answer)
+    assert "auth-expires-before-appt" in found
+
+
+@pytest.mark.parametrize(("as_of", "short"), [("8 December", True), ("9 December", False)])
+def test_the_visit_of_today_still_takes_an_approved_one(
+    tmp_path: Path, as_of: str, short: bool
+) -> None:
+    again = "visit v2 10 December 2026 09:00, infusion, booked, for o1"
+    assert ("auth-visits-short" in said(tmp_path, as_of, AFTER, VISIT, again, DRUG, ADMIN)) is short
+
+
+@pytest.mark.parametrize(
     ("decision", "days"), [(Decision.APPROVED, 365), (Decision.DENIED, 90), (Decision.PENDED, 90)]
 )
 def test_an_answer_without_a_period_speaks_of_the_time_about_its_day(

@@ -130,15 +130,14 @@ def _wrong_product(scene: Scene) -> Iterable[Finding]:
     if not scene.actionable or column.decision not in IN_FORCE:
         return
     used = scene.in_force("drug")
-    others = [i for i in used if i.therapy is not None and i.therapy.name != therapy.name]
+    others = [i.therapy for i in used if i.therapy is not None and i.therapy.name != therapy.name]
     if others and len(others) == len(used):
-        product = others[0].therapy
         yield scene.finding(
-            focus=others[0].fact.ref,
-            reason=others[0].fact.ref,
+            focus=used[0].fact.ref,
+            reason=used[0].fact.ref,
             severity=Severity.S1 if scene.occasion.supplies else None,
-            product=product.title if product else None,
-            reference=number_of(others[0]),
+            product=others[0].title,
+            reference=number_of(used[0]),
         )
     elif not others:
         yield from _wrong_brand(scene, used)
@@ -232,11 +231,10 @@ def _differing(scene: Scene) -> bool:
 
 
 def _before(other: Occasion, scene: Scene) -> bool:
-    """Whether another dose comes before this one."""
-    coming = other.visit is not None and other.visit.day is not None
-    due = other.day is not None and scene.day is not None and other.day < scene.day
-    still = other.day is not None and other.day >= scene.today
-    return due and (still if coming else other.order is not None and other.actionable)
+    """Whether another dose is still to come before this one."""
+    if other.day is None or scene.day is None or other.day >= scene.day:
+        return False
+    return other.actionable if other.visit is None else other.day >= scene.today
 
 
 def _sum(masses: Iterable[Quantity | None]) -> Quantity | None:

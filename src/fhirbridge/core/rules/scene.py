@@ -68,11 +68,14 @@ class Scene:
     def in_force(self, side: str) -> list[Item]:
         """The answers that the column of a side rests on, as far as they hold on the day."""
         if side not in self._in_force:
-            occasion, drug = self.occasion, side == "drug"
-            column = occasion.authorized_drug if drug else occasion.authorized_admin
+            occasion = self.occasion
+            column, items = {
+                "drug": (occasion.authorized_drug, occasion.drug_items),
+                "administration": (occasion.authorized_admin, occasion.admin_items),
+            }[side]
             self._in_force[side] = [
                 item
-                for item in (occasion.drug_items if drug else occasion.admin_items)
+                for item in items
                 if item.fact.ref in column.refs
                 and item.fact.decision in IN_FORCE
                 and speaks_of(item.fact, self.day)
