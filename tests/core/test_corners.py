@@ -134,6 +134,21 @@ def test_what_is_required_of_another_drug_or_no_longer_is_not_required(tmp_path:
     assert judge(ledger, story.context()).findings == ()
 
 
+def test_an_insurance_that_the_payer_says_is_not_in_force_says_no_last_day(tmp_path: Path) -> None:
+    """That another one ended before has nothing to do with it."""
+    scenario = told(
+        tmp_path,
+        "30 November 2026 10:00",
+        "order o1 ocrelizumab 600 mg, 1 visit, on 8 December 2026",
+        "coverage c1 active, until 31 October 2026",
+        "coverage c2 active, from 1 November 2026",
+        "required r1 not in force",
+    )
+    (lapsed,) = (x for x in scenario.judged().findings if x.rule == "coverage-lapsed")
+    assert lapsed.say["until"] is None
+    assert {ref.id for ref in lapsed.evidence} == {"o1", "c1", "c2", "r1"}
+
+
 def test_an_aspirin_is_nobodys_dose(tmp_path: Path) -> None:
     story = told(
         tmp_path,

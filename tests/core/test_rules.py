@@ -10,7 +10,7 @@ import pytest
 
 from fhirbridge import mappings, texts
 from fhirbridge.core.booking import book
-from fhirbridge.core.facts import Order, Party, Ref, State
+from fhirbridge.core.facts import Fact, Order, Party, Ref, State, Supply, Visit
 from fhirbridge.core.findings import Role, Severity, key_of, priority
 from fhirbridge.core.plan import Said, Told
 from fhirbridge.core.rules import ALL_RULES, FOLDS, LAST, is_near, judge, next_look
@@ -316,7 +316,6 @@ def test_payers_are_compared_only_where_they_are_named_alike() -> None:
     assert not _other(one, Party("ehr", "Organization/2"))  # another server's name
     assert _other(one, Party("payer", "Organization/2"))
     assert not _other(one, Party("payer", "Patient/1"))  # pays for herself
-    assert not _other(None, one)
 
 
 #: What is said of an order that is on hold: that it is, what was done, and what cannot be read.
@@ -337,6 +336,33 @@ def test_nothing_is_arranged_for_an_order_that_is_on_hold() -> None:
         ]
         judged = judge(book(facts, s.formulary(), told.calendar), told.context())
         assert {each.rule for each in judged.findings} <= OF_ANY_ORDER, told.name
+
+
+def test_records_that_say_no_day_are_judged_too() -> None:
+    """What is counted from a day cannot be said of them; all else is, and nothing fails."""
+    found: set[str] = set()
+    for told in s.every():
+        facts = [_timeless(each) for each in told.facts]
+        judged = judge(book(facts, s.formulary(), told.calendar), told.context())
+        found |= {each.rule for each in judged.findings if each.day is None}
+    assert found == {
+        *("auth-missing-drug", "auth-missing-admin", "auth-denied", "auth-contact-payer"),
+        *("auth-short-total", "auth-per-visit-mismatch", "auth-wrong-product"),
+        *("order-changed-after-auth", "dose-outside-label", "single-vs-split-unclear"),
+        *("dispense-short", "dispense-wrong-product", "link-ambiguous"),
+        *("unit-ambiguous", "conflicting-copies"),
+    }
+
+
+def _timeless(fact: Fact) -> Fact:
+    match fact:
+        case Order():
+            return replace(fact, days=(), authored=None, spacing_days=None)
+        case Visit() if fact.state is not State.DONE:
+            return replace(fact, start=None, end=None, day=None)
+        case Supply():
+            return replace(fact, day=None, expected=None)
+    return fact
 
 
 def test_nobody_is_asked_when_the_patient_is_no_longer_treated(tmp_path: Path) -> None:

@@ -55,6 +55,17 @@ def said(folder: Path, as_of: str, *facts: str) -> set[str]:
             "5 December",
             [ORDER, VISIT, "pended a1 J2350, stat"],
         ),
+        # Before a visit is booked the payer may still extend it, until three weeks before.
+        (
+            "auth-expires-before-appt",
+            "16 November",
+            "17 November",
+            [
+                "order o1 ocrelizumab 600 mg, on 8 December 2026, written 1 October 2026",
+                "approved a1 J2350, 600 units, until 1 October 2026",
+                ADMIN,
+            ],
+        ),
         # Five business days before a Tuesday.
         ("dispense-missing", "30 November", "1 December", [ORDER, VISIT, DRUG, ADMIN]),
         # A promise counts until two business days before, what is on its way until the day before.
@@ -167,6 +178,12 @@ def test_whether_it_is_the_rest_of_a_course_cannot_be_told_of_a_dose_by_weight(
             "auth-expires-before-appt",
             "8 December 2026",
             "7 December 2026",
+            "approved a1 J2350, 600 units, until {}",
+        ),
+        (
+            "auth-expires-before-appt",
+            "8 December 2026",
+            "9 December 2026",
             "approved a1 J2350, 600 units, until {}",
         ),
         # What ended half a year before is history.

@@ -153,7 +153,7 @@ def _expires(scene: Scene) -> Iterable[Finding]:
             and _coming(scene)
             and (lapsed := [i for i in granted if _lapsed(scene, i)])
         ):
-            yield _ending(scene, side, max(lapsed, key=_end), "before", Severity.S2)
+            yield _ending(scene, side, max(lapsed, key=_end), "before")
 
 
 def _coming(scene: Scene) -> bool:
@@ -162,14 +162,19 @@ def _coming(scene: Scene) -> bool:
 
 
 def _last_day(granted: Sequence[Item], day: date) -> Item | None:
-    """The answer that holds longest of those that hold on a day; None when one never ends."""
-    inside = [item for item in granted if speaks_of(item.fact, day)]
-    if any(item.fact.span.end is None for item in inside):
-        return None
-    return max(inside, key=_end, default=None)
+    """The answer that holds longest of those that hold on a day, or that go on from there."""
+    last = None
+    while inside := [item for item in granted if speaks_of(item.fact, day)]:
+        last = max(inside, key=_end)
+        if last.fact.span.end is None:
+            break
+        day = last.fact.span.end + timedelta(days=1)
+    return last
 
 
-def _ending(scene: Scene, side: str, item: Item, variant: str, severity: Severity) -> Finding:
+def _ending(
+    scene: Scene, side: str, item: Item, variant: str, severity: Severity | None = None
+) -> Finding:
     until = item.fact.span.end
     return _about(scene, side, item, variant=variant, severity=severity, until=until)
 

@@ -22,20 +22,20 @@ def _lapsed(scene: Scene) -> Iterable[Finding]:
     if not scene.actionable or day is None:
         return
     known = scene.ledger.coverages
-    force = {
-        fact.in_force
+    answered = [
+        fact
         for _, fact in scene.occasion.requirements
         if fact.in_force is not None and fact.span.covers(day)
-    }
+    ]
     lapsed = bool(known) and not any(_covers(each, day) for each in known)
-    if not lapsed and force != {False}:
+    if not lapsed and {fact.in_force for fact in answered} != {False}:
         return
     ends = [c.span.end for c in known if c.span.end and c.span.end < day]
     last = max(known, key=lambda c: (c.span.end or date.min, c.ref), default=None)
     yield scene.finding(
         focus=last.ref if last else None,
         until=max(ends, default=None) if lapsed else None,
-        evidence=[each.ref for each in known],
+        evidence=[each.ref for each in (*known, *answered)],
     )
 
 
@@ -48,44 +48,41 @@ def _payer_changed(scene: Scene) -> Iterable[Finding]:
     day = scene.day
     if not scene.actionable or day is None:
         return
-    known = [coverage for coverage in scene.ledger.coverages if coverage.payor]
-    current = [c.payor for c in known if c.payor and _covers(c, day)]
-    former = [c.payor for c in known if c.payor and not _covers(c, day)]
+    known = [c.payor for c in scene.ledger.coverages if c.payor]
+    current = [c.payor for c in scene.ledger.coverages if c.payor and _covers(c, day)]
     valid = [
-        item
+        (item.fact.ref, item.fact.insurer)
         for item in scene.occasion.drug_items
         if item.fact.decision in IN_FORCE and speaks_of(item.fact, day) and item.fact.insurer
     ]
-    if not current or not valid:
-        return
-    if all(_gone(_as_known(item.fact.insurer, former), current, former) for item in valid):
-        insurer = valid[0].fact.insurer
+    if valid and all(_gone(_as_known(insurer, known), current, known) for _, insurer in valid):
+        answer, insurer = valid[0]
         yield scene.finding(
-            focus=valid[0].fact.ref,
-            former_payer=insurer.display if insurer else None,
+            focus=answer,
+            former_payer=insurer.display,
             present_payer=current[0].display,
             evidence=[c.ref for c in scene.ledger.coverages],
         )
 
 
-def _as_known(insurer: Party | None, former: list[Party]) -> Party | None:
-    """The payor of a former insurance that has the insurer's name: another server calls it
-    otherwise, and the person's own insurances can be compared."""
+def _as_known(insurer: Party, known: list[Party]) -> Party:
+    """The payor of an insurance that has the insurer's name: another server calls it otherwise,
+    and the person's own insurances can be compared."""
     name = _name(insurer)
-    return next((payor for payor in former if name and _name(payor) == name), insurer)
+    return next((payor for payor in known if name and _name(payor) == name), insurer)
 
 
-def _name(party: Party | None) -> str:
-    return " ".join((party.display or "").lower().split()) if party else ""
+def _name(party: Party) -> str:
+    return " ".join((party.display or "").lower().split())
 
 
-def _gone(insurer: Party | None, current: list[Party], former: list[Party]) -> bool:
+def _gone(insurer: Party, current: list[Party], known: list[Party]) -> bool:
     """Whether none of the present payors is this insurer.
 
     A payor of another server cannot be compared, unless it has the name of one that can: then it
-    is shown twice. The payor of an insurance that ended is compared by name with those of today.
+    is shown twice. The payor of an insurance of the person is compared by name with those of today.
     """
-    by_name = insurer in former
+    by_name = insurer in known
     others = [
         payor
         for payor in current
@@ -95,9 +92,9 @@ def _gone(insurer: Party | None, current: list[Party], former: list[Party]) -> b
     return bool(others) and all(p in others or p.display in shown for p in current)
 
 
-def _other(one: Party | None, other: Party) -> bool:
+def _other(one: Party, other: Party) -> bool:
     """Whether two payers are surely not the same: named in the same way, and differently."""
-    if one is None or (_name(one) and _name(one) == _name(other)):
+    if _name(one) and _name(one) == _name(other):
         return False
     if one.identifier and other.identifier:
         same = one.identifier.partition("|")[0] == other.identifier.partition("|")[0]
@@ -113,10 +110,10 @@ _OF_ANY = frozenset(
 )
 
 
-def _named_otherwise(one: Party | None, other: Party) -> bool:
+def _named_otherwise(one: Party, other: Party) -> bool:
     """Whether one server names the payors of two insurances of a person, and the names have no
     word in common."""
-    if one is None or one.source != other.source:
+    if one.source != other.source:
         return False
     words = [set(_name(party).split()) - _OF_ANY for party in (one, other)]
     return all(words) and words[0].isdisjoint(words[1])
