@@ -22,6 +22,7 @@ from fhirbridge import logs, signing, wiring
 from fhirbridge.bridge.intake import Refused
 from fhirbridge.bridge.story import Story
 from fhirbridge.cli import main
+from fhirbridge.cli.main import commands
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.errors import FhirError
 from fhirbridge.settings import Settings
@@ -184,16 +185,37 @@ def test_no_person_and_no_secret_is_shown_anywhere(
     assert MRN not in log.getvalue()
 
 
+#: All that read a configuration, but those that stay. `deliveries show` shows a body as it came.
 COMMANDS = (
     "reconcile ehr:Patient/p-1 --dry-run --explain",
     "reconcile ehr:Patient/p-1 --format json",
-    "sweep",
+    "sweep --full",
     "subscriptions list",
     "parked list",
+    "parked show",
+    "parked retry",
+    "parked drop --all --reason test",
+    "parked dropped --format json",
+    "deliveries",
+    "written --format json",
+    "shadow --format json",
+    "retract --reason test --dry-run",
+    "record ehr:Patient/p-1 -o case.json --force",
+    "replay case.json --explain",
+    "keys new",
+    "keys show",
+    "mappings check",
+    "store check",
     "config show",
     "doctor",
     "doctor --format json",
 )
+
+
+def test_every_command_is_looked_at() -> None:
+    elsewhere = {"audit", "demo", "init"}  # test_audit, journeys/test_demo, test_beginning
+    staying = {"serve", "worker", "sandbox"}
+    assert {line.split()[0] for line in COMMANDS} == set(commands()) - elsewhere - staying
 
 
 def commanded(line: str, monkeypatch: pytest.MonkeyPatch) -> int:
