@@ -36,7 +36,7 @@ from fhirbridge import wiring
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.story import Failed, Story, Wrote
 from fhirbridge.fhir import jsonio
-from fhirbridge.garbage import little_garbage
+from fhirbridge.interpreter import undisturbed
 from fhirbridge.settings import Settings
 from fhirbridge.yamlfile import Node, validate
 from tests.servers import CannotStart, hapi_server
@@ -192,7 +192,7 @@ def measured(base_url: str) -> dict[str, list[float]]:
         stack.callback(site.close)
         for _ in range(2):  # who is who, and the first Tasks; then both sides are warm
             site.decide()
-        stack.enter_context(little_garbage())  # as `serve` and `worker` have it
+        stack.enter_context(undisturbed())  # as `serve` and `worker` have it
         shares, decided, answered, requests, writes = [], [], [], 0, 0
         for number in range(ROUNDS):
             site.change(100 + 50 * number)

@@ -103,7 +103,7 @@ def _turn(door: Served, numbers: Iterator[int]) -> Turn:
 def our_door(port: int, store: str, keep: bool) -> None:
     """Our web door, with the real handler."""
     from fhirbridge import wiring
-    from fhirbridge.garbage import little_garbage
+    from fhirbridge.interpreter import undisturbed
     from fhirbridge.settings import Settings
     from fhirbridge.store.records import SubscriptionRow
     from fhirbridge.web.service import Service
@@ -118,7 +118,7 @@ def our_door(port: int, store: str, keep: bool) -> None:
     bridge.store.save_subscription(row)
     if not keep:
         _forget(bridge)
-    with little_garbage(), Service(bridge, port=port, workers=0) as service:  # as `serve` has it
+    with undisturbed(), Service(bridge, port=port, workers=0) as service:  # as `serve` has it
         service.wait()
 
 

@@ -14,7 +14,7 @@ from fhirbridge.bridge.deciding import Decider
 from fhirbridge.bridge.gathering import COMPLETE, CUT
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.kinds import KINDS, kind_of
-from fhirbridge.garbage import little_garbage
+from fhirbridge.interpreter import little_garbage
 from fhirbridge.texts import Texts
 
 from . import crew

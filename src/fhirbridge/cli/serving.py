@@ -62,7 +62,7 @@ def serve(
     SIGHUP reads the configuration again; a mistake in it is logged, and the old one stays.
     """
     from fhirbridge import logs, signing, wiring
-    from fhirbridge.garbage import little_garbage
+    from fhirbridge.interpreter import undisturbed
     from fhirbridge.web.door import bound
     from fhirbridge.web.gate import Management
     from fhirbridge.web.service import Service, Signals
@@ -75,7 +75,7 @@ def serve(
     at = host or usual[0]
     made, wake = starting.ready(found, no_worker, starting.wired)
     told = Signals()
-    with bound(at, usual[1] if port is None else port) as listening, little_garbage():
+    with bound(at, usual[1] if port is None else port) as listening, undisturbed():
         while True:
             with Service(
                 made,
@@ -139,7 +139,7 @@ def worker(
     from contextlib import ExitStack
 
     from fhirbridge import logs
-    from fhirbridge.garbage import little_garbage
+    from fhirbridge.interpreter import undisturbed
     from fhirbridge.web.gate import Management
     from fhirbridge.web.measuring import MetricsDoor
 
@@ -171,7 +171,7 @@ def worker(
             new = starting.again(config, no_worker=True)
             return ready(new[0], new[1]) if new else None
 
-        stack.enter_context(little_garbage())
+        stack.enter_context(undisturbed())
         run(*ready(found, starting.wired(found)), again=again, concurrency=concurrency)
 
 
