@@ -14,32 +14,11 @@ from fhirbridge.core.authorizing import UNSAID, covers, side_answered
 from fhirbridge.core.booking import book
 from fhirbridge.core.calendar import Calendar
 from fhirbridge.core.granted import item_of, side_of
-from fhirbridge.core.ledger import Ledger, Occasion
 from fhirbridge.core.linking import Web
 from fhirbridge.core.quantity import Amount, mg
-from tests.scenarios.phrases import read
 from tests.scenarios.scenario import formulary
-from tests.scenarios.telling import Teller
 
-ZONE = ZoneInfo("America/New_York")
-ORDER = "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026"
-VISIT = "visit v1 8 December 2026 09:00, infusion, booked, for o1"
-
-
-def told(*lines: str) -> list[f.Fact]:
-    """Facts in the words of scenarios."""
-    one = {each.name: each for each in map(read, lines)}
-    teller = Teller(one, "ocrelizumab", ZONE)
-    return [teller.fact(each) for each in one.values()]
-
-
-def ledger(*lines: str) -> Ledger:
-    return book(told(*lines), formulary(), Calendar(ZONE))
-
-
-def only(*lines: str) -> Occasion:
-    (occasion,) = ledger(*lines).occasions
-    return occasion
+from .tellings import ORDER, VISIT, ZONE, ledger, only, told
 
 
 def approved(line: str) -> f.Authorization:
