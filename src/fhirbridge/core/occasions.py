@@ -31,7 +31,7 @@ def events(
     for visit in sorted(
         (v for v in visits if v.day and v.status not in OFF), key=lambda v: (v.day, v.ref)
     ):
-        made.append(Event(visit.day or date.min, visit, ties=ties.get(visit.ref, ())))
+        made.append(Event(visit.day or date.min, visit, ties=ties[visit.ref]))
     for fact in sorted((g for g in given if g.day), key=lambda g: (g.day, g.ref)):
         day = fact.day or date.min
         close = [e for e in made if abs(e.day - day) <= SAME_EVENT]
@@ -39,7 +39,7 @@ def events(
         if event is None:
             made.append(event := Event(day))
         event.given.append(fact)
-        event.ties = event.ties or ties.get(fact.ref, ())
+        event.ties = event.ties or ties[fact.ref]
     return sorted(made, key=lambda e: e.day)
 
 
