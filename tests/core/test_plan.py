@@ -18,6 +18,7 @@ from fhirbridge.core.plan import (
     CannotTell,
     Do,
     Intent,
+    Over,
     Plan,
     Said,
     Told,
@@ -25,7 +26,7 @@ from fhirbridge.core.plan import (
     Why,
     decide,
 )
-from fhirbridge.core.roots import GONE, ROOT_RULE, Part, root_key, roots
+from fhirbridge.core.roots import GONE, ROOT_RULE, Part, figures_of, root_key, roots
 
 T0 = datetime(2026, 12, 1, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -33,8 +34,8 @@ KEY = "k-short"
 
 
 def blind_to(rules: Container[str]) -> CannotTell:
-    """Nothing can be told of these rules, at any occasion."""
-    return lambda _occasion, rule: rule in rules
+    """Nothing can be told of these rules at the first occasion."""
+    return lambda occasion, rule: occasion == "o-1" and rule in rules
 
 
 def finding(digest: str = "d0", key: str = KEY, **more: Any) -> Finding:
@@ -102,6 +103,12 @@ def test_the_table_is_the_one_of_the_design() -> None:
         assert [NEXT[trouble, told] for told in Told] == row.split()
 
 
+def test_a_plan_is_empty_where_nothing_is_written_and_nobody_told() -> None:
+    assert not Plan()
+    assert decide([finding()], [])
+    assert Plan(over=(Over(Role.PHARMACY, "pharmacy", 3),))
+
+
 def test_a_trouble_that_comes_back_is_a_new_episode() -> None:
     (intent,) = (i for i in decide([finding()], [said(Told.CLOSED_BY_US)]).intents if i.key == KEY)
     assert (intent.do, intent.episode) == (Do.OPEN, 2)
@@ -152,7 +159,7 @@ def twice() -> list[Said]:
 def test_what_we_wrote_twice_is_closed_once() -> None:
     plan = decide([finding()], twice())
     (close,) = [each for each in plan.intents if each.key == KEY]
-    assert (close.do, close.why) == (Do.CLOSE, Why.DOUBLE)
+    assert (close.do, close.why, close.episode) == (Do.CLOSE, Why.DOUBLE, 1)
     assert close.said is not None
     assert close.said.ref.id == "10"
 
@@ -190,6 +197,12 @@ def test_a_folded_finding_opens_no_task_and_closes_the_one_that_stands() -> None
     assert (close.do, close.why) == (Do.CLOSE, Why.FOLDED)
 
 
+@pytest.mark.parametrize("told", [Told.NONE, Told.OPEN, Told.STARTED, Told.REFUSED])
+def test_only_what_is_closed_says_why(told: Told) -> None:
+    before = [] if told is Told.NONE else [said(told)]
+    assert {each.why for each in decide([finding("d1")], before).intents} == {""}
+
+
 def test_why_a_task_is_closed() -> None:
     record = Ref("ehr", "MedicationRequest", "o-1", "2")
     (solved,) = decide([], [said(Told.OPEN)], standing={"o-1": (record,)}).intents
@@ -208,6 +221,7 @@ class TestRoot:
         first, second = decide([finding()], []).intents
         assert (first.do, first.key) == (Do.OPEN, self.ROOT)
         assert (second.do, second.key, second.parent) == (Do.OPEN, KEY, None)
+        assert (first.episode, second.episode) == (1, 1)
 
     def test_changes_with_its_parts_and_closes_with_the_last(self) -> None:
         other = finding("p0", "k-premed", rule="premed-order-missing", severity=Severity.S1)
@@ -358,6 +372,19 @@ class TestRoot:
         late = finding("p0", "k-premed", rule="premed-order-missing")
         intents = {i.key: i for i in decide([finding(), late], world).intents}
         assert intents["k-premed"].parent == next(each for each in world if each.root)
+        gone = [replace(each, told=Told.DELETED) if each.root else each for each in world]
+        (alone,) = (i for i in decide([finding(), late], gone).intents if i.key == "k-premed")
+        assert alone.parent is None
+
+    def test_without_a_deadline_of_its_parts_it_has_none(self) -> None:
+        root = roots([finding(due=None)], [])[root_key("o-1")]
+        assert (root.due, root.say["due"]) == (None, None)
+
+    def test_its_digest_is_that_of_its_figures_until_somebody_acts(self) -> None:
+        name, found = root_key("o-1"), [finding()]
+        plain, acted = roots(found, [])[name], roots(found, [], {KEY: "started"})[name]
+        assert plain.digest == figures_of(plain.digest) == figures_of(acted.digest)
+        assert acted.digest != plain.digest
 
 
 def carry_out(plan: Plan, world: list[Said]) -> list[Said]:
@@ -438,7 +465,10 @@ def test_what_concerned_a_dose_that_was_given_is_solved_by_its_records() -> None
     def closed(rule: str) -> tuple[str, tuple[Ref, ...]]:
         before = [said(Told.OPEN, rule=rule)]
         plan = decide(
-            [], before, standing={}, given=lambda _o, r: (record,) if r == "late" else None
+            [],
+            before,
+            standing={},
+            given=lambda o, r: (record,) if (o, r) == ("o-1", "late") else None,
         )
         (intent,) = plan.intents
         return intent.why, intent.evidence

@@ -159,6 +159,16 @@ def test_what_a_plan_opens_or_revises_counts_for_the_next_look() -> None:
     one = decide([finding()], twice)
     assert {each.why for each in one.intents} >= {Why.DOUBLE}
     assert len([each for each in afterwards(twice, one, LAST) if not each.root]) == 1
+    more = decide([finding(), finding(key="k-2", occasion="o-2")], twice)
+    assert {each.key for each in afterwards(twice, more, LAST) if not each.root} == {KEY, "k-2"}
+
+
+def test_what_stands_after_a_plan_needs_no_other() -> None:
+    found = [finding(due=DUE), finding(key="k-2", occasion="o-2", rule="premed-order-missing")]
+    after = afterwards([], decide(found, []), ASKED)
+    assert not decide(found, after)
+    assert {each.do for each in decide([], after).intents} == {Do.CLOSE}
+    assert afterwards(after, decide([], after), LAST) == []
 
 
 @settings(deadline=None)

@@ -251,6 +251,15 @@ def test_very_late_is_graver(tmp_path: Path, day: str, severity: str) -> None:
     assert [each.severity.name for each in found if each.rule == "interval-overdue"] == [severity]
 
 
+@pytest.mark.parametrize(("as_of", "severity"), [("30 November", "S3"), ("1 December", "S2")])
+def test_a_doubt_blocks_the_dose_from_a_week_before(
+    tmp_path: Path, as_of: str, severity: str
+) -> None:
+    order = "order o1 ocrelizumab, no amount, 1 visit, written 1 October 2026"
+    found = story(tmp_path, as_of, order, VISIT).judged().findings
+    assert [each.severity.name for each in found if each.rule == "unit-ambiguous"] == [severity]
+
+
 @pytest.mark.parametrize(("less", "short"), [(0, False), (1, True)])
 def test_an_appointment_of_just_the_time_it_takes(tmp_path: Path, less: int, short: bool) -> None:
     scenario = story(tmp_path, "30 November", ORDER, VISIT, "given g1 600 mg, 1 June 2026")

@@ -43,7 +43,7 @@ def _ambiguous(scene: Scene) -> Iterable[Finding]:
     yield from _unclear_limits(scene, close)
     order, ordered = scene.order, scene.occasion.ordered
     if scene.actionable and order and ordered.known and ordered.per_visit is None:
-        nothing = Problem(order.ref, "no-amount", "dosageInstruction")
+        nothing = Problem(order.ref, "no-amount")
         yield _doubt(scene, "ordered", Role.PRESCRIBER, nothing, close)
 
 
