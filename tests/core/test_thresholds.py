@@ -245,6 +245,85 @@ def test_how_early_a_dose_may_be(
         assert bool(early[0].choices) is (not variant)
 
 
+@pytest.mark.parametrize(
+    ("rule", "fires", "quiet", "facts"),
+    [
+        # Orders are for one dose where their days are no farther apart than those of a course.
+        (
+            "duplicate-order",
+            "29 December 2026",
+            "30 December 2026",
+            [
+                "order o1 ocrelizumab 600 mg, on 8 December 2026, written 1 October 2026",
+                "order o2 ocrelizumab 600 mg, on {}, written 2 October 2026",
+            ],
+        ),
+        (
+            "order-not-active",
+            "7 December 2026",
+            "8 December 2026",
+            [f"{ORDER}, until {{}}", VISIT],
+        ),
+        # What was sent for the days before is too little for a day this close to them.
+        (
+            "dispense-missing",
+            "11 December 2026",
+            "12 December 2026",
+            [
+                "order o1 ocrelizumab 300 mg, on 8 December 2026 and {}, written 1 October 2026",
+                VISIT,
+                "visit v2 {} 09:00, infusion, booked, for o1",
+                "dispensed d1 300 mg, 20 November 2026, for o1",
+            ],
+        ),
+        # A dose that is booked makes its course; one of another course does not.
+        (
+            "appt-count-mismatch",
+            "29 December 2026",
+            "30 December 2026",
+            [
+                "order o1 ocrelizumab 300 mg, on 8 December 2026 and {}, written 1 October 2026",
+                VISIT,
+            ],
+        ),
+        # Delivered means that it is there; with a day to come it is on its way.
+        (
+            "dispense-late",
+            "7 December 2026",
+            "4 December 2026",
+            [ORDER, VISIT, "dispensed d1 600 mg, delivered, {}, for o1"],
+        ),
+    ],
+)
+def test_how_far_apart(tmp_path: Path, rule: str, fires: str, quiet: str, facts: list[str]) -> None:
+    assert rule in said(tmp_path, "20 November", *(each.format(fires) for each in facts))
+    assert rule not in said(tmp_path, "20 November", *(each.format(quiet) for each in facts))
+
+
+@pytest.mark.parametrize(("as_of", "more"), [("8 December", True), ("9 December", False)])
+def test_a_visit_of_today_is_still_one_too_many(tmp_path: Path, as_of: str, more: bool) -> None:
+    again = "visit v2 15 December 2026 09:00, infusion, booked, for o1"
+    found = story(tmp_path, as_of, ORDER, VISIT, again).judged().findings
+    assert [e.variant for e in found if e.rule == "appt-count-mismatch"] == ["more"] * more
+
+
+@pytest.mark.parametrize(("as_of", "fewer"), [("8 December", True), ("9 December", False)])
+def test_a_half_that_is_booked_for_today_still_asks_for_the_other(
+    tmp_path: Path, as_of: str, fewer: bool
+) -> None:
+    order = "order o1 ocrelizumab 300 mg, 2 visits, every 14 days, written 1 October 2026"
+    found = story(tmp_path, as_of, order, VISIT).judged().findings
+    assert [e.variant for e in found if e.rule == "appt-count-mismatch"] == ["fewer"] * fewer
+
+
+@pytest.mark.parametrize(("as_of", "said_"), [("16 November", False), ("17 November", True)])
+def test_a_nurse_at_home_is_looked_for_from_three_weeks_before(
+    tmp_path: Path, as_of: str, said_: bool
+) -> None:
+    found = said(tmp_path, as_of, ORDER, f"{VISIT}, at home", DRUG, ADMIN)
+    assert ("home-admin-auth-missing" in found) is said_
+
+
 @pytest.mark.parametrize(("day", "severity"), [("29 December", "S3"), ("30 December", "S2")])
 def test_very_late_is_graver(tmp_path: Path, day: str, severity: str) -> None:
     found = story(tmp_path, day, ORDER, "given g1 600 mg, 1 June 2026").judged().findings
