@@ -6,13 +6,13 @@ A scenario tells a story in the middle of such a time; these tell where it begin
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from fhirbridge.core.booking import book
-from fhirbridge.core.facts import Visit
+from fhirbridge.core.facts import Order, Visit
 from fhirbridge.core.findings import Severity
 from fhirbridge.core.quantity import mg
 from fhirbridge.core.rules import judge
@@ -135,6 +135,30 @@ def test_the_first_day(
 ) -> None:
     assert rule not in said(tmp_path, before, *facts)
     assert rule in said(tmp_path, first, *facts)
+
+
+@pytest.mark.parametrize(
+    ("rule", "lines"),
+    [
+        ("order-without-appt", []),
+        ("appt-cancelled-unreplaced", [VISIT.replace("booked", "cancelled")]),
+    ],
+)
+def test_what_is_written_in_the_evening_is_of_that_day_at_the_site(
+    tmp_path: Path, rule: str, lines: list[str]
+) -> None:
+    """One o'clock in Greenwich is the evening before in New York."""
+    evening = datetime(2026, 11, 17, 1, tzinfo=UTC)
+    order = "order o1 ocrelizumab 600 mg, on 8 December 2026"
+    for day, fires in (("18 November", False), ("19 November", True)):
+        scenario = story(tmp_path, day, order, *lines)
+        facts = [
+            replace(each, authored=evening) if isinstance(each, Order) else each
+            for each in scenario.facts
+        ]
+        facts = [replace(x, updated=evening) if isinstance(x, Visit) else x for x in facts]
+        judged = judge(book(facts, s.formulary(), scenario.calendar), scenario.context())
+        assert (rule in {each.rule for each in judged.findings}) is fires
 
 
 @pytest.mark.parametrize(
