@@ -103,6 +103,16 @@ def said(folder: Path, as_of: str, *facts: str) -> set[str]:
                 "visit v1 8 December 2026 09:00, infusion, cancelled, changed 16 November 2026",
             ],
         ),
+        # Nothing says when it was called off: then from the day on which it should have been.
+        (
+            "appt-cancelled-unreplaced",
+            "18 November",
+            "19 November",
+            [
+                "order o1 ocrelizumab 600 mg, on 8 December 2026, written 1 October 2026",
+                "visit v1 16 November 2026 09:00, infusion, cancelled, for o1",
+            ],
+        ),
         ("premed-order-missing", "30 November", "1 December", [ORDER, VISIT]),
         (
             "admin-not-recorded",
