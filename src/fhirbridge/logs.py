@@ -19,9 +19,13 @@ from pathlib import Path
 from typing import Literal, TextIO, cast
 
 import structlog
+from structlog.contextvars import bound_contextvars as bound
+from structlog.contextvars import merge_contextvars
 from structlog.processors import JSONRenderer, LogfmtRenderer, TimeStamper
 from structlog.stdlib import ProcessorFormatter, add_log_level, add_logger_name
 from structlog.typing import EventDict, FilteringBoundLogger, Processor
+
+__all__ = ["Form", "bound", "get_logger", "named", "set_up"]
 
 Form = Literal["text", "json"]
 
@@ -41,7 +45,11 @@ def get_logger(name: str) -> FilteringBoundLogger:
     """Where a module tells its events. Made once: what `set_up` changes are handlers and levels."""
     logger = structlog.wrap_logger(
         logging.getLogger(name),
-        processors=[structlog.stdlib.filter_by_level, ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            merge_contextvars,
+            ProcessorFormatter.wrap_for_formatter,
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )
     return cast(FilteringBoundLogger, logger.bind())

@@ -10,7 +10,7 @@ says the class of the error.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
@@ -23,6 +23,7 @@ from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from fhirbridge.bridge.tracing import Value
+from fhirbridge.logs import bound
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -52,6 +53,16 @@ class _Span:
             told = list(value) if not isinstance(value, bool | int | float | str) else value
             self._span.set_attribute(_PREFIX + name, told)
 
+    def failed(self, error: BaseException) -> None:
+        self._span.set_attribute("error.type", type(error).__name__)
+        self._span.set_status(trace.StatusCode.ERROR)
+
+    def bound(self) -> AbstractContextManager[None]:
+        """What is logged meanwhile names the trace, if it is one that is sent."""
+        if not self._span.is_recording():
+            return nullcontext()
+        return bound(trace_id=trace.format_trace_id(self._span.get_span_context().trace_id))
+
 
 class Traces:
     """A `bridge.tracing.Tracer`."""
@@ -77,10 +88,10 @@ class Traces:
             told = _Span(span)
             told.say(**attributes)
             try:
-                yield told
+                with told.bound():
+                    yield told
             except BaseException as error:
-                span.set_attribute("error.type", type(error).__name__)
-                span.set_status(trace.StatusCode.ERROR)
+                told.failed(error)
                 raise
 
     def here(self) -> str | None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -15,6 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from fhirbridge import traces, wiring
 from fhirbridge.bridge.tracing import UNTRACED
 from fhirbridge.fhir import jsonio
+from fhirbridge.logs import get_logger
 from fhirbridge.settings import Misconfigured, Settings
 from fhirbridge.web.app import app
 from fhirbridge.web.console import Console
@@ -23,6 +25,8 @@ from tests.bridge.estate import Estate, dispense, order, people, visit
 from tests.web.test_door import HOOK, SECRET, Caller
 
 pytestmark = pytest.mark.lives
+
+log = get_logger("fhirbridge.test")
 
 BEGUN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -155,6 +159,23 @@ def test_what_fails_is_named_by_its_class_alone(traced: Estate, recorder: Record
     shown = recorder.shown()
     for hidden in ("p-1", "o-1", "Patient/", "http://", "s3cret", "1980"):
         assert hidden not in shown
+
+
+def test_the_log_names_the_trace_of_what_failed(
+    traced: Estate, recorder: Recorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    traced.put("ehr", order())
+    traced.servers["ehr"].down = 500
+    recorder.clear()
+    traced.work()
+    log.warning("broker_lost")
+    told: list[Any] = [record.msg for record in caplog.records]
+    outside = told.pop()
+    failed = [each for each in told if each["event"] == "work_failed"]
+    works = {f"{trace(span):032x}" for span in recorder.named("work")}
+    assert failed
+    assert {each["trace_id"] for each in failed} <= works
+    assert "trace_id" not in outside
 
 
 def test_without_configuration_nothing_is_traced_and_nothing_imported() -> None:

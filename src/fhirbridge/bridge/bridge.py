@@ -227,42 +227,52 @@ class Bridge:
 
     def _see_through(self, lease: Lease) -> Outcome:
         """Work on a leased subject; whatever happens, the lease ends and the mark is not lost."""
-        try:
-            with self._span(lease):
+        with self._span(lease) as span:
+            try:
                 outcome = self._on(lease)
-            if self.tracer.is_on:
-                self.store.forget_traces(lease)
-            return outcome
-        except LostLease:
-            pass  # somebody else has it, or it was joined to another person: it is owed there
-        except Unwritable:
-            log.error("store_failed", subject=lease.subject, next="due again later")
-        except (Unavailable, Conflict, Gone) as error:
-            if error.writing and lease.attempts + 1 >= FAILURES:  # everything else works
-                self._fail(lease, error, None, look_again=WINDOW)
-                return Outcome(lease.subject)
-            after = getattr(error, "retry_after", None) or 0.0
-            self._fail(lease, error, max(timedelta(seconds=after), self._backoff(lease)))
-        except Forbidden as error:
-            self._fail(lease, error, _FORBIDDEN_AGAIN)
-        except TooMuch as error:
-            self._fail(lease, error, None)
-        except HeldBack as error:
-            self._fail(lease, error, None, look_again=error.until - self.clock())
-        except FhirError as error:
-            # A person waits for somebody to look; polling never ends.
-            never = lease.subject.endswith(ANYTHING)
-            self._fail(lease, error, self._backoff(lease) if never else None)
-        except Exception as error:  # noqa: BLE001 - a defect must not lose the mark
-            again = self._backoff(lease) if lease.attempts + 1 < ATTEMPTS else None
-            self._fail(lease, error, again)
+                if self.tracer.is_on:
+                    self.store.forget_traces(lease)
+                return outcome
+            except Exception as error:  # noqa: BLE001 - a defect must not lose the mark
+                span.failed(error)
+                self._met(lease, error)
         return Outcome(lease.subject)
+
+    def _met(self, lease: Lease, error: Exception) -> None:
+        """When a subject is looked at again, by what went wrong."""
+        match error:
+            case LostLease():
+                pass  # somebody else has it, or it was joined to another person: it is owed there
+            case Unwritable():
+                log.error("store_failed", subject=lease.subject, next="due again later")
+            case Unavailable() | Conflict() | Gone():
+                if error.writing and lease.attempts + 1 >= FAILURES:  # everything else works
+                    self._fail(lease, error, None, look_again=WINDOW)
+                    return
+                after = getattr(error, "retry_after", None) or 0.0
+                self._fail(lease, error, max(timedelta(seconds=after), self._backoff(lease)))
+            case Forbidden():
+                self._fail(lease, error, _FORBIDDEN_AGAIN)
+            case TooMuch():
+                self._fail(lease, error, None)
+            case HeldBack():
+                self._fail(lease, error, None, look_again=error.until - self.clock())
+            case FhirError():
+                # A person waits for somebody to look; polling never ends.
+                never = lease.subject.endswith(ANYTHING)
+                self._fail(lease, error, self._backoff(lease) if never else None)
+            case _:
+                again = self._backoff(lease) if lease.attempts + 1 < ATTEMPTS else None
+                self._fail(lease, error, again)
 
     def _span(self, lease: Lease) -> AbstractContextManager[Span]:
         """The work on a subject continues the trace of the news that made it due."""
         if not self.tracer.is_on:
             return self.tracer.span("work")
-        news = self.store.traces(lease)
+        try:
+            news = self.store.traces(lease)
+        except Unwritable:
+            news = []
         kind = lease.subject.partition(":")[2].partition("/")[0]
         waited = (self.clock() - lease.first_at).total_seconds()
         return self.tracer.span(

@@ -24,6 +24,8 @@ class Span(Protocol):
     """One piece of work, while it is done."""
 
     def say(self, **attributes: Value) -> None: ...
+    def failed(self, error: BaseException) -> None:
+        """Say that it did, by the class of the error; an exception that leaves a span does so."""
 
 
 class Tracer(Protocol):
@@ -48,6 +50,9 @@ class Tracer(Protocol):
 
 class _Untold:
     def say(self, **_: Value) -> None:
+        pass
+
+    def failed(self, error: BaseException) -> None:
         pass
 
 
