@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -124,6 +127,27 @@ def test_a_sweep_hears_what_nobody_told_and_works_on_it(site: Site) -> None:
     assert site.json("sweep")["news"] > 0
     assert "dispense-short" in site.rules()
     assert site.json("sweep") == {"news": 0, "worked_on": 0}
+
+
+def test_a_person_at_a_terminal_sees_how_far_a_sweep_is(site: Site) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-c", "from fhirbridge.cli import main; main()", "sweep"]
+    with open(ours, "rb", buffering=0) as terminal:
+        process = subprocess.Popen(
+            command,
+            cwd=site.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=theirs,
+            env={**os.environ, "TERM": "xterm"},
+        )
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the other end is closed
+            while more := terminal.read(1000):
+                shown += more
+        assert process.wait(60) == 0, shown
+    assert re.search(rb"records read that changed: [1-9]", shown)
+    assert re.search(rb"patients and records worked on: [1-9]", shown)
 
 
 def short(site: Site) -> list[Any]:

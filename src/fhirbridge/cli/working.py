@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fhirbridge.bridge.bridge import Bridge
     from fhirbridge.bridge.deciding import Decision
     from fhirbridge.bridge.reconciling import Outcome
+    from fhirbridge.bridge.story import Story, Watcher
     from fhirbridge.texts import Texts
 
 _SETTLED = 60.0  # seconds to wait for Subscriptions to become active
@@ -154,11 +156,17 @@ def sweep(
 
     What it concerns is worked on at once.
     """
-    with bridge(config) as (found, made), progress("reading what changed") as told:
-        swept, done = made.sweep(full=full), 0
-        while did := made.work("sweep", limit=1):
-            done += did
-            told(done, None)
+    from fhirbridge.bridge.story import nobody
+
+    with bridge(config) as (found, made):
+        with progress("records read that changed") as told:
+            made.watcher = _counting(told)
+            swept, done = made.sweep(full=full), 0
+        with progress("patients and records worked on") as told:
+            made.watcher = nobody
+            while did := made.work("sweep", limit=1):
+                done += did
+                told(done, None)
         if format is Format.JSON:
             unread = {"unread": sorted(swept.failed)} if swept.failed else {}
             document({"news": swept.news, "worked_on": done, **unread})
@@ -168,6 +176,21 @@ def sweep(
             warn(f"{error}; what changed there is still to be heard: sweep again")
         say_if_silent(found)
     raise typer.Exit(1 if swept.failed else 0)
+
+
+def _counting(told: Callable[[int, int | None], None]) -> Watcher:
+    """Tells how many records a sweep has heard of."""
+    from fhirbridge.bridge.story import Arrived
+
+    heard = 0
+
+    def watch(story: Story) -> None:
+        nonlocal heard
+        if isinstance(story, Arrived):
+            heard += len(story.events)
+            told(heard, None)
+
+    return watch
 
 
 # --- subscriptions
