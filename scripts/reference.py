@@ -1,7 +1,8 @@
 """Write docs/reference anew: `python scripts/reference.py`, after a change of a command or a key.
 
 Commands are shown as `--help` shows them. Of the configuration, keys, kinds and defaults are those
-of the models, and what a key means is the comment that stands beside it in `settings.py`.
+of the models, and what a key means is the comment that stands beside it in `settings.py`. Metrics
+are those that `web/metrics.py` makes, with their own words.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import inspect
 import io
 import tokenize
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
@@ -23,6 +27,8 @@ from fhirbridge import settings
 from fhirbridge.cli.main import app
 from fhirbridge.fhir import jsonio
 from fhirbridge.schemas import published
+from fhirbridge.store import Store
+from fhirbridge.web.metrics import Metrics
 from fhirbridge.yamlfile import Strict
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -32,7 +38,11 @@ _WIDTH = 96
 
 def pages() -> dict[str, str]:
     """The pages by name."""
-    return {"commands.md": commands(), "configuration.md": configuration()}
+    return {
+        "commands.md": commands(),
+        "configuration.md": configuration(),
+        "metrics.md": metrics(),
+    }
 
 
 # --- commands
@@ -257,6 +267,38 @@ def _plain(text: str) -> str:
 
 def _first(doc: str) -> str:
     return " ".join(doc.split("\n\n")[0].split())
+
+
+# --- metrics
+
+_METRICS = """# Metrics
+
+{made}
+
+`/metrics` of `fhirbridge serve`, and of a `fhirbridge worker` with `--metrics-port`, in Prometheus'
+text format. Who may ask: [security.md](../security.md#console-and-metrics); what to watch:
+[alerts.yaml](../alerts.yaml). Gauges are the same from each process, because they are read from the
+store: take the largest, not the sum; but `fhirbridge_newest_change_seconds` is of one process: take
+the smallest. Counters and histograms are of one process: sum them. A histogram has `_bucket`,
+`_sum` and `_count`. No label holds anything of a person.
+
+| metric | kind | labels | |
+|---|---|---|---|
+"""
+
+
+def metrics() -> str:
+    with TemporaryDirectory() as folder:
+        store = Store(f"sqlite:///{folder}/x.db", ids=lambda: "x")
+        made = vars(Metrics(store, lambda: datetime.now(UTC))).values()
+        store.close()
+    rows = []
+    for each in (each for each in made if isinstance(each, MetricWrapperBase)):
+        (told,) = each.describe()
+        name = told.name + ("_total" if told.type == "counter" else "")
+        labels = ", ".join(each._labelnames)
+        rows.append(f"| `{name}` | {told.type} | {labels} | {told.documentation} |\n")
+    return _METRICS.format(made=_MADE) + "".join(sorted(rows))
 
 
 def main() -> None:

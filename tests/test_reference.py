@@ -15,7 +15,7 @@ reference: Any = importlib.import_module("scripts.reference")
 COMMAND = [str(Path(sys.executable).parent / "fhirbridge")]
 
 
-@pytest.mark.parametrize("name", ["commands.md", "configuration.md"])
+@pytest.mark.parametrize("name", ["commands.md", "configuration.md", "metrics.md"])
 def test_the_reference_is_current(name: str) -> None:
     written = (reference.FOLDER / name).read_text("utf-8")
     assert written == reference.pages()[name], "run: python scripts/reference.py"
