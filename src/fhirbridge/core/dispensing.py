@@ -48,7 +48,7 @@ def dispense(
     for supply in sorted(supplies, key=lambda s: (s.day or date.max, s.ref)):
         if supply.stage in NOTHING:
             continue
-        tied = [key for tie in ties.get(supply.ref, ()) if (key := chain_of(tie.order))]
+        tied = [key for tie in ties[supply.ref] if (key := chain_of(tie.order))]
         keys = frozenset(tied) or _meant_for(supply, doses)
         if tied or len(keys) == 1 or (keys and _in_turn(supply, keys, doses)):
             serves[supply.ref] = keys
