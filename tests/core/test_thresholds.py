@@ -6,7 +6,7 @@ A scenario tells a story in the middle of such a time; these tell where it begin
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -371,6 +371,18 @@ def test_a_doubt_blocks_the_dose_from_a_week_before(
     order = "order o1 ocrelizumab, no amount, 1 visit, written 1 October 2026"
     found = story(tmp_path, as_of, order, VISIT).judged().findings
     assert [each.severity.name for each in found if each.rule == "unit-ambiguous"] == [severity]
+
+
+@pytest.mark.parametrize(("before", "short"), [(1, True), (11, True), (12, False)])
+def test_whoever_had_many_infusions_is_observed_no_more(
+    tmp_path: Path, before: int, short: bool
+) -> None:
+    """An hour for natalizumab, and another of observation after each of the first twelve."""
+    days = [date(2026, 11, 10) - timedelta(days=28 * n) for n in range(before)]
+    given = [f"given g{n} natalizumab 300 mg, {day:%-d %B %Y}" for n, day in enumerate(days)]
+    order = "order o1 natalizumab 300 mg, 1 visit, written 1 October 2026"
+    found = said(tmp_path, "30 November", order, f"{VISIT}, 1 hour", *given)
+    assert ("appt-too-short" in found) is short
 
 
 @pytest.mark.parametrize(("less", "short"), [(0, False), (1, True)])

@@ -94,7 +94,7 @@ def _count(scene: Scene) -> Iterable[Finding]:
 def _booked_beside(scene: Scene) -> Occasion | None:
     """A dose of the same course and order that is booked, where this one is not."""
     day = scene.day
-    if day is None or scene.visit is not None or scene.occasion.given:
+    if day is None or scene.visit is not None:
         return None
     return next(
         (
