@@ -33,7 +33,7 @@ def calls() -> Iterator[tuple[str, str, ast.Call]]:
                 case ast.Call(
                     func=ast.Attribute(value=ast.Name(id="log"), attr=level),
                     args=[ast.Constant(value=str(event))],
-                ) if level in {"info", "warning", "error"}:
+                ) if level in {"debug", "info", "warning", "error"}:
                     yield f"{path.name}:{node.lineno}", event, node
                 case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=level)):
                     yield f"{path.name}:{node.lineno}", "", node

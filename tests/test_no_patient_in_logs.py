@@ -21,6 +21,7 @@ import respx
 from fhirbridge import logs, signing, wiring
 from fhirbridge.bridge.intake import Refused
 from fhirbridge.bridge.story import Story
+from fhirbridge.bridge.telling import tell
 from fhirbridge.cli import main
 from fhirbridge.cli.main import commands
 from fhirbridge.fhir import jsonio
@@ -159,6 +160,7 @@ def test_no_person_and_no_secret_is_shown_anywhere(
     def watch(story: Story) -> None:
         meter(story)
         console(story)
+        tell(story)
 
     estate.bridge.watcher = watch
     well(estate)
@@ -178,7 +180,7 @@ def test_no_person_and_no_secret_is_shown_anywhere(
             *said,
         ]
     )
-    assert "ehr:Patient/p-1" in log.getvalue()  # something was logged
+    assert "person_decided subject=ehr:Patient/p-1" in log.getvalue()  # something was logged
     assert store.parked()
     assert {"gather", "read", "decide", "write"} <= {span.name for span in recorder.spans}
     assert not [secret for secret in SECRETS if secret in shown]

@@ -50,7 +50,7 @@ def get_logger(name: str) -> FilteringBoundLogger:
             merge_contextvars,
             ProcessorFormatter.wrap_for_formatter,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
     )
     return cast(FilteringBoundLogger, logger.bind())
 
@@ -64,7 +64,7 @@ def set_up(level: str = "INFO", stream: TextIO = sys.stderr, form: Form = "text"
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
-    logging.getLogger("fhirbridge").setLevel(level)
+    logging.getLogger("fhirbridge").setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
         logging.getLogger(name).propagate = name != "uvicorn.access"

@@ -206,6 +206,7 @@ class Settings(yamlfile.Strict):
     trusted_proxies: Words = ("127.0.0.1", "::1")
     traces: TraceSettings | None = None  # needs the extra `otel`
     log: Literal["text", "json"] = "text"  # of serve and worker: for people, or for a collector
+    log_level: Literal["debug", "info", "warning", "error"] = "info"  # debug: each step is told
     mappings: Words = ()
     keys: str = "fhirbridge-keys.json"  # with which smart_backend signs: `fhirbridge keys new`
     sweep_seconds: int = Field(default=900, gt=0)  # how often a server is polled that pushes

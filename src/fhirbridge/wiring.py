@@ -21,7 +21,8 @@ from fhirbridge.bridge.gaps import Gaps
 from fhirbridge.bridge.hearing import Concerns
 from fhirbridge.bridge.makes import Make
 from fhirbridge.bridge.sources import Source
-from fhirbridge.bridge.story import Watcher, nobody
+from fhirbridge.bridge.story import Watcher, all_of, nobody
+from fhirbridge.bridge.telling import tell
 from fhirbridge.bridge.tracing import UNTRACED, Tracer
 from fhirbridge.bridge.worklist import Worklist
 from fhirbridge.bridge.writing import Writer
@@ -318,7 +319,7 @@ def wire(
             lease=timedelta(seconds=settings.lease_seconds),
             keep=timedelta(days=settings.keep_days),
         ),
-        watcher=watcher,
+        watcher=all_of(tell, watcher) if settings.log_level == "debug" else watcher,
         tracer=traces or tracer(settings),
     )
 

@@ -97,5 +97,15 @@ Story = Arrived | Read | Decided | Wrote | Conflicted | NotWatched | Failed | Li
 Watcher = Callable[[Story], None]
 
 
+def all_of(*watchers: Watcher) -> Watcher:
+    """One that tells them all, in this order."""
+
+    def watch(story: Story) -> None:
+        for each in watchers:
+            each(story)
+
+    return watch
+
+
 def nobody(_: Story) -> None:
     """The watcher of a bridge that nobody watches."""

@@ -70,7 +70,7 @@ def serve(
     from . import starting
 
     found = with_servers(config)
-    logs.set_up(form=found.log)
+    logs.set_up(found.log_level, form=found.log)
     usual = listens_at(found.public_url, direct=found.tls is not None)
     at = host or usual[0]
     made, wake = starting.ready(found, no_worker, starting.wired)
@@ -100,7 +100,7 @@ def serve(
             if new is None:
                 return
             found, made, wake = new
-            logs.set_up(form=found.log)
+            logs.set_up(found.log_level, form=found.log)
 
 
 def _published(found: Settings) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def worker(
     from . import starting
 
     found = with_servers(config)
-    logs.set_up(form=found.log)
+    logs.set_up(found.log_level, form=found.log)
     if found.broker is None:
         raise Wrong(
             "there is no `broker: redis://…`; without one, `fhirbridge serve` does the work"
@@ -162,7 +162,7 @@ def worker(
             say(f"metrics at {door.url}/metrics")
 
         def ready(settings: Settings, made: Bridge) -> tuple[Settings, Bridge]:
-            logs.set_up(form=settings.log)
+            logs.set_up(settings.log_level, form=settings.log)
             if door is not None:
                 door.show(made, Management.of(settings, metrics_host))
             return settings, made

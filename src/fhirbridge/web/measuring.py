@@ -15,6 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhirbridge.bridge.bridge import Bridge
+from fhirbridge.bridge.story import all_of
 
 from .callers import Guesses
 from .door import Door, bound
@@ -34,7 +35,7 @@ class MetricsDoor:
     def show(self, bridge: Bridge, management: Management) -> None:
         """Count what this bridge does, from now on."""
         meter = Metrics(bridge.store, bridge.clock, bridge.sources.values())
-        bridge.watcher = meter
+        bridge.watcher = all_of(bridge.watcher, meter)
 
         def measured(_: Request) -> Response:
             return Response(meter.text(), media_type=CONTENT_TYPE)

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Self
 
 from fhirbridge.bridge.bridge import FORGET, Bridge
-from fhirbridge.bridge.story import Story, Watcher
+from fhirbridge.bridge.story import all_of
 from fhirbridge.listening import Listeners
 from fhirbridge.logs import get_logger
 from fhirbridge.store.records import StoreError
@@ -100,7 +100,7 @@ class Service:
         self._listeners = Listeners(bridge)
         meter = Metrics(bridge.store, bridge.clock, bridge.sources.values())
         console = Console(bridge)
-        bridge.watcher = _all(bridge.watcher, meter, console)
+        bridge.watcher = all_of(bridge.watcher, meter, console)
         self._news, self._stop = threading.Condition(), threading.Event()
         self._raised = 0
         bridge.wake = _both(self._wake, wake)
@@ -176,14 +176,6 @@ class Service:
             log.error("store_failed", error=error, next="tried again")
             self._stop.wait(self._tick)
             return 0
-
-
-def _all(*watchers: Watcher) -> Watcher:
-    def watch(story: Story) -> None:
-        for each in watchers:
-            each(story)
-
-    return watch
 
 
 def _both(first: Callable[[], None], second: Callable[[], None] | None) -> Callable[[], None]:
