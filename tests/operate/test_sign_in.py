@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from multiprocessing import Queue, get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from fhirbridge.fhir.errors import FhirError, Forbidden
 from fhirbridge.fhir.keys import Keyring
 from fhirbridge.fhir.smart import Backend
 from fhirbridge.settings import Settings
+from fhirbridge.store import Store
 from tests.contract.sekmet import sekmet_server
 
 NOW = datetime.now(UTC)
@@ -146,3 +149,33 @@ def test_a_clock_that_is_behind_makes_proofs_that_have_ended(base_url: str, keys
     )
     with closing(behind), pytest.raises(Forbidden, match=r"our clock is [56]\d\d s behind"):
         behind.headers()
+
+
+def signed_in(found: Settings, store: str, start: Barrier, tokens: Queue[str]) -> None:
+    """One process of an installation, which signs in as soon as all are there."""
+    with closing(Store(store, ids=wiring.names)) as kept:
+        auth = signing.sign_in(
+            "x", found, clock=wiring.now, ids=wiring.names, tokens=signing.Kept(kept)
+        )
+        with closing(auth):
+            start.wait(120)
+            tokens.put(auth.headers()["Authorization"])
+
+
+def test_processes_that_start_together_have_one_token(
+    base_url: str, keys: Path, tmp_path: Path
+) -> None:
+    found = settings(base_url, keys, smart_backend={"client_id": "reader"})
+    spawn, store = get_context("spawn"), f"sqlite:///{tmp_path}/x.db"
+    Store(store, ids=wiring.names).close()
+    start, tokens = spawn.Barrier(4), spawn.Queue()
+    processes = [
+        spawn.Process(target=signed_in, args=(found, store, start, tokens)) for _ in range(4)
+    ]
+    for each in processes:
+        each.start()
+    got = {tokens.get(timeout=120) for _ in processes}
+    for each in processes:
+        each.join(60)
+    assert [each.exitcode for each in processes] == [0] * 4
+    assert len(got) == 1
