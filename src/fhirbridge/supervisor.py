@@ -61,6 +61,9 @@ _LONGEST_WAIT = timedelta(minutes=10)
 #: For how long a secret is still taken after there is a new one.
 _OLD_SECRET = timedelta(days=1)
 
+#: A server that says so may take the same Subscription without heartbeats.
+_NOT_AS_IT_IS = (400, 422)
+
 #: To hear something in these states says nothing new.
 _HEARING = (State.ACTIVE, State.GAP)
 
@@ -114,7 +117,14 @@ class Supervisor:
         return sum(self._look_at(source, type_) for source, type_ in self._wanted())
 
     def _wanted(self) -> list[tuple[Source, str]]:
-        return [(source, type_) for source in self._sources for type_ in ("Patient", *source.types)]
+        """Topics first: where a server takes only a few Subscriptions, they are what it is for."""
+        return [
+            (source, type_)
+            for source in self._sources
+            for type_ in sorted(
+                ("Patient", *source.types), key=lambda each: each not in source.topics
+            )
+        ]
 
     def settled(self) -> bool:
         """Does every Subscription stand as it will stay (active, or refused for now)?"""
@@ -299,6 +309,14 @@ class Supervisor:
     def _ask(self, source: Source, row: SubscriptionRow) -> SubscriptionRow:
         """Ask the server for it, the row being on disk first."""
         self._store.save_subscription(row)
+        try:
+            return self._put(source, row)
+        except Rejected as error:
+            if row.type not in source.topics or error.status not in _NOT_AS_IT_IS:
+                raise
+            return self._put(source, row, beats=False)  # better without heartbeats than not at all
+
+    def _put(self, source: Source, row: SubscriptionRow, *, beats: bool = True) -> SubscriptionRow:
         resource = wanted(
             instance=self._instance,
             server=source.name,
@@ -310,6 +328,7 @@ class Supervisor:
             signed_by=source.fit.subscribing.signed_by,
             topic=source.topics.get(row.type),
             only_tagged=source.only.of(row.type),
+            beats=beats,
         )
         if row.server_id is not None:
             try:

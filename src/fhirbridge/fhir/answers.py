@@ -87,6 +87,13 @@ def receipt(
     return Receipt(place.type, place.id, version, status, created=status == 201)
 
 
+def shown(answer: Mapping[str, Any] | None, sent: Mapping[str, Any] | None) -> Place | None:
+    """Where a server that names no Location (Inferno's) has put what was sent: it shows it."""
+    if answer is None or sent is None or answer.get("resourceType") != sent["resourceType"]:
+        return None
+    return locate(f"{answer['resourceType']}/{answer.get('id')}")
+
+
 def transaction_receipts(
     sent: Mapping[str, Any], answer: Mapping[str, Any], base: str
 ) -> list[Receipt] | None:

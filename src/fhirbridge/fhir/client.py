@@ -22,6 +22,7 @@ from .answers import (
     entries,
     link,
     receipt,
+    shown,
     transaction_receipts,
     types_with_history,
 )
@@ -269,6 +270,7 @@ class Server:
         resource: Mapping[str, Any] | None = None,
     ) -> Receipt:
         answer = self._http.write(operation, method, url, resource, headers)
+        place = place or shown(answer.document, resource)
         done = receipt(answer.status, answer.location, answer.etag, self.base_url, place)
         if done is None:
             raise Rejected(self.name, operation, "the answer names no Location: what was written?")

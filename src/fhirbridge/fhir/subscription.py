@@ -51,14 +51,16 @@ def wanted(
     end: datetime | None = None,
     topic: str | None = None,
     only_tagged: str | None = None,
+    beats: bool = True,
 ) -> dict[str, Any]:
     """The Subscription to ask `server` for, so that it tells us of every change of `type_`.
 
     `signed_by`: the extension in which this make of server takes the secret to sign with.
     `end`: when the server shall drop it by itself. `topic`: the canonical address of the topic to
-    ask for instead of the type; it tells ids, and we read them. `only_tagged`: the tag
-    (`system|code`) without which a record is a stranger's. Raises ValueError for a secret
-    with a colon, which some servers cut in two (Medplum), or for a type that is none.
+    ask for instead of the type; it tells ids, and we read them; with `beats` it is asked for
+    heartbeats, too. `only_tagged`: the tag (`system|code`) without which a record is a stranger's.
+    Raises ValueError for a secret with a colon, which some servers cut in two (Medplum), or for a
+    type that is none.
     """
     if not TYPE.fullmatch(type_):
         raise ValueError(f"{server}: {type_!r} is no resource type")
@@ -77,6 +79,7 @@ def wanted(
         subscription["criteria"] = topic
         content = {"url": f"{_BACKPORT}/backport-payload-content", "valueCode": "id-only"}
         subscription["channel"]["_payload"] = {"extension": [content]}
+    if topic is not None and beats:
         beat = {"url": _HEARTBEAT, "valueUnsignedInt": HEARTBEAT}
         subscription["channel"].setdefault("extension", []).append(beat)
     if signed_by is not None:
