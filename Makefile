@@ -123,7 +123,7 @@ $(COMPILED)/.ready: $(READY) scripts/compile.py scripts/spell_out.py $(shell fin
 	$(BIN)/python scripts/compile.py "$$new" && \
 	rm -rf $(COMPILED) && mv "$$new" $(COMPILED)
 
-compiled: $(COMPILED)/.ready  ## core and reader compiled, in build/compiled (needs a C compiler and three minutes)
+compiled: $(COMPILED)/.ready  ## core and reader compiled, in build/compiled (needs a C compiler and two minutes)
 
 test-compiled: compiled  ## the compiled core and reader give what the sources give
 	@PYTHONPATH=$(COMPILED) $(BIN)/python -c "import fhirbridge.core.booking as core, fhirbridge.fhir.read.page as page; assert (core.__file__ + page.__file__).count('.so') == 2"

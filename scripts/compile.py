@@ -20,7 +20,7 @@ from spell_out import spelled_out
 PACKAGE = Path("fhirbridge")
 CORE, READER = PACKAGE / "core", PACKAGE / "fhir" / "read"
 STAYS_PYTHON = {CORE / "__init__.py", CORE / "value.py"}
-#: -O2: about three minutes of processor time.
+#: -O2: about two minutes of processor time.
 EFFORT = "2"
 
 
