@@ -59,13 +59,22 @@ def open_slots(
         missing = max(missing, 1)
     if missing <= 0 or order.state is State.DONE:
         return
-    fixed = [day for day in order.days if not any(near(s.due, day, NEAR) for s in booked)]
-    for day in fixed[:missing]:
-        chain.slots.append(Slot(order, day, fixed=True))
-    for _ in range(missing - len(fixed[:missing])):
+    fixed = _days_left(order, booked)[:missing]
+    chain.slots += [Slot(order, day, fixed=True) for day in fixed]
+    for _ in range(missing - len(fixed)):
         wants = max(course, chain.wants(order))
         chain.slots.append(Slot(order, _next_due(therapy, chain, order, history, wants)))
     chain.slots.sort(key=lambda slot: slot.due or date.max)
+
+
+def _days_left(order: Order, booked: Sequence[Slot]) -> list[date]:
+    """The days that an order names, without the one that each booked dose is nearest to."""
+    left = list(order.days)
+    for due in (slot.due for slot in booked if slot.due):
+        close = [day for day in left if near(due, day, NEAR)]
+        if close:
+            left.remove(min(close, key=lambda day: abs(day - due)))
+    return left
 
 
 def _next_due(
