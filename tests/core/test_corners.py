@@ -259,6 +259,27 @@ def test_two_parts_of_which_one_says_no_amount(tmp_path: Path) -> None:
     assert found(story)["dose-outside-label"] == ""
 
 
+@pytest.mark.parametrize(
+    ("amount", "day", "outside"),
+    [
+        ("300 mg", "22 December 2026", False),
+        ("200 mg", "22 December 2026", True),  # together they are no dose of the regimen
+        ("300 mg", "8 June 2027", True),  # the other half comes half a year later
+    ],
+)
+def test_a_half_is_within_the_label_where_the_other_half_is_near(
+    tmp_path: Path, amount: str, day: str, outside: bool
+) -> None:
+    story = told(
+        tmp_path,
+        "20 November 2026 10:00",
+        "order o1 ocrelizumab 300 mg, on 8 December 2026, written 1 October 2026",
+        f"order o2 ocrelizumab {amount}, on {day}, written 1 October 2026",
+        "given g1 600 mg, 9 June 2026",
+    )
+    assert ("dose-outside-label" in found(story)) is outside
+
+
 def test_a_look_alike_is_no_dose_of_this_drug(tmp_path: Path) -> None:
     story = told(
         tmp_path,

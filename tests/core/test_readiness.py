@@ -118,6 +118,32 @@ def test_the_last_word_about_an_enrollment_counts(
     assert bool(found) is said
 
 
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        # A day of the course before it, eight days at most, asks for the results of the course.
+        ("given g2 12 mg, 24 November 2026, for o0", False),
+        ("given g2 12 mg, 23 November 2026, for o0", True),
+        ("order o2 alemtuzumab 12 mg, on 1 December 2026, written 1 November 2026", False),
+        ("order o2 alemtuzumab 12 mg, on 1 December 2026, on hold, written 1 November 2026", True),
+    ],
+)
+def test_the_results_are_asked_for_once_a_course(tmp_path: Path, before: str, said: bool) -> None:
+    found = of(told(tmp_path, COURSE, "27 November", before), "prereq-not-met")
+    assert ("o1" in {each.based_on and each.based_on.id for each in found}) is said
+
+
+def test_a_result_of_any_age_will_do_before_the_first_course(tmp_path: Path) -> None:
+    first = COURSE.replace("  given      g1  12 mg, 1 November 2025, for o0\n", "").replace(
+        "  order      o0  alemtuzumab 12 mg, on 1 November 2025, written 1 October 2025\n", ""
+    )
+    assert "given" not in first
+    lines = [f'result r{n} says "{words}", 1 June 2024' for n, words in enumerate(("CBC", "TSH"))]
+    found = of(told(tmp_path, first, "27 November", *lines), "prereq-not-met")
+    classes = str(found[0].say["classes"]) if found else ""
+    assert "blood-count" not in classes
+
+
 def test_old_is_said_only_where_each_of_the_results_has_been_there(tmp_path: Path) -> None:
     scenario = told(
         tmp_path,

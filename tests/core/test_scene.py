@@ -11,6 +11,7 @@ import pytest
 from fhirbridge.core.booking import book
 from fhirbridge.core.facts import Order, Party, Site, Visit
 from fhirbridge.core.findings import Finding, Role
+from fhirbridge.core.rules import judge
 from fhirbridge.core.rules.scene import Scene
 from tests.scenarios import scenario as s
 
@@ -179,3 +180,75 @@ def test_what_cannot_be_measured_is_counted(tmp_path: Path) -> None:
     lines = (ORDER, VISIT, DRUG, ADMIN, "dispensed d1 10, 19 November 2026, for o1")
     found = only(story(tmp_path, "20 November", *lines), "unit-ambiguous")
     assert found.figures["dispensed"] == {"unmeasured": 1}
+
+
+SHORT = "dispensed d1 {}, delivered, 19 November 2026, for o1"
+NEXT_DAY = VISIT.replace("8 December", "9 December")
+
+
+def short(folder: Path, visit: str = VISIT, amount: str = "10 mL", on: str = "20") -> Finding:
+    scenario = story(folder, f"{on} November", ORDER, visit, DRUG, ADMIN, SHORT.format(amount))
+    return only(scenario, "dispense-short")
+
+
+def test_a_trouble_keeps_its_key_and_its_digest_names_the_figures(tmp_path: Path) -> None:
+    first = short(tmp_path)
+    assert (first.rule, first.therapy, first.action) == ("dispense-short", "ocrelizumab", "fulfill")
+    assert short(tmp_path, on="21").digest == first.digest  # time alone is no news
+    for other in (short(tmp_path, amount="9 mL"), short(tmp_path, visit=NEXT_DAY)):
+        assert other.key == first.key
+        assert other.digest != first.digest
+
+
+def test_each_trouble_of_a_person_has_a_key_of_its_own(tmp_path: Path) -> None:
+    scenario = story(
+        tmp_path,
+        "25 November",
+        ORDER,
+        VISIT,
+        "order o2 natalizumab 300 mg, on 9 December 2026, written 1 October 2026",
+        "order o3 ocrelizumab 600 mg, on 8 June 2027, written 1 October 2026",
+        "required r1 J2350, yes",
+    )
+    ledger, context = scenario.ledger(), scenario.context()
+    keys = [each.key for each in judge(ledger, context).findings]
+    assert len(set(keys)) == len(keys) > 3
+    another = judge(ledger, replace(context, person="ehr:Patient/p2")).findings
+    assert not {each.key for each in another} & set(keys)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # The rule says nothing of the amount: the figures of its columns do.
+        ([ORDER], [ORDER.replace("600", "300")]),
+        # It rests on no column: what it says does.
+        ([ORDER, DRUG, ADMIN], [ORDER, DRUG, ADMIN, "premed p1 methylprednisolone 100 mg"]),
+    ],
+)
+def test_other_figures_or_other_words_are_news(
+    tmp_path: Path, one: list[str], other: list[str]
+) -> None:
+    rule = "premed-order-missing" if len(one) > 1 else "auth-missing-drug"
+    first, second = (
+        only(story(tmp_path, "3 December", VISIT, *lines), rule) for lines in (one, other)
+    )
+    assert first.digest != second.digest
+
+
+def test_a_question_is_the_same_for_another_day(tmp_path: Path) -> None:
+    def asked(visit: str, dose: str = "450 mg") -> Finding:
+        order = ORDER.replace("600 mg", dose)
+        return only(story(tmp_path, "20 November", order, visit), "dose-outside-label")
+
+    first, moved = asked(VISIT), asked(NEXT_DAY)
+    assert first.asked == moved.asked != ""
+    assert first.digest != moved.digest
+    assert asked(VISIT, "460 mg").asked != first.asked
+    assert short(tmp_path).asked == ""
+
+
+def test_whoever_is_asked_is_told_first_where_the_rule_tells_others(tmp_path: Path) -> None:
+    assert short(tmp_path).audience == (Role.PHARMACY, Role.PRESCRIBER, Role.INFUSION_CENTER)
+    bare = story(tmp_path, "20 November", ORDER, VISIT, "approved a1 J2350 2")
+    assert only(bare, "unit-ambiguous").audience == (Role.PAYER, Role.PRESCRIBER)

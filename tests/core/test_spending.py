@@ -176,6 +176,22 @@ def test_a_supply_of_half_a_spacing_ago_was_for_another_dose(
     assert ("dispense-over" in said(tmp_path, "4 December", AFTER, VISIT, *lines)) is over
 
 
+@pytest.mark.parametrize(("days", "over"), [(14, True), (15, False)])
+def test_of_a_drug_for_every_month_a_supply_of_two_weeks_ago_was_for_another_dose(
+    tmp_path: Path, days: int, over: bool
+) -> None:
+    first = date(2026, 12, 8) - timedelta(days=days)
+    found = said(
+        tmp_path,
+        "4 December",
+        "order o1 natalizumab 300 mg, on 8 December 2026, written 1 October 2026",
+        VISIT,
+        f"dispensed d1 natalizumab 300 mg, delivered, {first:%-d %B %Y}, for o1",
+        "dispensed d2 natalizumab 300 mg, delivered, 3 December 2026, for o1",
+    )
+    assert ("dispense-over" in found) is over
+
+
 @pytest.mark.parametrize(
     ("mode", "owner"),
     [("white-bag", "pharmacy"), ("home", "pharmacy"), ("brown-bag", "infusion-center")],

@@ -310,6 +310,17 @@ def test_how_early_a_dose_may_be(
                 "dispensed d1 300 mg, 20 November 2026, for o1",
             ],
         ),
+        (
+            "dispense-missing",
+            "9 December 2026",
+            "12 December 2026",
+            [
+                "order o1 ocrelizumab 300 mg, on 8 December 2026 and {}, written 1 October 2026",
+                VISIT,
+                "visit v2 {} 09:00, infusion, booked, for o1",
+                "dispensed d1 300 mg, 20 November 2026, for o1",
+            ],
+        ),
         # A dose that is booked makes its course; one of another course does not.
         (
             "appt-count-mismatch",

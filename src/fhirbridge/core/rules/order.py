@@ -171,7 +171,7 @@ def _contradicts_itself(scene: Scene, order: Order) -> bool:
     """The words split the dose that the figures of the same order give at once ("300 mg x 2"), or
     give at once what the figures split ("600 mg once")."""
     therapy, dose = scene.occasion.therapy, scene.occasion.ordered.per_visit
-    words = scene.context.formulary.spoken(therapy, order.text) if order.text else None
+    words = scene.context.formulary.spoken(therapy, order.text)
     figures = order.visits or len(order.days) or 1
     if order.answered or dose is None or words is None or words.visits is None:
         return False

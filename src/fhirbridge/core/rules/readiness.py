@@ -67,7 +67,7 @@ def _since(scene: Scene, asked: Prerequisite) -> date | None:
     """The first day that counts: of its window, else after the course before."""
     if asked.within_days is not None and scene.day is not None:
         return date.fromordinal(scene.day.toordinal() - asked.within_days)
-    return None if asked.first_only else max((d.day for d in _earlier(scene)), default=None)
+    return max((d.day for d in _earlier(scene)), default=None)
 
 
 def _earlier(scene: Scene) -> list[Dose]:

@@ -120,10 +120,8 @@ def _too_short(scene: Scene) -> Iterable[Finding]:
     therapy = scene.occasion.therapy
     number = len(scene.occasion.history) + 1 if scene.occasion.history else None
     minutes = int((visit.end - visit.start).total_seconds() // 60)
-    chairs = [(each, therapy.chair_minutes(each, number)) for each in therapy.doses]
-    if all(chair is None or chair <= minutes for _, chair in chairs):
-        return
-    needed = [chair for each, chair in chairs if chair is not None and each.fits(dose)]
+    chairs = (therapy.chair_minutes(each, number) for each in therapy.doses if each.fits(dose))
+    needed = [chair for chair in chairs if chair is not None]
     if needed and minutes < min(needed):
         yield scene.finding(focus=visit.ref, booked_minutes=minutes, needed_minutes=min(needed))
 
@@ -199,9 +197,9 @@ def due_after_history(occasion: Occasion) -> date | None:
 
 
 def _is_next(scene: Scene) -> bool:
-    """Whether this is the first dose that is still to be given."""
+    """Whether this dose, which can be given, is the first of those still to be given."""
     waiting = [o for o in scene.siblings if not o.given and o.actionable]
-    return bool(waiting) and waiting[0].key == scene.occasion.key
+    return waiting[0].key == scene.occasion.key
 
 
 def _rule(
