@@ -161,6 +161,9 @@ def test_where_all_doses_were_given_a_later_supply_is_the_lasts() -> None:
         )
     )
     assert made == {"o1#1": None, "o1#2": mg(300)}
+    one = ORDER, "given g1 600 mg, 8 December 2026, for o1"
+    made = supplied(*told(*one, "dispensed d1 600 mg, 31 December 2026, for o1"))
+    assert made == {"o1#1": mg(600)}
 
 
 @pytest.mark.parametrize(("day", "kept"), [("13 March", True), ("14 March", False)])

@@ -212,6 +212,14 @@ def test_words_without_a_code_say_what_an_answer_is_about(words: str, side: str)
     assert side_of(answer, formulary())[0] == side
 
 
+def test_the_display_of_a_payers_own_code_says_what_an_answer_is_about() -> None:
+    scan = f.Code("http://payer.example", "77", "MRI brain")
+    answer = replace(approved("approved a1 authorization"), codes=(scan,), text="as requested")
+    assert side_of(answer, formulary())[0] == "other"
+    nothing = replace(answer, codes=(replace(scan, display=""),))
+    assert side_of(nothing, formulary())[0] == "unknown"
+
+
 @pytest.mark.parametrize(
     ("words", "known"),
     [("Zebrafen 10", True), ("chair time", False), ("as requested", False), ("2", False)],
@@ -532,6 +540,20 @@ def test_units_of_a_strength_are_converted(
     (occasion,) = book(facts, formulary(), Calendar(ZONE)).occasions
     assert occasion.administered.total == mg(600)
     assert str(strength) in occasion.administered.steps[0]
+
+
+@pytest.mark.parametrize("of", [(1, "pen"), (1, "mL"), (10, "mL")])
+def test_the_strength_of_another_measure_says_nothing_of_vials(of: tuple[int, str]) -> None:
+    """Two vials are 600 mg by the product, whatever a pen or a milliliter of it holds."""
+    strength = f.Strength(
+        (), "ocrelizumab", Amount(Decimal(100), "mg"), Amount(Decimal(of[0]), of[1])
+    )
+    facts = [
+        replace(each, strengths=(strength,)) if isinstance(each, f.Administration) else each
+        for each in told(ORDER, VISIT, "given g1 2 vials, 8 December 2026, for o1")
+    ]
+    (occasion,) = book(facts, formulary(), Calendar(ZONE)).occasions
+    assert occasion.administered.total == mg(600)
 
 
 @pytest.mark.parametrize(("start", "copies"), [("8 December", 1), ("9 December", 0)])
