@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from fhirbridge.core.booking import book
-from fhirbridge.core.facts import Answer, Ref, State
+from fhirbridge.core.facts import Answer, Order, Ref, Requirement, State
 from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.plan import Said, Told
 from fhirbridge.core.quantity import Quantity, UnitMismatch, mg
@@ -115,6 +116,19 @@ def test_what_a_code_of_no_service_requires_is_about_the_order_that_it_names(
         "required r1 99213, yes, for o1",
     )
     assert found(story) == {"auth-missing-drug": "required"}
+
+
+def test_what_is_required_on_a_visit_is_about_the_infusion(tmp_path: Path) -> None:
+    story = told(
+        tmp_path,
+        "1 October 2026 10:00",
+        "order o1 ocrelizumab 600 mg, 1 visit, on 8 December 2026",
+        "visit v1 8 December 2026 09:00, infusion, booked, for o1",
+    )
+    for visit, rules in (("v1", {"auth-missing-admin"}), ("v2", set())):
+        need = Requirement(ref=Ref("ehr", "Appointment", visit), needed="yes")
+        ledger = book([*story.facts, need], s.formulary(), story.calendar)
+        assert {each.rule for each in judge(ledger, story.context()).findings} == rules, visit
 
 
 def test_what_is_required_of_another_drug_or_no_longer_is_not_required(tmp_path: Path) -> None:
@@ -278,6 +292,28 @@ def test_a_half_is_within_the_label_where_the_other_half_is_near(
         "given g1 600 mg, 9 June 2026",
     )
     assert ("dose-outside-label" in found(story)) is outside
+
+
+@pytest.mark.parametrize(("after", "changed"), [(0, False), (1, True)])
+def test_an_order_that_was_changed_with_the_answer_was_not_changed_after_it(
+    tmp_path: Path, after: int, changed: bool
+) -> None:
+    story = told(
+        tmp_path,
+        "10 November 2026 10:00",
+        "order o1 ocrelizumab 600 mg, 1 visit, written 1 September 2026, at home",
+        "approved a1 J2350, 600 units, until 31 January 2027, issued 1 October 2026, at hospital",
+        "visit v1 8 December 2026 09:00, infusion, booked, for o1",
+    )
+    answered = datetime(2026, 10, 1, 9, tzinfo=story.zone)
+    facts = [
+        replace(each, updated=answered + timedelta(seconds=after))
+        if isinstance(each, Order)
+        else each
+        for each in story.facts
+    ]
+    judged = judge(book(facts, s.formulary(), story.calendar), story.context())
+    assert ("order-changed-after-auth" in {each.rule for each in judged.findings}) is changed
 
 
 def test_a_look_alike_is_no_dose_of_this_drug(tmp_path: Path) -> None:

@@ -144,6 +144,31 @@ def test_a_result_of_any_age_will_do_before_the_first_course(tmp_path: Path) -> 
     assert "blood-count" not in classes
 
 
+ANOTHER = "order o2 alemtuzumab 12 mg, on 1 March 2027, written 1 November 2026"
+
+
+@pytest.mark.parametrize(
+    ("enrollment", "others", "ready"),
+    [
+        ('says "TOUCH program", yes', [ANOTHER], True),
+        ('says "natalizumab", yes', [ANOTHER], True),
+        ("yes, for o1", [ANOTHER], True),
+        # It names nothing: it is of the only drug that has such a program.
+        ("yes", [], True),
+        ("yes", [ANOTHER], False),
+        ("yes, for o2", [ANOTHER], False),
+        ('says "alemtuzumab", yes', [ANOTHER], False),
+        ('says "Lemtrada REMS", yes', [], False),
+    ],
+)
+def test_whose_program_an_enrollment_is_in(
+    tmp_path: Path, enrollment: str, others: list[str], ready: bool
+) -> None:
+    scenario = told(tmp_path, PROGRAM, "20 November", f"enrolled e1 {enrollment}", *others)
+    found = [each for each in of(scenario, "rems-not-ready") if each.therapy == "natalizumab"]
+    assert (not found) is ready
+
+
 def test_old_is_said_only_where_each_of_the_results_has_been_there(tmp_path: Path) -> None:
     scenario = told(
         tmp_path,

@@ -117,6 +117,19 @@ def test_what_was_not_read_completely_is_blind(tmp_path: Path) -> None:
     assert not judged.cannot_tell(occasion, "auth-missing-admin")
 
 
+def test_what_a_rule_could_not_tell_is_not_gone() -> None:
+    """Nor what rests on the findings of others; all else is."""
+    name = "auth-missing-drug/an-approval-that-says-nothing"
+    told = next(each for each in s.every() if each.name == name)
+    judged = told.judged()
+    ((occasion, records),) = judged.standing.items()
+    assert {ref.id for ref in records} >= {"o1", "v1"}
+    for rule in ("auth-missing-drug", "auth-missing-admin", "no-owner", "owner-unresponsive"):
+        assert judged.cannot_tell(occasion, rule), rule
+        assert not judged.cannot_tell("another", rule)
+    assert not judged.cannot_tell(occasion, "auth-denied")
+
+
 def test_the_next_look_is_the_next_threshold(tmp_path: Path) -> None:
     told = story(tmp_path, "10 November 2026 10:00")
     look = next_look(told.ledger(), told.as_of)
@@ -159,7 +172,7 @@ def test_a_dose_that_was_given_is_named_while_a_task_of_ours_speaks_of_it() -> N
     assert key not in judge(told.ledger(), told.context()).given
     spoken = replace(told.context(), said=[_said(key)])
     judgement = judge(told.ledger(), spoken)
-    assert key in judgement.given
+    assert {ref.id for ref in judgement.given[key]} >= {"o1", "g1"}
     assert judgement.recorded[key] == tuple(each.ref for each in dose.administrations)
 
 

@@ -361,6 +361,16 @@ def test_a_half_that_is_booked_for_today_still_asks_for_the_other(
     assert [e.variant for e in found if e.rule == "appt-count-mismatch"] == ["fewer"] * fewer
 
 
+@pytest.mark.parametrize(("as_of", "stale"), [("30 November", False), ("1 December", True)])
+def test_a_silent_source_matters_from_a_week_before(
+    tmp_path: Path, as_of: str, stale: bool
+) -> None:
+    scenario = story(tmp_path, as_of, ORDER, VISIT)
+    silent = {"pharmacy": scenario.as_of - timedelta(days=9)}
+    judged = judge(scenario.ledger(), replace(scenario.context(), silent=silent))
+    assert ("stale-feed" in {each.rule for each in judged.findings}) is stale
+
+
 @pytest.mark.parametrize(("as_of", "said_"), [("16 November", False), ("17 November", True)])
 def test_a_nurse_at_home_is_looked_for_from_three_weeks_before(
     tmp_path: Path, as_of: str, said_: bool
