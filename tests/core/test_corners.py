@@ -316,6 +316,32 @@ def test_an_order_that_was_changed_with_the_answer_was_not_changed_after_it(
     assert ("order-changed-after-auth" in {each.rule for each in judged.findings}) is changed
 
 
+@pytest.mark.parametrize(
+    ("when", "ordered"),
+    [
+        ("on 8 December 2026", True),
+        ("on 9 December 2026", False),
+        ("on 9 December 2026, from 1 December 2026", False),  # its days count before its window
+        ("from 8 December 2026", True),
+        ("from 9 December 2026", False),
+        ("until 8 December 2026", True),
+        ("until 7 December 2026", False),
+    ],
+)
+def test_a_standing_order_for_premedication_is_in_force_on_its_days(
+    tmp_path: Path, when: str, ordered: bool
+) -> None:
+    story = told(
+        tmp_path,
+        "3 December 2026 10:00",
+        "order o1 ocrelizumab 600 mg, 1 visit, written 1 October 2026",
+        "visit v1 8 December 2026 09:00, infusion, booked, for o1",
+        "premed p1 methylprednisolone 100 mg",
+        f"premed p2 diphenhydramine 50 mg, {when}",
+    )
+    assert ("premed-order-missing" not in found(story)) is ordered
+
+
 def test_a_look_alike_is_no_dose_of_this_drug(tmp_path: Path) -> None:
     story = told(
         tmp_path,

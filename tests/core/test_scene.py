@@ -176,6 +176,13 @@ def test_only_an_amount_that_was_announced_is_no_supply(tmp_path: Path) -> None:
     assert found.figures["dispensed"] == {"promised": "300 mg"}
 
 
+def test_where_nothing_is_booked_no_visit_is_among_the_figures(tmp_path: Path) -> None:
+    order = "order o1 ocrelizumab 600 mg, on 8 December 2026, written 1 October 2026"
+    found = only(story(tmp_path, "20 November", order, DRUG, ADMIN), "order-without-appt")
+    assert found.figures["scheduled"] is None
+    assert found.figures["dispensed"] is None
+
+
 def test_what_cannot_be_measured_is_counted(tmp_path: Path) -> None:
     lines = (ORDER, VISIT, DRUG, ADMIN, "dispensed d1 10, 19 November 2026, for o1")
     found = only(story(tmp_path, "20 November", *lines), "unit-ambiguous")
@@ -234,6 +241,24 @@ def test_other_figures_or_other_words_are_news(
         only(story(tmp_path, "3 December", VISIT, *lines), rule) for lines in (one, other)
     )
     assert first.digest != second.digest
+
+
+def test_other_figures_of_an_answer_are_news(tmp_path: Path) -> None:
+    """Also where what is said of them is the same."""
+    digests = {
+        only(
+            story(
+                tmp_path,
+                "20 November",
+                ORDER,
+                VISIT,
+                f"approved a1 J2350, 300 units × {visits} visits, until 31 January 2027",
+            ),
+            "auth-per-visit-mismatch",
+        ).digest
+        for visits in (2, 3)
+    }
+    assert len(digests) == 2
 
 
 def test_a_question_is_the_same_for_another_day(tmp_path: Path) -> None:
