@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from fhirbridge.core import facts as f
 from fhirbridge.core.quantity import mg
 
-from .tellings import ORDER, VISIT, only
+from .tellings import ORDER, VISIT, booked, only, told
 
 
 @pytest.mark.parametrize(
@@ -75,3 +78,16 @@ def test_further_hours_alone_let_no_infusion_begin() -> None:
 def test_an_answer_that_was_replaced_says_nothing() -> None:
     dose = only(ORDER, VISIT, "approved a1 J2350, superseded", "approved a2 96413, superseded")
     assert [*dose.drug_items, *dose.admin_items] == []
+
+
+def test_an_answer_without_a_code_is_about_the_order_that_names_its_number() -> None:
+    order, answer = told(ORDER, "approved a1 authorization, number AUTH1")
+    link = f.Link("AUTH1", 1, "authorization number")
+    (dose,) = booked([replace(order, links=(link,)), answer]).occasions
+    assert [item.fact.ref.id for item in dose.drug_items] == ["a1"]
+
+
+def test_of_a_dose_without_a_day_every_answer_speaks() -> None:
+    answer = "approved a1 J2350, 600 units, until 31 January 2027"
+    dose = only("order o1 ocrelizumab 600 mg, 1 visit", answer)
+    assert (dose.day, dose.authorized_drug.decision) == (None, "approved")

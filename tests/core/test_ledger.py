@@ -374,6 +374,31 @@ def test_a_visit_close_to_the_first_half_is_for_the_second_that_was_ordered_late
     assert second.order.ref.id == "o3"
 
 
+@pytest.mark.parametrize(
+    ("words", "contradicted"),
+    [
+        ("300 mg IV", True),
+        ("Ocrevus 300 mg once", True),
+        ("Ocrevus 300 mg every 24 weeks", True),
+        ("Ocrevus 300 mg", False),  # it may be the name of the package
+    ],
+)
+def test_words_of_another_dose_contradict_the_figures(words: str, contradicted: bool) -> None:
+    occasion = only(f'order o1 ocrelizumab 600 mg, 1 visit, says "{words}"')
+    assert [p.reason for p in occasion.ordered.problems] == ["contradicted"] * contradicted
+
+
+def test_figures_that_somebody_confirmed_are_not_contradicted_by_words() -> None:
+    (order,) = told('order o1 ocrelizumab 600 mg, 1 visit, says "300 mg IV once"')
+    assert isinstance(order, f.Order)
+    for answered, dose in ((False, None), (True, mg(600))):
+        (occasion,) = book(
+            [replace(order, answered=answered)], formulary(), Calendar(ZONE)
+        ).occasions
+        assert occasion.ordered.per_visit == dose
+        assert occasion.ordered.known is answered
+
+
 def test_words_that_cannot_be_measured_count_visits_and_contradict_no_figures() -> None:
     occasions = ledger('order o1 ocrelizumab 600 mg, written 1 October 2026, says "300 IU x 2"')
     assert [o.ordered.per_visit for o in occasions.occasions] == [mg(Decimal(600))] * 2

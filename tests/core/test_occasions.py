@@ -46,10 +46,12 @@ def test_a_dose_is_of_the_nearest_visit() -> None:
     assert [(each.day.day, len(each.given)) for each in made] == [(8, 0), (11, 1)]
 
 
-def test_an_order_that_goes_on_asks_for_the_next_dose() -> None:
+@pytest.mark.parametrize(
+    "order", ["ocrelizumab 600 mg, every 168 days", 'ocrelizumab, says "600 mg IV every 24 weeks"']
+)
+def test_an_order_that_goes_on_asks_for_the_next_dose(order: str) -> None:
     assert places(
-        "order o1 ocrelizumab 600 mg, every 168 days, written 1 May 2026",
-        "given g1 600 mg, 1 June 2026, for o1",
+        f"order o1 {order}, written 1 May 2026", "given g1 600 mg, 1 June 2026, for o1"
     ) == {"o1#1": ["g1"], "o1#2": []}
 
 

@@ -77,7 +77,7 @@ class Web:
 
     def answered(self, fact: Fact, also: Iterable[str] = ()) -> list[Order]:
         """The orders that a payer's answer names, or that name it (by `also`, too)."""
-        orders = [other for link in fact.links for other in self._named.get(link.to, ())]
+        orders = [other for link in fact.links for other in self._named[link.to]]
         names = {fact.ref.name, *fact.names, *also}
         orders += [f for f in self.facts if any(link.to in names for link in f.links)]
         return [order for order in orders if isinstance(order, Order)]
