@@ -39,6 +39,7 @@ def test_without_an_approval_the_state_that_a_person_would_name_first_stands() -
     for decision in ("pended", "denied", "contact", "unknown"):
         standing = only(ORDER, VISIT, *answers).authorized_drug
         assert (standing.decision, standing.total) == (decision, None)
+        assert {ref.id for ref in standing.refs} == {answer.split()[1] for answer in answers}
         answers.pop()
 
 
@@ -48,6 +49,7 @@ def test_several_answers_in_force_count_together_where_each_says_how_much() -> N
     both = only(ORDER, VISIT, first, second).authorized_drug
     assert (both.per_visit, both.visits, both.total) == (mg(300), 2, mg(600))
     assert [ref.id for ref in both.refs] == ["a1", "a2"]
+    assert both.steps == ("300 units of J2350 × 1 mg = 300 mg",)
     unsaid = only(ORDER, VISIT, first, "approved a2 J2350").authorized_drug
     assert (unsaid.per_visit, unsaid.visits, unsaid.total) == (None, None, None)
 
