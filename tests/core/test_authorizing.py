@@ -9,7 +9,7 @@ import pytest
 from fhirbridge.core import facts as f
 from fhirbridge.core.quantity import mg
 
-from .tellings import ORDER, VISIT, booked, only, told
+from .tellings import ORDER, VISIT, booked, ledger, only, told
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,15 @@ def test_of_a_dose_without_a_day_every_answer_speaks() -> None:
     answer = "approved a1 J2350, 600 units, until 31 January 2027"
     dose = only("order o1 ocrelizumab 600 mg, 1 visit", answer)
     assert (dose.day, dose.authorized_drug.decision) == (None, "approved")
+
+
+def test_each_drug_has_the_answers_about_it() -> None:
+    made = ledger(
+        ORDER,
+        "order o2 natalizumab 300 mg, 1 visit, written 1 October 2026",
+        "approved a1 J2350, 600 units",
+        "approved a2 J2323, 300 units",
+    )
+    assert {
+        dose.therapy.name: [item.fact.ref.id for item in dose.drug_items] for dose in made.occasions
+    } == {"ocrelizumab": ["a1"], "natalizumab": ["a2"]}
