@@ -14,6 +14,7 @@ from fhirbridge.core.formulary import Formulary
 from fhirbridge.core.granted import side_of
 from fhirbridge.core.quantity import Amount
 from fhirbridge.core.sorting import sort
+from fhirbridge.core.visits import AtSite, Visits
 
 from .drugs import CPT, HCPCS, NDC, RXNORM, drug, formulary
 
@@ -89,6 +90,42 @@ def test_each_of_several_orders_of_an_ingredient_is_sorted() -> None:
         ("a", "ocrelizumab"),
         ("b", "zunovo"),
     ]
+
+
+def test_what_was_entered_in_error_was_never_written() -> None:
+    wrong = replace(order(600, name="a"), state=f.State.WRONG)
+    assert drugs_of(wrong, order(920, ZUNOVO, "b")) == [("b", "zunovo")]
+
+
+def test_a_look_alike_is_kept_apart() -> None:
+    alike = order(None, (f.Code(RXNORM, "1927886"),))
+    sorted_ = sort([alike], formulary())
+    assert (sorted_.drugs, [(each.name, fact) for each, fact in sorted_.traps]) == (
+        [],
+        [("rituximab", alike)],
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "location", "kind"),
+    [
+        ("ehr", "Location/chairs", "yes"),
+        ("ehr", "Location/x", "unknown"),
+        ("clinic", "Location/chairs", "unknown"),
+    ],
+)
+def test_where_a_visit_is_may_say_what_it_is(source: str, location: str, kind: str) -> None:
+    at = AtSite(locations=frozenset({"Location/chairs"}))
+    there = Formulary([drug("ocrelizumab")], Visits().at("ehr", at))
+    visit = f.Visit(
+        ref=f.Ref(source, "Appointment", "v1"),
+        start=None,
+        end=None,
+        day=date(2026, 12, 8),
+        status="booked",
+        site=f.Site("office", f.Party(source, location)),
+    )
+    assert [each[0] for each in sort([visit], there).visits] == [kind]
 
 
 J2350 = (f.Code(HCPCS, "J2350"),)
