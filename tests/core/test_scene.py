@@ -10,7 +10,7 @@ import pytest
 
 from fhirbridge.core.booking import book
 from fhirbridge.core.facts import Order, Party, Site, Visit
-from fhirbridge.core.findings import Finding, Role
+from fhirbridge.core.findings import Finding, Role, key_of
 from fhirbridge.core.rules import judge
 from fhirbridge.core.rules.scene import Scene
 from tests.scenarios import scenario as s
@@ -205,6 +205,28 @@ def test_a_trouble_keeps_its_key_and_its_digest_names_the_figures(tmp_path: Path
     for other in (short(tmp_path, amount="9 mL"), short(tmp_path, visit=NEXT_DAY)):
         assert other.key == first.key
         assert other.digest != first.digest
+
+
+def test_a_key_is_made_of_person_therapy_occasion_and_rule(tmp_path: Path) -> None:
+    """Our Tasks bear it: another way to make it would write each of them once more."""
+    scenario = story(tmp_path, "25 November", ORDER, VISIT, "denied a1 J2350", ADMIN)
+    here = ("ehr:Patient/p1", "ocrelizumab", scenario.ledger().occasions[0].key)
+    assert only(scenario, "auth-denied").key == key_of(*here, "auth-denied", "drug")
+    found = short(tmp_path)
+    assert found.key == key_of(*here, "dispense-short")
+    assert found.occasion == key_of(*here)
+    assert (found.variant, found.based_on and found.based_on.id) == ("", "o1")
+
+
+def test_a_visit_without_order_and_patient_is_told_all_the_same(tmp_path: Path) -> None:
+    lines = ("given g1 600 mg, 1 June 2026", VISIT.replace(", for o1", ""))
+    scenario = story(tmp_path, "25 November", *lines)
+    facts = [replace(each, patient=None) for each in scenario.facts]
+    ledger, context = book(facts, s.formulary(), scenario.calendar), scenario.context()
+    (found,) = (x for x in judge(ledger, context).findings if x.rule == "appt-without-order")
+    assert (found.patient, found.based_on) == (None, None)
+    here = Scene(ledger.occasions[0], ledger, context, ledger.calendar.day(context.as_of))
+    assert here.party(Role.PHARMACY) == context.owners[Role.PHARMACY]
 
 
 def test_each_trouble_of_a_person_has_a_key_of_its_own(tmp_path: Path) -> None:
