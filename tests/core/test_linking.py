@@ -121,5 +121,13 @@ def test_an_order_that_is_named_counts_more_than_those_of_the_same_requisition()
     assert [tie.order.id for tie in one] == ["o-2"]
 
 
+def test_of_two_links_to_one_order_the_stronger_counts() -> None:
+    order = order_of(f.Ref("ehr", "MedicationRequest", "o-1"))
+    weak, strong = f.Link(order.ref.name, 1, "order number"), replace(LINK, why="reference")
+    dispense = supply(links=(weak, strong))
+    (tie,) = Web([order, dispense]).ties(dispense, {order.ref: order})
+    assert (tie.tier, tie.why) == (0, "reference")
+
+
 def order_of(ref: f.Ref) -> f.Order:
     return f.Order(ref=ref, names=frozenset({ref.name}), kind="medication", requisition="R|1")
