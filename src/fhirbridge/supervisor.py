@@ -134,25 +134,30 @@ class Supervisor:
             for source, type_ in self._wanted()
         )
 
-    def rotate(self) -> int:
-        """Give every Subscription a new secret; answers how many.
+    def rotate(self) -> tuple[int, dict[str, FhirError]]:
+        """Give every Subscription a new secret; answers how many, and which servers did not take
+        it: those go on with the one that they have.
 
         The old one is taken for a day more: a server may still have notifications to send by it.
         """
         now = self._clock()
         rows = {(row.source, row.type): row for row in self._store.subscriptions()}
-        changed = 0
+        changed, failed = 0, dict[str, FhirError]()
         for source, type_ in self._wanted():
             row = rows.get((source.name, type_))
-            if row is None or row.server_id is None:
+            if row is None or row.server_id is None or source.name in failed:
                 continue  # it will be asked for with the secret that it has
             new = replace(row, secret=self._ids(), previous_secret=row.secret)
             self._store.save_subscription(new)  # before the server knows it
-            new = self._ask(source, replace(new, state=State.REQUESTED.value, since=now))
+            try:
+                new = self._ask(source, replace(new, state=State.REQUESTED.value, since=now))
+                changed += 1
+            except FhirError as error:  # perhaps it has taken it and the answer was lost
+                failed[source.name] = error
+                new = replace(row, previous_secret=new.secret, since=now)
             self._store.save_subscription(new)
             self._next_look.pop((source.name, type_), None)
-            changed += 1
-        return changed
+        return changed, failed
 
     def remove(self) -> int:
         """Delete our Subscriptions from their servers; answers how many."""

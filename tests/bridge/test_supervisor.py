@@ -259,7 +259,7 @@ def test_a_new_secret_leaves_no_moment_in_which_none_is_taken(
 ) -> None:
     active(estate, supervisor)
     (old,) = [row for row in estate.bridge.store.subscriptions() if row.type == "Task"]
-    assert supervisor.rotate() == 14
+    assert supervisor.rotate() == (14, {})
     (new,) = [row for row in estate.bridge.store.subscriptions() if row.type == "Task"]
     assert new.secret != old.secret
     (asked,) = [each for each in on(estate, "ehr") if each["criteria"] == "Task?"]
@@ -275,6 +275,32 @@ def test_a_new_secret_leaves_no_moment_in_which_none_is_taken(
     headers = {"x-fhirbridge-secret": old.secret}
     with pytest.raises(Refused):
         estate.bridge.intake.hear("ehr", new.key, "POST", "", headers, b"")
+
+
+def test_a_server_that_did_not_take_the_new_secret_goes_on_with_the_old(
+    estate: Estate, supervisor: Supervisor
+) -> None:
+    """Also where it took it and only its answer was lost: then it sends the new one."""
+    active(estate, supervisor)
+    before = {(row.source, row.type): row.secret for row in estate.bridge.store.subscriptions()}
+    later(estate, supervisor, days=3)  # they have stood for longer than an old secret is taken
+    estate.servers["payer"].down = 503
+    changed, failed = supervisor.rotate()
+    assert (changed, list(failed)) == (8, ["payer"])
+    assert "503" in str(failed["payer"])
+    estate.servers["payer"].down = None
+    later(estate, supervisor, minutes=10)
+    estate.bridge.intake.renew()
+    for row in estate.bridge.store.subscriptions():
+        if row.source == "payer":
+            assert row.secret == before["payer", row.type]
+        for secret in filter(None, (row.secret, row.previous_secret)):
+            headers = {"x-fhirbridge-secret": secret}
+            estate.bridge.intake.hear(row.source, row.key, "POST", "", headers, b"")
+    tried = [row for row in estate.bridge.store.subscriptions() if row.source == "payer"]
+    assert [row.previous_secret is not None for row in tried].count(True) == 1
+    changed, failed = supervisor.rotate()
+    assert (changed, failed) == (14, {})
 
 
 def test_who_does_not_tell_what_a_poll_finds_is_silent_until_it_is_heard(

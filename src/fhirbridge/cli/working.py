@@ -209,14 +209,18 @@ def subscriptions(
     """The Subscriptions that we hold, and their health."""
     from fhirbridge import wiring
 
-    settled = True
+    settled, failed = True, False
     with bridge(config) as (found, made):
         supervisor = wiring.supervise(found, made)
         if what is Links.REMOVE:
             removed = supervisor.remove()
             warn(f"{removed} Subscriptions were removed")
         if what is Links.ROTATE:
-            warn(f"{supervisor.rotate()} Subscriptions have a new secret")
+            rotated, refusals = supervisor.rotate()
+            warn(f"{rotated} Subscriptions have a new secret")
+            for error in refusals.values():
+                warn(f"{error}; the old secret goes on there: rotate again")
+            failed = bool(refusals)
         if what in (Links.ENSURE, Links.ROTATE):
             end = time.monotonic() + _SETTLED
             while not (settled := supervisor.settled()) and time.monotonic() < end:
@@ -236,4 +240,4 @@ def subscriptions(
     listing(
         rows, format, "none; `fhirbridge subscriptions ensure` or `fhirbridge serve` makes them"
     )
-    raise typer.Exit(0 if settled else 1)
+    raise typer.Exit(0 if settled and not failed else 1)
