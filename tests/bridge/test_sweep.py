@@ -80,6 +80,23 @@ def test_a_source_that_was_down_keeps_its_watermark(estate: Estate) -> None:
     assert estate.told(Decided)[-1].decision.ledger.occasions[0].dispensed.total is not None
 
 
+def test_after_a_long_outage_a_source_is_caught_up_as_soon_as_it_would_be_polled_anyway(
+    estate: Estate,
+) -> None:
+    """However often it was asked in vain: nothing but a poll can see that it answers again."""
+    estate.put("ehr", order())
+    estate.bridge.start()
+    estate.work()
+    estate.servers["pharmacy"].down = 503
+    estate.put("pharmacy", dispense(mg=300), tell=False)
+    for _ in range(14):  # each try in vain doubles the wait
+        estate.later(minutes=30)
+    estate.servers["pharmacy"].down = None
+    estate.clock.now += estate.bridge.pace.sweep
+    estate.work()
+    assert "dispense-short" in estate.rules()
+
+
 def test_a_source_that_is_down_does_not_keep_a_sweep_from_the_others(estate: Estate) -> None:
     estate.put("ehr", order())
     estate.bridge.start()

@@ -308,8 +308,11 @@ class Bridge:
         self.watcher(Failed(lease.subject, type(error).__name__, parked=after is None))
 
     def _backoff(self, lease: Lease) -> timedelta:
+        """Twice as long each time. A poll comes again as it would anyway: only it can see that the
+        server answers again, and what changed meanwhile is not to wait for longer."""
         longer: timedelta = self.pace.retry * 2 ** min(lease.attempts, 10)
-        return min(longer, _LONGEST_BACKOFF)
+        polls = lease.subject.endswith(ANYTHING)
+        return min(longer, self.pace.sweep if polls else _LONGEST_BACKOFF)
 
     def _on(self, lease: Lease) -> Outcome:
         source, _, what = lease.subject.partition(":")
