@@ -103,6 +103,15 @@ def test_a_body_that_is_not_the_record_of_the_address() -> None:
     assert found.problem is not None
 
 
+@pytest.mark.parametrize("version", ["", "1\x00", "\ud800", "9" * 257, 3, None])
+def test_a_version_that_no_database_takes_is_none(version: object) -> None:
+    """Else the delivery could never be kept, and would be sent again and again."""
+    body = json.dumps(order(meta={"versionId": version})).encode()
+    found = heard(body=body)
+    assert all(each.version is None for each in found.events)
+    assert only(heard(order(meta={"versionId": "MTU4NDM3=="}))).version == "MTU4NDM3=="
+
+
 # --- bare resources
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from fhirbridge.core.events import Event, Verb
 
 from .references import ID, TYPE, Place, locate, patient_of
+
+_LONGEST_VERSION = 256
 
 
 class Told(NamedTuple):
@@ -49,7 +51,7 @@ def told_resource(
         verb=Verb.CHANGED,
         type=type_,
         id=id_,
-        version=version if isinstance(version, str) and version else place and place.version,
+        version=version if _is_version(version) else place and place.version,
         last_updated=instant(meta.get("lastUpdated")),
         patient=patient_of(resource, bases),
         number=number,
@@ -83,6 +85,11 @@ def told_entry(
             number=number,
         )
     )
+
+
+def _is_version(said: object) -> TypeGuard[str]:
+    """Opaque, and not always an id as FHIR wants it; but nothing that a database would refuse."""
+    return isinstance(said, str) and 0 < len(said) <= _LONGEST_VERSION and said.isprintable()
 
 
 def etag_version(etag: object) -> str | None:
