@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,19 @@ def test_they_are_listed_shown_and_heard_again(site: Estate) -> None:
     site.bridge = site.another()
     newest = site.bridge.store.recent(1)[0]
     assert [event.id for event in newest.events] == ["d-7"]
+    site.close()
+
+
+def test_it_is_unpacked_again_however_it_was_packed(site: Estate) -> None:
+    """Its headers are not known any more, but for the type."""
+    site.bridge = site.another()
+    for level in (1, 6, 9):
+        body = zlib.compress(jsonio.dumps(dispense(f"d-{level}")), level)
+        site.notify("pharmacy", "POST", "", body)  # nobody said that it was packed
+    newest = site.bridge.store.troubled(3)
+    for each in newest:
+        again = site.bridge.intake.again(each, site.bridge.store.body(each))
+        assert (again.dialect, again.events) == ("resource", 1)
     site.close()
 
 

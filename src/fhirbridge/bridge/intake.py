@@ -34,7 +34,8 @@ from .tracing import UNTRACED, Tracer
 _LOOKS, _LOOKS_A_SECOND = 50, 10.0
 _LONGEST_TYPE = 100
 _SECRET_HEADER = SECRET_HEADER.lower()
-_GZIP = b"\x1f\x8b"  # how it begins (RFC 1952)
+#: How what is compressed begins (RFC 1952, 1950); no JSON and no XML does.
+_PACKED = (b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _NO_SUCH_ADDRESS = "no Subscription of ours has this address"
 
 
@@ -148,7 +149,7 @@ class Intake:
         link = self._link(before.source, before.key)
         if link is None:
             raise Refused(_NO_SUCH_ADDRESS)
-        packed = {"content-encoding": "gzip"} if body.startswith(_GZIP) else {}
+        packed = {"content-encoding": "gzip"} if body.startswith(_PACKED) else {}
         headers = {"content-type": before.content_type, **packed}
         heard = self._understood(link, "POST", "", headers, body)
         if heard.problem is not None:
