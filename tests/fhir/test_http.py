@@ -55,6 +55,19 @@ def test_a_refused_write_says_what_to_do_next_and_names_nobody(
     assert server.requests == 1  # a write is never sent twice
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_redirect_is_followed(server: Server, net: respx.MockRouter, status: int) -> None:
+    """Neither with what we ask for nor with how we sign in."""
+    elsewhere = {"location": "http://elsewhere.example/fhir/Task/t-1"}
+    net.get("/Task/t-1").mock(return_value=httpx.Response(status, headers=elsewhere))
+    net.put("/Task/t-1").mock(return_value=httpx.Response(status, headers=elsewhere))
+    with pytest.raises(Rejected, match="put the final address into base_url"):
+        server.get("Task", "t-1")
+    with pytest.raises(Rejected, match="put the final address into base_url"):
+        server.update(record("Task", "t-1"))
+    assert server.requests == 2
+
+
 def test_codes_of_the_server_are_in_the_message(server: Server, net: respx.MockRouter) -> None:
     net.post("").mock(return_value=fhir(outcome("HAPI-0550: HAPI-0989: stale", "conflict"), 409))
     with pytest.raises(Conflict, match=r"409, HAPI-0550, HAPI-0989, conflict: changed by"):

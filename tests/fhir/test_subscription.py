@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.subscription import (
     LIFE,
     PATIENCE,
     Action,
     Sign,
     State,
+    expires,
+    heartbeat,
     is_overdue,
     next_step,
     own_query,
@@ -22,6 +26,7 @@ from fhirbridge.fhir.subscription import (
 )
 
 URL = "http://bridge.example:8000/"
+EXAMPLES = Path(__file__).parent / "subscriptions"
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 
 
@@ -84,6 +89,37 @@ def test_a_topic_is_asked_for_by_the_backport_and_known_again() -> None:
     assert sign_of(there, URL, "ehr", "k-1") is Sign.DIFFERS
     assert sign_of(there, URL, "ehr", "k-1", topic=f"{TOPIC}/2") is Sign.DIFFERS
     assert sign_of({**ask(), "status": "active"}, URL, "ehr", "k-1", topic=TOPIC) is Sign.DIFFERS
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.json")), ids=lambda path: path.stem)
+def test_a_topic_is_asked_for_as_the_published_examples_do(path: Path) -> None:
+    """In the same elements, by the same names; and those of others are not ours."""
+    example, asked = jsonio.loads(path.read_bytes()), ask(topic=TOPIC)
+    for key in ("meta", "status", "reason", "criteria", "channel"):
+        assert key in asked
+        assert key in example
+    assert set(example["meta"]["profile"]) == set(asked["meta"]["profile"])
+    assert example["status"] == asked["status"] == "requested"
+    assert example["channel"].keys() - {"_type"} == asked["channel"].keys()
+    for key in ("type", "payload"):
+        assert example["channel"][key] == asked["channel"][key]
+    (content,), (ours,) = (each["channel"]["_payload"]["extension"] for each in (example, asked))
+    assert content["url"] == ours["url"]
+    beats = [e["url"] for e in asked["channel"]["extension"] if "heartbeat" in e["url"]]
+    theirs = [e["url"] for e in example["channel"]["extension"] if "heartbeat" in e["url"]]
+    assert theirs in ([], beats)
+    assert heartbeat(example) == (timedelta(days=1) if theirs else None)
+    assert whose(example) is None
+    ended = expires(example, NOW, NOW, None)  # it ended in 2020
+    assert ended
+
+
+def test_without_heartbeats_it_is_the_same_but_for_them() -> None:
+    with_them, without = ask(topic=TOPIC), ask(topic=TOPIC, beats=False)
+    assert heartbeat(with_them) == timedelta(seconds=120)
+    assert heartbeat(without) is None
+    with_them["channel"]["extension"].pop()
+    assert with_them == without
 
 
 @pytest.mark.parametrize("secret", ["", "a:b", "a b", "a\nb"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hmac
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -95,3 +96,72 @@ def test_a_signature_is_enough_and_a_wrong_one_is_refused(estate: Estate, door: 
     assert estate.bridge.store.mark("ehr:Patient/p-1")
     wrong = {**SECRET, "X-Signature": right}
     assert door("POST", HOOK, content=body + b" ", headers=wrong).status_code == 401
+
+
+ELSEWHERE = "http://elsewhere.example/fhir"
+
+
+def test_no_address_that_a_payload_names_is_called(estate: Estate, door: Caller) -> None:
+    """In whatever place of whatever dialect: what is read, is read from its own server."""
+    there = f"{ELSEWHERE}/MedicationRequest/o-9"
+    mine = estate.put("ehr", order(), tell=False)
+    resource = {
+        **mine,
+        "subject": {"reference": f"{ELSEWHERE}/Patient/p-1"},
+        "instantiatesUri": [there],
+        "contained": [{"resourceType": "Binary", "id": "b", "url": there}],
+    }
+    status = {
+        "resourceType": "SubscriptionStatus",
+        "type": "event-notification",
+        "topic": there,
+        "subscription": {"reference": f"{ELSEWHERE}/Subscription/s-1"},
+        "notificationEvent": [
+            {"eventNumber": 1, "focus": {"reference": there}},
+            {"eventNumber": 2, "focus": {"reference": f"//elsewhere.example/{there}"}},
+        ],
+    }
+    entry = {"fullUrl": there, "request": {"method": "PUT", "url": there}, "resource": resource}
+    link = [{"relation": "next", "url": f"{ELSEWHERE}?page=2"}]
+    bundle = {"resourceType": "Bundle", "type": "history", "link": link}
+    bodies: list[Any] = [
+        resource,
+        {**bundle, "entry": [entry]},
+        {**bundle, "entry": [{"fullUrl": there, "resource": status}, entry]},
+        status,
+    ]
+    for body in bodies:
+        headers = {**SECRET, "Location": there, "Content-Location": there, "Link": f"<{there}>"}
+        assert door("POST", HOOK, content=jsonio.dumps(body), headers=headers).status_code == 200
+    deleted = {**SECRET, "X-Medplum-Deleted-Resource": there}
+    assert door("POST", HOOK, content=b"{}", headers=deleted).status_code == 200
+    assert door("PUT", f"{HOOK}/{there}", content=b"", headers=SECRET).status_code == 200
+    estate.work()
+    asked = [target for fake in estate.servers.values() for _, target in fake.requests]
+    assert asked
+    assert not [target for target in asked if "elsewhere" in target or "://" in target]
+    assert not [target for target in asked if "o-9" in target]
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_secret_is_compared_in_constant_time_only(
+    door: Caller, monkeypatch: pytest.MonkeyPatch, signed: bool
+) -> None:
+    """What decides is `hmac.compare_digest`: where it says no, the right secret is refused."""
+    module = "fhirbridge.fhir.signature.hmac" if signed else "fhirbridge.bridge.intake"
+    sent = {"X-Signature": hmac.new(b"s3cret", b"{}", sha256).hexdigest()} if signed else SECRET
+    assert door("POST", HOOK, content=b"{}", headers=sent).status_code == 200
+    monkeypatch.setattr(f"{module}.compare_digest", lambda _a, _b: False)
+    assert door("POST", HOOK, content=b"{}", headers=sent).status_code == 401
+
+
+def test_who_signs_is_known_by_the_old_secret_too_while_it_is_taken(
+    estate: Estate, door: Caller
+) -> None:
+    row = estate.bridge.store.subscription("ehr", "MedicationRequest")
+    assert row is not None
+    estate.bridge.store.save_subscription(replace(row, secret="n3w", previous_secret="s3cret"))
+    estate.bridge.intake.renew()
+    for secret, status in ((b"n3w", 200), (b"s3cret", 200), (b"older", 401)):
+        sent = {"X-Signature": hmac.new(secret, b"{}", sha256).hexdigest()}
+        assert door("POST", HOOK, content=b"{}", headers=sent).status_code == status
