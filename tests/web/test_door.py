@@ -161,9 +161,10 @@ def test_a_sender_that_runs_wild_leaves_room_for_the_others(
     assert asyncio.run(together()) == [429, 429, 200, 200, 200, 200]
 
 
-def test_too_much_is_refused(door: Caller) -> None:
+def test_too_much_is_refused(door: Caller, caplog: pytest.LogCaptureFixture) -> None:
     large = b" " * (LARGEST + 1)
     assert door("POST", HOOK, content=large, headers=SECRET).status_code == 413
+    assert "delivery_too_large" in caplog.text
 
     async def chunks() -> AsyncIterator[bytes]:
         yield large[: LARGEST // 2]

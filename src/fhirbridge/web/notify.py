@@ -117,6 +117,7 @@ class NotifyDoor:
         except (Unsure, Crowded):
             return _later(1)
         except TooLarge:
+            log.warning("delivery_too_large", source=server, next="a poll finds what changed")
             return _TOO_LARGE
         except HungUp:
             return _NOBODY
