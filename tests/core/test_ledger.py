@@ -388,6 +388,12 @@ def test_words_of_another_dose_contradict_the_figures(words: str, contradicted: 
     assert [p.reason for p in occasion.ordered.problems] == ["contradicted"] * contradicted
 
 
+def test_a_contradiction_shows_both_doses_where_nothing_says_two_visits() -> None:
+    (problem,) = only('order o1 ocrelizumab 300 mg, says "600 mg IV"').ordered.problems
+    assert (problem.reason, problem.at) == ("contradicted", "dosageInstruction")
+    assert problem.readings == ("300 mg", "600 mg")
+
+
 def test_figures_that_somebody_confirmed_are_not_contradicted_by_words() -> None:
     (order,) = told('order o1 ocrelizumab 600 mg, 1 visit, says "300 mg IV once"')
     assert isinstance(order, f.Order)
