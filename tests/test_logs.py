@@ -72,7 +72,9 @@ def root() -> Iterator[None]:
     mine, ours = logging.getLogger(), logging.getLogger("fhirbridge")
     before = mine.handlers[:], mine.level, ours.level
     yield
-    mine.handlers[:], mine.level, ours.level = before
+    mine.handlers[:] = before[0]
+    mine.setLevel(before[1])  # not by assignment: loggers remember what is enabled
+    ours.setLevel(before[2])
 
 
 def lines(form: logs.Form) -> list[str]:
