@@ -248,8 +248,11 @@ class Reconciler:
                 urgent=is_near(decision.ledger, decision.as_of),
             )
         except LostLease:
-            # It was written all the same: the lease ran out after it was sent.
+            # It was written all the same: the lease ran out after it was sent. Whoever has the
+            # person now may have read her before.
             self._store.add_writes(lease.subject, done, self._clock())
+            if done:
+                self._store.raise_(lease.subject, self._clock(), why="written late")
             raise
 
     def _shadow(self, subject: str, decision: Decision) -> None:

@@ -81,7 +81,7 @@ def afterwards(said: Iterable[Said], plan: Plan, as_of: datetime) -> list[Said]:
         if intent.why == Why.DOUBLE:
             continue  # the other one stands
         if finding is None:
-            del after[name]
+            after.pop(name, None)
         elif intent.do is Do.OPEN:
             after[name] = Said(
                 key=intent.key,
