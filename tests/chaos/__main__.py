@@ -80,7 +80,7 @@ def play(made: Estate, seconds: float, down: float, rate: float, rng: Random) ->
 
 
 def _report(
-    made: Estate, mischief: Mischief, verdict: Verdict, before: int, left: int, took: float
+    made: Estate, mischief: Mischief, verdict: Verdict, before: int, left: list[str], took: float
 ) -> None:
     network = made.network
     deeds = ", ".join(f"{what} ×{n}" for what, n in sorted(mischief.done.items()))
@@ -103,12 +103,14 @@ def _report(
         ("Tasks found", verdict.found),
         ("… missing, doubled, outdated",
          f"{verdict.missing}, {verdict.doubled}, {verdict.outdated}"),
-        ("people with something left to write", left),
+        ("people with something left to write", len(left)),
         ("longest time to repair", f"{verdict.longest.total_seconds():.1f} s"),
         ("the sweep and what came of it", f"{took:.1f} s"),
     ]  # fmt: skip
     for name, value in rows:
         print(f"{name:<38} {value}")
+    for subject in left:
+        print(f"left to write for {made.known_of(subject)}")
 
 
 if __name__ == "__main__":

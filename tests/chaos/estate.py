@@ -86,15 +86,26 @@ class Estate:
         finally:
             store.close()
 
-    def left_to_write(self) -> int:
-        """For how many people a bridge that remembers nothing would still write something."""
+    def left_to_write(self) -> list[str]:
+        """The people for whom a bridge that remembers nothing would still write something."""
         fresh = self.settings.model_copy(update={"store": f"sqlite:///{self.folder}/fresh.db"})
         bridge = wiring.wire(fresh)
         try:
             people = (f"ehr:Patient/p-{n}" for n in range(self.hospital.people))
-            return len([each for each in people if bridge.reconcile(each, dry_run=True).bundle])
+            return [each for each in people if bridge.reconcile(each, dry_run=True).bundle]
         finally:
             bridge.close()
+
+    def known_of(self, subject: str) -> str:
+        """What our store has of somebody: to find out why nothing was written."""
+        store = Store(self.settings.store, ids=wiring.names)
+        try:
+            person = store.person_of(subject) or subject
+            tasks = [each.id for each in store.written_tasks(person, None, None)]
+            mark = store.mark(person)
+            return f"{person}: watched {store.watched(person)}, Tasks written {tasks}, {mark}"
+        finally:
+            store.close()
 
 
 @contextmanager
