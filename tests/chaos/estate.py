@@ -17,6 +17,7 @@ import httpx
 import yaml
 
 from fhirbridge import wiring
+from fhirbridge.bridge.bridge import Pace
 from fhirbridge.settings import Settings
 from fhirbridge.store import Store
 from fhirbridge.yamlfile import Node, validate
@@ -76,6 +77,8 @@ class Estate:
         store = Store(self.settings.store, ids=wiring.names)
         deadline = time.monotonic() + _AT_REST
         try:
+            # Who was decided while a source was down has a timer for that, and nothing else.
+            store.ring(datetime.now(UTC) + Pace().retry)
             store.hurry(datetime.now(UTC))
             while time.monotonic() < deadline:
                 counts = store.counts(datetime.now(UTC))
