@@ -11,6 +11,7 @@ from fhirbridge.bridge.intake import Refused
 from fhirbridge.bridge.story import Arrived, NotWatched, Read
 from fhirbridge.store.records import Unwritable
 from tests.bridge.estate import Estate, Json, dispense, order, patient, visit
+from tests.people import is_watched
 
 ASPIRIN = {"text": "aspirin 81 mg tablet"}
 NOT_SAID = {"text": ""}
@@ -45,7 +46,7 @@ def test_an_unclear_medication_costs_one_read(estate: Estate) -> None:
     estate.put("ehr", order("o-2", medicationCodeableConcept=NOT_SAID, **about("p-2")))
     assert estate.work() == 1
     assert estate.told(NotWatched)
-    assert not estate.bridge.store.watched("ehr:Patient/p-2")
+    assert not is_watched(estate.bridge.store, "ehr:Patient/p-2")
     before = estate.reads()
     estate.put("ehr", dentist("v-2", "p-2"))
     assert estate.work() == 0
@@ -81,7 +82,7 @@ def test_a_record_named_without_its_patient_is_read_first(estate: Estate) -> Non
     estate.notify("ehr", "PUT", "MedicationRequest/o-1")
     assert estate.told(Arrived)[-1].due == ("ehr:MedicationRequest/o-1",)
     estate.work()
-    assert estate.bridge.store.watched("ehr:Patient/p-1")
+    assert is_watched(estate.bridge.store, "ehr:Patient/p-1")
 
 
 def test_a_deleted_record_makes_its_patient_due(estate: Estate) -> None:
@@ -99,7 +100,7 @@ def test_an_empty_notification_leads_to_a_sweep(estate: Estate) -> None:
     estate.notify("ehr", "POST", "")
     assert estate.told(Arrived)[-1].due == ("ehr:*",)
     estate.work()
-    assert estate.bridge.store.watched("ehr:Patient/p-1")
+    assert is_watched(estate.bridge.store, "ehr:Patient/p-1")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.bridge.estate import (
     people,
     visit,
 )
+from tests.people import is_watched, person_of, records_of
 
 
 def opened(estate: Estate) -> None:
@@ -196,7 +197,7 @@ def test_a_dry_run_remembers_nothing(estate: Estate) -> None:
     assert outcome.decision
     assert outcome.bundle
     assert not estate.tasks()
-    assert estate.bridge.store.person_of("ehr:Patient/p-1") is None
+    assert person_of(estate.bridge.store, "ehr:Patient/p-1") is None
 
 
 def test_reconcile_writes_now(estate: Estate) -> None:
@@ -220,7 +221,7 @@ def test_a_relative_with_the_same_member_id_is_not_joined(estate: Estate) -> Non
     estate.put("pharmacy", dispense("d-9", subject={"reference": "Patient/x-2"}), tell=False)
     estate.put("ehr", order())
     estate.work()
-    records = estate.bridge.store.records_of("ehr:Patient/p-1")
+    records = records_of(estate.bridge.store, "ehr:Patient/p-1")
     assert records == ["ehr:Patient/p-1", "payer:Patient/m-1", "pharmacy:Patient/x-1"]
     dispensed = estate.told(Decided)[-1].decision.ledger.occasions[0].dispensed
     assert dispensed.total is None
@@ -230,7 +231,7 @@ def test_news_of_another_server_first_leads_to_one_person(estate: Estate) -> Non
     estate.put("ehr", order(), tell=False)
     estate.put("pharmacy", dispense(mg=300))
     estate.work()
-    assert estate.bridge.store.person_of("pharmacy:Patient/x-1") == "ehr:Patient/p-1"
+    assert person_of(estate.bridge.store, "pharmacy:Patient/x-1") == "ehr:Patient/p-1"
     assert "dispense-short" in estate.rules()
     assert len([t for t in estate.tasks() if t["for"]["reference"] == "Patient/p-1"]) == len(
         estate.tasks()
@@ -242,7 +243,7 @@ def test_a_join_that_turns_out_wrong_is_undone(estate: Estate) -> None:
     other = [{"system": MRN, "value": "999"}]
     estate.put("pharmacy", patient("x-1", identifier=other))
     estate.work()
-    assert estate.bridge.store.person_of("pharmacy:Patient/x-1") == "pharmacy:Patient/x-1"
+    assert person_of(estate.bridge.store, "pharmacy:Patient/x-1") == "pharmacy:Patient/x-1"
     assert "dispense-short" not in estate.rules()
 
 
@@ -257,7 +258,7 @@ def test_a_patient_record_that_is_gone_ends_it(estate: Estate) -> None:
     estate.remove("ehr", "Patient/p-1", tell=False)
     estate.work()
     assert not estate.tasks()
-    assert not estate.bridge.store.watched("ehr:Patient/p-1")
+    assert not is_watched(estate.bridge.store, "ehr:Patient/p-1")
 
 
 def administration() -> Json:

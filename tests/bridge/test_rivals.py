@@ -7,6 +7,7 @@ import pytest
 from fhirbridge.bridge.story import Read
 from fhirbridge.fhir.errors import Unavailable
 from tests.bridge.estate import Estate, dispense, order, patient
+from tests.people import records_of
 
 pytestmark = pytest.mark.lives
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.lives
 def persons(estate: Estate) -> dict[str, list[str]]:
     store = estate.bridge.store
     return {
-        person: store.records_of(person)
+        person: records_of(store, person)
         for watched in (True, False)
         for person in store.persons(watched=watched)
     }

@@ -11,6 +11,7 @@ import pytest
 from fhirbridge import wiring
 from fhirbridge.settings import Misconfigured
 from tests.bridge.estate import HOLDS, Clock, Estate, Fake, Json, order, patient, visit
+from tests.people import records_of
 
 TAG = {"system": "urn:st-mary", "code": "trial-7"}
 MINE: Json = {"meta": {"tag": [TAG]}}
@@ -95,7 +96,7 @@ def test_a_stranger_with_the_same_number_is_not_our_patient(estate: Estate) -> N
     estate.bridge.start()
     estate.work()
     assert tasks_for(estate) == {"Patient/p-1"}
-    assert estate.bridge.store.records_of("ehr:Patient/p-1") == ["ehr:Patient/p-1"]
+    assert records_of(estate.bridge.store, "ehr:Patient/p-1") == ["ehr:Patient/p-1"]
 
 
 def test_our_tasks_are_swept_by_our_own_tag_and_seen_again(estate: Estate) -> None:

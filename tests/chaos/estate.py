@@ -103,10 +103,11 @@ class Estate:
         """What our store has of somebody: to find out why nothing was written."""
         store = Store(self.settings.store, ids=wiring.names)
         try:
-            person = store.person_of(subject) or subject
+            who = store.who(subject)
+            person = who.name if who else subject
             tasks = [each.id for each in store.written_tasks(person, None, None)]
             mark = store.mark(person)
-            return f"{person}: watched {store.watched(person)}, Tasks written {tasks}, {mark}"
+            return f"{person}: watched {who and who.watched}, Tasks written {tasks}, {mark}"
         finally:
             store.close()
 

@@ -6,6 +6,7 @@ import pytest
 
 from fhirbridge.store import LostLease, Store, StoredEvent, facade
 from fhirbridge.store.records import Shadow
+from tests.people import is_watched, person_of, records_of
 from tests.store.support import P7, START, at, delivery, news, none_due, take
 
 X9 = "pharmacy:Patient/x-9"
@@ -23,15 +24,15 @@ def hear(store: Store, subject: str, seconds: float = 0, version: str = "1") -> 
 
 def test_news_of_any_record_is_due_for_the_person(store: Store) -> None:
     store.link(P7, [X9, M1], True, START)
-    assert store.records_of(P7) == [P7, M1, X9]
+    assert records_of(store, P7) == [P7, M1, X9]
     assert hear(store, X9) == hear(store, M1) == (P7,)
     store.finish(take(store), at(1))
     assert none_due(store, 2)
 
 
 def test_an_unknown_record_is_its_own_subject(store: Store) -> None:
-    assert store.person_of(X9) is None
-    assert not store.watched(X9)
+    assert person_of(store, X9) is None
+    assert not is_watched(store, X9)
     assert hear(store, X9) == (X9,)
 
 
@@ -68,8 +69,8 @@ def test_linking_what_nothing_is_owed_for_raises_nothing(store: Store) -> None:
 def test_a_wrong_join_is_undone_and_the_person_looked_at_again(store: Store) -> None:
     store.link(P7, [X9, M1], True, START)
     store.link(X9, [X9], True, at(1))
-    assert store.person_of(X9) == X9
-    assert store.records_of(P7) == [P7, M1]
+    assert person_of(store, X9) == X9
+    assert records_of(store, P7) == [P7, M1]
     assert take(store, 2).subject == P7
     assert hear(store, X9, 3) == (X9,)
 
@@ -85,9 +86,9 @@ def test_when_the_record_that_names_the_person_leaves_the_others_get_a_name(stor
     store.link(P7, [X9, M1], True, START)
     hear(store, M1)
     store.link("ehr:Patient/other", [P7], True, at(1))
-    rest = store.person_of(M1)
-    assert rest == store.person_of(X9) == M1
-    assert store.watched(X9)
+    rest = person_of(store, M1)
+    assert rest == person_of(store, X9) == M1
+    assert is_watched(store, X9)
     subjects = {take(store, 2).subject, take(store, 2).subject}
     assert subjects == {"ehr:Patient/other", M1}
     assert hear(store, P7, 3) == ("ehr:Patient/other",)
@@ -98,8 +99,8 @@ def test_two_persons_who_are_one(store: Store) -> None:
     store.link(P7, [P7], True, START)
     store.link(X9, [X9, M1], False, START)
     store.link(P7, [P7, X9, M1], True, at(1))
-    assert store.records_of(P7) == [P7, M1, X9]
-    assert store.records_of(X9) == []
+    assert records_of(store, P7) == [P7, M1, X9]
+    assert records_of(store, X9) == []
     assert list(store.persons(watched=False)) == []
     assert none_due(store, 2)
 
@@ -119,10 +120,10 @@ def test_only_the_watched(store: Store, monkeypatch: pytest.MonkeyPatch) -> None
         store.link(person, [], n % 2 == 0, START)
     assert list(store.persons()) == everybody[::2]
     assert list(store.persons(watched=False)) == everybody[1::2]
-    assert store.watched(everybody[0])
-    assert not store.watched(everybody[1])
+    assert is_watched(store, everybody[0])
+    assert not is_watched(store, everybody[1])
     store.link(everybody[1], [], True, at(1))
-    assert store.watched(everybody[1])
+    assert is_watched(store, everybody[1])
 
 
 def test_what_was_seen_in_shadow_of_a_record_that_joins_is_found_anew(store: Store) -> None:

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fhirbridge.store import Lease, LostLease, Store
+from tests.people import person_of, records_of
 from tests.store.support import MINUTE, START, delivery, echo, names, news, wrote
 
 RECORDS = ["ehr:Patient/1", "ehr:Patient/2", "payer:Patient/1", "pharmacy:Patient/1"]
@@ -84,7 +85,7 @@ class AnyHistory(RuleBasedStateMachine):
             assert lease.subject not in {one.lease.subject for one in self._valid()}
             assert lease.token > self.tokens.get(lease.subject, 0)
             self.tokens[lease.subject] = lease.token
-            records = self.store.records_of(lease.subject) or [lease.subject]
+            records = records_of(self.store, lease.subject) or [lease.subject]
             self.held.append(Held(lease, self.seq, records))
 
     @precondition(lambda self: self.held)
@@ -151,15 +152,15 @@ class AnyHistory(RuleBasedStateMachine):
     def what_is_not_covered_is_owed(self) -> None:
         for record in RECORDS:
             if self.told[record] > self.done[record]:
-                mark = self.store.mark(self.store.person_of(record) or record)
+                mark = self.store.mark(person_of(self.store, record) or record)
                 assert mark is not None, record
                 assert mark.due_at is not None, record
 
     @invariant()
     def every_record_belongs_to_a_person_who_is_named_by_a_record_of_his(self) -> None:
         for record in RECORDS:
-            person = self.store.person_of(record)
-            assert person is None or self.store.person_of(person) == person
+            person = person_of(self.store, record)
+            assert person is None or person_of(self.store, person) == person
 
     @invariant()
     def all_that_is_owed_is_counted(self) -> None:

@@ -201,10 +201,10 @@ class Bridge:
         if dry_run:
             return self._reconciler.preview(subject)
         self.store.raise_(subject, self.clock(), why="asked by a person", urgent=True)
-        person = self.store.person_of(subject) or subject
+        who = self.store.who(subject)
         while leases := self.store.lease("asked by a person", self.clock(), self.pace.lease, 1):
             outcome = self._see_through(leases[0])
-            if leases[0].subject in (subject, person):
+            if leases[0].subject in (subject, who and who.name):
                 return outcome
         return Outcome(subject)  # somebody else is at it
 

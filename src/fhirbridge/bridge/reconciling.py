@@ -18,7 +18,7 @@ from fhirbridge.core.plan import Do, Plan
 from fhirbridge.core.rules import is_near
 from fhirbridge.fhir.answers import Receipt
 from fhirbridge.fhir.errors import Conflict, FhirError, Unavailable
-from fhirbridge.store.records import Lease, LostLease, Written
+from fhirbridge.store.records import Lease, LostLease, Person, Written
 
 from . import shadowing
 from .breaker import Breaker
@@ -82,8 +82,9 @@ class Reconciler:
 
     def reconcile(self, lease: Lease) -> Outcome:
         """Read, decide and write under a lease. Raises what the worklist's server raises."""
-        subject, known = lease.subject, self.known(lease.subject)
-        if not self._store.watched(subject):
+        subject, who = lease.subject, self._store.who(lease.subject)
+        known = self._known(subject, who)
+        if not (who and who.watched):
             # Watched from before the read: news that comes meanwhile must not be passed over.
             self._store.link(subject, [subject], True, self._clock())
         for attempt in range(1, DECISIONS + 1):
@@ -108,15 +109,14 @@ class Reconciler:
 
     def preview(self, subject: str) -> Outcome:
         """What would be done once it has settled; nothing is written and nothing remembered."""
-        decision = self.look(self.known(subject))
+        decision = self.look(self._known(subject, self._store.who(subject)))
         if decision is None:
             return Outcome(subject)
         return Outcome(subject, decision, self._writer.bundle(decision.plan, decision))
 
-    def known(self, subject: str) -> list[Ref]:
+    def _known(self, subject: str, who: Person | None) -> list[Ref]:
         """The person's patient records, the worklist server's own first."""
-        person = self._store.person_of(subject)
-        names = self._store.records_of(person) if person else [subject]
+        names = who.records if who else (subject,)
         home = self._home.name if self._home else None
         return sorted((_ref(name) for name in names), key=lambda ref: ref.source != home)
 
@@ -179,13 +179,12 @@ class Reconciler:
     def _part_the_doubtful(self, decision: Decision) -> None:
         """A record that may be either of two was joined when only one of them was known."""
         for doubt in decision.gathered.doubts:
-            person = self._store.person_of(doubt.record.name)
+            person = self._store.who(doubt.record.name)
             if person is None:
                 continue
-            joined = set(self._store.records_of(person))
-            wrong = joined & {ref.name for ref in doubt.candidates}
+            wrong = {ref.name for ref in doubt.candidates}.intersection(person.records)
             for name in sorted(wrong | {doubt.record.name} if wrong else wrong):
-                if name != person:
+                if name != person.name:
                     self._part(name)
 
     def _part(self, record: str) -> None:

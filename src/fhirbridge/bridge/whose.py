@@ -55,7 +55,9 @@ class Whose:
 
     def _concerned(self, source: Source, told: Told) -> str | None:
         subject, when = self._concerns.subject(source, told)
-        if subject is None or when is When.ALWAYS or self._store.watched(subject):
+        if subject is None or when is When.ALWAYS:
             return subject
-        known = self._store.person_of(subject) is not None
-        return None if known or when is When.WATCHED else subject
+        person = self._store.who(subject)
+        if person is None:
+            return None if when is When.WATCHED else subject
+        return subject if person.watched else None

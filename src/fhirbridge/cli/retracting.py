@@ -114,7 +114,7 @@ def retract(
 def _person(patient: str | None, made: Bridge) -> str | None:
     if patient is None:
         return None
-    person = made.store.person_of(patient)
+    person = made.store.who(patient)
     if person is None:
         raise Wrong(f"{patient}: nothing is known of such a patient record")
-    return person
+    return person.name

@@ -108,7 +108,8 @@ def _report(
 
 def _why_not(made: Bridge, subject: str, dry_run: bool) -> str:
     """Why there is no decision, by what is still owed."""
-    mark = None if dry_run else made.store.mark(made.store.person_of(subject) or subject)
+    who = made.store.who(subject)
+    mark = None if dry_run else made.store.mark(who.name if who else subject)
     if mark is None or (mark.due_at is None and not mark.parked):
         return f"{subject}: there is no such patient"
     if mark.owner is not None:

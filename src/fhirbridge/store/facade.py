@@ -39,6 +39,7 @@ from .records import (
     Lease,
     Mark,
     OwnRecord,
+    Person,
     Reading,
     Shadow,
     SubscriptionRow,
@@ -67,6 +68,7 @@ class Store:
         self._debounce = debounce
         self._ids = ids
         self._turns = leases.Turns()
+        self._busy = False  # the last that asked for a lease got one
 
     def close(self) -> None:
         self._db.close()
@@ -165,10 +167,12 @@ class Store:
     def lease(self, owner: str, now: datetime, for_: timedelta, limit: int = 1) -> list[Lease]:
         """Take up to `limit` subjects that are due: urgent ones first (but not for ever), sources
         in turn, those longest due first. No subject is leased twice at a time."""
-        if not self._db.read(lambda tx: leases.any_ready(tx, now)):
+        if not (self._busy or self._db.read(lambda tx: leases.any_ready(tx, now))):
             return []  # idle workers must not stand in the way of those who write
         terms = leases.Terms(owner, now, now + for_, self._ids)
-        return self._db.write(lambda tx: leases.lease(tx, terms, limit, self._turns))
+        taken = self._db.write(lambda tx: leases.lease(tx, terms, limit, self._turns))
+        self._busy = bool(taken)
+        return taken
 
     def extend(self, lease: Lease, now: datetime, for_: timedelta) -> Lease:
         """The same lease, until `now + for_`. LostLease when it is over."""
@@ -310,16 +314,9 @@ class Store:
         records = list(records)
         self._db.write(lambda tx: joining.link(tx, person, records, watched, now))
 
-    def person_of(self, record: str) -> str | None:
-        return self._db.read(lambda tx: people.person_of(tx, record))
-
-    def records_of(self, person: str) -> list[str]:
-        """The person's records, the first seen first."""
-        return self._db.read(lambda tx: people.records_of(tx, person))
-
-    def watched(self, record: str) -> bool:
-        """Is the person of this record watched? False also for a record that we do not know."""
-        return self._db.read(lambda tx: people.watched(tx, record))
+    def who(self, record: str) -> Person | None:
+        """The person of this record; None for a record that we do not know."""
+        return self._db.read(lambda tx: people.who(tx, record))
 
     def persons(self, *, watched: bool = True) -> Iterator[str]:
         """All persons; read page by page, so that walking them holds nothing up."""

@@ -10,10 +10,19 @@ from collections.abc import Iterable
 import sqlalchemy as sa
 
 from .database import Tx, values
+from .records import Person
 from .schema import aliases as a
 from .schema import persons as p
 from .statements import among
 
+_MINE = a.alias("mine")
+_WHO = (
+    sa.select(p.c.person, p.c.watched, a.c.record)
+    .join(_MINE, _MINE.c.person == p.c.person)
+    .join(a, a.c.person == p.c.person)
+    .where(_MINE.c.record == sa.bindparam("record"))
+    .order_by(a.c.since, a.c.record)
+)
 _PERSON = sa.select(a.c.person).where(a.c.record == sa.bindparam("record"))
 _RECORDS = (
     sa.select(a.c.record)
@@ -41,12 +50,16 @@ def person_of(tx: Tx, record: str) -> str | None:
     return found.person if found else None
 
 
+def who(tx: Tx, record: str) -> Person | None:
+    rows = tx.select(_WHO, record=record)
+    if not rows:
+        return None
+    first = rows[0]
+    return Person(first.person, tuple(row.record for row in rows), bool(first.watched))
+
+
 def records_of(tx: Tx, person: str) -> list[str]:
     return values(tx.select(_RECORDS, person=person))
-
-
-def watched(tx: Tx, record: str) -> bool:
-    return watch(tx, [record]).get(record, False)
 
 
 def watch(tx: Tx, records: Iterable[str]) -> dict[str, bool]:

@@ -35,6 +35,18 @@ class LostLease(StoreError):
 
 
 @dataclass(frozen=True, slots=True)
+class Person:
+    """One person: `name` is one of the `records`, of which the first seen comes first.
+
+    `watched`: has a therapy that we know, or is not read yet.
+    """
+
+    name: str
+    records: tuple[str, ...]
+    watched: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StoredEvent:
     """One change that we were told of. `version` and `last_updated` are those of the record."""
 
