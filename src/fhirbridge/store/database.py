@@ -160,6 +160,7 @@ class Database:
         self._engine = _engine(url)
         self.postgres = self._engine.dialect.name == "postgresql"
         self._reader = self._engine.execution_options(reading=True)
+        self._idle: dict[sa.Engine, list[sa.Connection]] = {self._engine: [], self._reader: []}
         self._one_writer: AbstractContextManager[Any] = (
             nullcontext() if self.postgres else threading.Lock()
         )
@@ -167,6 +168,9 @@ class Database:
             self.write(lambda tx: migrating.prepare(tx.conn))
 
     def close(self) -> None:
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
         self._engine.dispose()
 
     def copy(self, to: Path) -> None:
@@ -182,7 +186,7 @@ class Database:
         """Run `work` in one transaction; when this returns, the disk has it."""
         for last in (False,) * (_TRIES - 1) + (True,):
             try:
-                with _restated(), self._one_writer, self._engine.begin() as conn:
+                with _restated(), self._one_writer, self._begun(self._engine) as conn:
                     return work(Tx(conn, self.postgres))
             except _Deadlock:
                 if last:
@@ -190,8 +194,29 @@ class Database:
         raise AssertionError("unreachable")
 
     def read(self, work: Callable[[Tx], T]) -> T:
-        with _restated(), self._reader.connect() as conn:
+        with _restated(), self._begun(self._reader) as conn:
             return work(Tx(conn, self.postgres))
+
+    @contextmanager
+    def _begun(self, engine: sa.Engine) -> Iterator[sa.Connection]:
+        """A transaction. On SQLite its connection stays at hand: getting it from the pool and
+        putting it back takes longer than a small transaction does."""
+        if self.postgres:
+            with engine.begin() as conn:
+                yield conn
+            return
+        idle = self._idle[engine]
+        try:
+            conn = idle.pop()
+        except IndexError:
+            conn = engine.connect()
+        try:
+            with conn.begin():
+                yield conn
+        except BaseException:
+            conn.close()
+            raise
+        idle.append(conn)
 
 
 class _Deadlock(Exception):
@@ -227,7 +252,7 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         Path(url.database).touch(mode=0o600)
     except OSError as error:
         raise Unwritable(f"store: {url.database}: {error.strerror}") from None
-    engine = sa.create_engine(url, hide_parameters=True, connect_args=_CONNECT)
+    engine = sa.create_engine(url, hide_parameters=True, connect_args=_CONNECT, max_overflow=-1)
 
     @sa.event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
