@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from threading import Lock
 from typing import Any
 
@@ -176,7 +177,7 @@ class Http:
                 started = self._clock()
                 with self._counting:
                     self.requests += 1
-                with self._client.stream(method, url, headers=headers, **body) as response:
+                with self._client.stream(method, _parsed(url), headers=headers, **body) as response:
                     content = self._content(operation, response, started)
         except Later as later:
             error = Unavailable(self._name, operation, "the server asked to be left alone")
@@ -245,6 +246,10 @@ class Http:
     def _learn_clock(self, header: str | None) -> None:
         if moment := _http_date(header):
             self.clock_offset, self.latest = moment - self._clock(), moment
+
+
+#: A chart is searched at the same address for everybody; httpx takes an address apart in Python.
+_parsed = lru_cache(128)(httpx.URL)
 
 
 def _is_fhir(document: Any) -> bool:
