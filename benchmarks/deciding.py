@@ -2,11 +2,14 @@
 
 One decision in ten has something to write (a dispense was changed, and a Task is revised); the
 others only read. Then the same number of clients sends the very same requests, without thinking:
-the reads as they were, the writes without the version that they rested on. The rounds take turns,
-and the share is that of neighbors, for a machine slows and speeds up.
+the reads as they were, the writes without the version that they rested on. The two take turns, and
+a round of decisions is held against the bare ones before and after it: a server gets warm, and a
+machine slows and speeds up.
 
-The server shares the machine with us, so our own work takes away from it, too. As Python and,
-where `make compiled` has made it, with the compiled core, each with a HAPI of its own.
+In a hospital the server has a machine of its own: here it has half of the cores, and we the other
+half ("apart"). Where both share all cores ("together"), as on a laptop, our own work takes away
+from the server's, too; that share is printed as well. As Python and, where `make compiled` has made
+it, with the compiled core, each with a HAPI of its own.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +48,7 @@ from tests.servers import CannotStart, hapi_server
 AS_OF = datetime(2026, 12, 1, 15, tzinfo=UTC)
 PEOPLE = int(os.environ.get("FHIRBRIDGE_PEOPLE", "100"))
 CLIENTS = 4
-ROUNDS = 5
+ROUNDS = 8
 WRITES = 10  # one in so many
 GOAL = 0.8
 PARTIES = (
@@ -148,13 +152,34 @@ class Site:
 def run() -> list[Row]:
     """Rows of the report. The goal is the compiled core's, which the image has."""
     rows = [Row("people, clients", f"{PEOPLE}, {CLIENTS}", "")]
+    is_made = (COMPILED / ".ready").exists()
     try:
-        rows += _rows("Python", _measured_with(None))
-        if (COMPILED / ".ready").exists():
-            return rows + _rows("compiled", _measured_with(COMPILED), goal=GOAL)
+        for where, cores in _places().items():
+            rows += _rows(f"Python, {where}", _measured_with(None, cores))
+            if is_made:
+                rows += _rows(f"compiled, {where}", _measured_with(COMPILED, cores), goal=GOAL)
     except CannotStart as error:
         return [Row("not measured", str(error).splitlines()[0][:60], "")]
-    return [*rows, Row("compiled", "not made", "make compiled")]
+    return rows if is_made else [*rows, Row("compiled", "not made", "make compiled")]
+
+
+def _places() -> dict[str, tuple[set[int], set[int]]]:
+    """Where the server runs, and where we."""
+    cores = sorted(os.sched_getaffinity(0))
+    half = len(cores) // 2
+    places = {"apart": (set(cores[:half]), set(cores[half:]))} if half else {}
+    return places | {"together": (set(cores), set(cores))}
+
+
+@contextmanager
+def _on(cores: set[int]) -> Iterator[None]:
+    """What is started in here runs on these cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def _rows(kind: str, figures: dict[str, list[float]], goal: float | None = None) -> list[Row]:
@@ -162,7 +187,7 @@ def _rows(kind: str, figures: dict[str, list[float]], goal: float | None = None)
     requests, writes = figures["requests"]
     share = statistics.median(shares)
     return [
-        Row(f"{kind}: requests of a round, writes among them", f"{requests}, {writes}", ""),
+        Row(f"{kind}: requests of a round, writes among them", f"{requests:.0f}, {writes:.0f}", ""),
         Row(f"{kind}: decisions a second", f"{statistics.median(decided):.1f}", ""),
         Row(f"{kind}: the same by bare requests", f"{statistics.median(answered):.1f}", ""),
         Row(
@@ -175,10 +200,14 @@ def _rows(kind: str, figures: dict[str, list[float]], goal: float | None = None)
     ]
 
 
-def _measured_with(folder: Path | None) -> dict[str, list[float]]:
+def _measured_with(folder: Path | None, cores: tuple[set[int], set[int]]) -> dict[str, list[float]]:
     """The figures of a process that takes the package from a folder (None: as installed)."""
     place = {"PYTHONPATH": str(folder)} if folder else {}
-    with hapi_server() as base_url:
+    server, ours = cores
+    with ExitStack() as stack:
+        with _on(server):
+            base_url = stack.enter_context(hapi_server())
+        stack.enter_context(_on(ours))
         command = [sys.executable, "-m", "benchmarks.deciding", base_url]
         answer = subprocess.run(command, env=os.environ | place, stdout=subprocess.PIPE, check=True)
     figures: dict[str, list[float]] = json.loads(answer.stdout)
@@ -190,25 +219,26 @@ def measured(base_url: str) -> dict[str, list[float]]:
     with ExitStack() as stack:
         site = Site(base_url, stack.enter_context(tempfile.TemporaryDirectory()))
         stack.callback(site.close)
-        for _ in range(2):  # who is who, and the first Tasks; then both sides are warm
-            site.decide()
+        site.decide()  # who is who, and the first Tasks
         stack.enter_context(undisturbed())  # as `serve` and `worker` have it
-        shares, decided, answered, requests, writes = [], [], [], 0, 0
-        for number in range(ROUNDS):
+        ours, bare, requests, writes = [], [], 0, 0
+        for number in range(ROUNDS + 1):
             site.change(100 + 50 * number)
             site.story.clear()
             kept: list[httpx.Request] = []
             site.recorder.kept = kept
-            ours = site.decide()
+            ours.append(site.decide())
             site.recorder.kept = None
             _all_went_well(site.story)
-            bare = site.bare(kept, f"2026-12-02T10:{number:02}:00Z")
-            shares.append(bare / ours)
-            decided.append(PEOPLE / ours)
-            answered.append(PEOPLE / bare)
+            bare.append(site.bare(kept, f"2026-12-02T10:{number:02}:00Z"))
             requests, writes = len(kept), sum(map(_is_write, kept))
-    sent: list[float] = [requests, writes]
-    return {"shares": shares, "decided": decided, "answered": answered, "requests": sent}
+    around = [(before + after) / 2 for before, after in pairwise(bare)]
+    return {
+        "shares": [bare / ours for bare, ours in zip(around, ours[1:], strict=True)],
+        "decided": [PEOPLE / each for each in ours[1:]],
+        "answered": [PEOPLE / each for each in around],
+        "requests": [requests, writes],
+    }
 
 
 def _all_went_well(story: list[Story]) -> None:
