@@ -10,6 +10,7 @@ the same one everywhere: it says nothing of a dose, but the words around it are 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -36,15 +37,22 @@ def _set(words: str) -> frozenset[str]:
 _FILES = ("therapies/*.yaml", "premedications.yaml", "prerequisites.yaml", "visits.yaml")
 _PHRASES = frozenset({"aliases", "display", "ingredient", "name", "program", "trap_words", "words"})
 
-#: Words that a number stands before: "300 mg", "2 visits", "24 weeks", "0.9% sodium chloride".
-_MEASURES = _set(
+#: Words that an amount stands before: "300 mg", "10000 units".
+_AMOUNTS = _set(
     """
     mg mgs milligram milligrams g gm gram grams mcg microgram micrograms ml mls milliliter
-    milliliters iu i international vial vials pen pens syringe syringes kit kits carton cartons
-    unit units dose doses visit visits infusion infusions time times x day days week weeks wk wks
+    milliliters iu i international units
+    """
+)
+#: Words that a count or a time stands before: "2 visits", "24 weeks", "0.9% sodium chloride".
+_COUNTED = _set(
+    """
+    vial vials pen pens syringe syringes kit kits carton cartons
+    unit dose doses visit visits infusion infusions time times x day days week weeks wk wks
     month months mo mos d w hour hours hr hrs h minute minutes min mins sodium normal consecutive
     """
 )
+_MEASURES = _AMOUNTS | _COUNTED
 #: Words that a number stands after: "every 24 weeks", "day 1", "x 2".
 _BEFORE = _set("x q every each day days week weeks for of refills") | NUMBERS.keys()
 #: What joins two numbers of which the first stays: "day 1 and 15".
@@ -118,20 +126,38 @@ _ANY_DAY = "1/1/2000"
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d{1,6})?|\d{1,7}(?:\.\d{1,6})?"
 _TOKEN = re.compile(r"\d+(?:[.,:/\-–]\d+)*[^\W\d_]*|[^\W_]+")
 _AMOUNT = re.compile(rf"(?:{_NUMBER})(?:-(?:{_NUMBER}))?(?P<unit>[^\W\d_]*)")
+#: How large an amount and a count can be, so that longer numbers are somebody's: 160000 mg,
+#: 1,200,000 units (nobody writes commas into the number of a person), 999 days.
+_LARGE = re.compile(r"(?:[1-9]\d{0,2}(?:,\d{3}){1,2}|0|[1-9]\d{0,5})(?:\.\d{1,6})?")
+_SMALL = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.\d{1,3})?")
 _SHORT = re.compile(r"[xq]\d{1,2}(?:d|w|wk|wks|weeks|mo|mos|months|h|hr|hrs|hours)?", re.IGNORECASE)
 
 #: Code systems that are the same everywhere; others may name the site.
 _PUBLIC = re.compile(
-    r"(?:https?://)?(?:[a-z.]*hl7\.org|loinc\.org|snomed\.info|unitsofmeasure\.org"
+    r"(?:https?://)?(?:[a-z.]*hl7\.org(?!/fhir/sid/us-)|loinc\.org|snomed\.info|unitsofmeasure\.org"
     r"|www\.nlm\.nih\.gov|www\.cms\.gov|www\.ama-assn\.org|(?:codesystem\.)?x12\.org)(?:/|$)"
     r"|urn:oid:2\.16\.840\.1\.113883\.6\.\d+$|(?:hcpcs|cpt|ndc|rxnorm|loinc|snomed)$"
     r"|urn:fhirbridge:(?:action|rule|role|input|output|choice|business-status|tag)$",
     re.IGNORECASE,
 )
-#: What a code of a public system looks like; HCPCS codes may have modifiers behind them.
-_CODE = re.compile(r"[A-Za-z0-9\[{][\w.\-+/:\[\]{}%^*]{0,39}(?:[ ][A-Z0-9]{2}){0,4}")
-#: What a code without a system is known by: HCPCS, CPT, NDC; a place of service.
-_SHAPES = re.compile(r"[A-Z]\d{4}|\d{5}|\d{4,5}-\d{3,4}-\d{1,2}|[A-Z0-9]{1,2}")
+#: What the codes of public systems look like, by a part of the system's name; a code of another
+#: shape may be anything that somebody typed there. HCPCS and CPT codes may have modifiers.
+_SHAPES = tuple(
+    (re.compile(system, re.IGNORECASE), re.compile(code))
+    for system, code in (
+        (r"snomed|\.6\.96$", r"\d{6,18}"),
+        (r"loinc|\.6\.1$", r"\d{1,5}-\d|L[AP]\d{1,6}-\d"),
+        (r"rxnorm|\.6\.88$", r"\d{1,8}"),
+        (r"\bndc\b|\.6\.69$", r"\d{4,5}-\d{3,4}-\d{1,2}|\d{10,11}"),
+        (
+            r"hcpcs|cpt|cms\.gov|ama-assn|\.6\.(?:12|14|285)$",
+            r"[A-Z0-9]\d{3}[A-Z0-9](?:[ ][A-Z0-9]{2}){0,4}",
+        ),
+        (r"^urn:fhirbridge:", r"[a-z][a-z-]{0,39}"),
+        (r"^$", r"[A-Z]\d{4}|\d{4,5}-\d{3,4}-\d{1,2}|[A-Z0-9]{1,2}"),
+        (r"", r"[A-Za-z0-9]{1,4}"),  # those of HL7 and X12 are short, or are words that we know
+    )
+)
 
 
 @lru_cache(maxsize=8)
@@ -169,7 +195,7 @@ class Vocabulary:
 
     def masked(self, text: str, other: Any) -> str:
         """A text with every word that is not known exchanged by `other(word)`."""
-        text = DATE.sub(_ANY_DAY, text)
+        text = DATE.sub(_ANY_DAY, "".join(each for each in text if not _is_mark(each)))
         tokens = list(_TOKEN.finditer(text))
         stays = self._stays([each[0].lower() for each in tokens])
         parts, end = [], 0
@@ -190,13 +216,13 @@ class Vocabulary:
             if match is None:
                 stays.append(token == _ANY_DAY)
             elif match["unit"]:
-                stays.append(match["unit"] in _MEASURES)
+                stays.append(_may_be(token.removesuffix(match["unit"]), match["unit"]))
             else:
                 small = len(token) <= 2
                 joined = small and place > 1 and before in _JOINS and stays[place - 2]
                 listed = small and before[:1].isdigit() and bool(stays) and stays[-1]
                 said = small and before in _BEFORE
-                stays.append(after in _MEASURES or said or joined or listed)
+                stays.append(_may_be(token, after) or said or joined or listed)
         return stays
 
     def is_public(self, system: str) -> bool:
@@ -207,13 +233,23 @@ class Vocabulary:
         """Whether a code may stand as it is."""
         if code in self.codes or code.lower() in self.words:
             return True
-        if not system:
-            return bool(_SHAPES.fullmatch(code))
-        return self.is_public(system) and bool(_CODE.fullmatch(code))
+        shape = next(shape for part, shape in _SHAPES if part.search(system))
+        return self.is_public(system) and bool(shape.fullmatch(code))
 
     def is_unit(self, text: str) -> bool:
         """Whether a unit is one that is known, so that it may stand as it is written."""
         return units.word(text) is not None or text.strip().lower() in VISITS
+
+
+def _may_be(number: str, word: str) -> bool:
+    """Whether this number, or this range, can be as many of what the word says."""
+    form = _LARGE if word in _AMOUNTS else _SMALL
+    return word in _MEASURES and all(form.fullmatch(each) for each in number.split("-"))
+
+
+def _is_mark(char: str) -> bool:
+    """A vowel sign or an accent beside its letter: no part of a word to `re`, and yet of a name."""
+    return unicodedata.category(char).startswith("M")
 
 
 def _strings(data: Any, keys: frozenset[str], below: bool = False) -> Iterator[str]:
