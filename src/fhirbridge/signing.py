@@ -7,7 +7,6 @@ trust("ehr", server)            whose certificates we believe, and our own
 
 from __future__ import annotations
 
-import os
 import ssl
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from fhirbridge import private
 from fhirbridge.fhir import auth, scopes
 from fhirbridge.fhir.http import Http, Transport
 from fhirbridge.fhir.keys import BadKeys, Keyring
@@ -53,15 +53,7 @@ def keep(ring: Keyring, settings: Settings, *, new: bool) -> Path:
     path = Path(settings.keys)
     if new and path.exists():
         raise BadKeys(f"{path} is there already: `fhirbridge keys rotate` replaces the keys in it")
-    draft = path.with_name(f"{path.name}.new")
-    with suppress(FileNotFoundError):
-        draft.unlink()
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "wb") as file:
-        file.write(ring.dumps())
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    private.write(path, ring.dumps())
     return path
 
 

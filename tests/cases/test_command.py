@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +71,45 @@ def test_it_is_audited(fhirbridge: Call, case: Path, tmp_path: Path) -> None:
     code, _, err = fhirbridge("replay", str(case), "--into", str(tmp_path / "there"))
     assert code == 2
     assert "is not empty: name a new folder" in err
+
+
+def _a_way_out(data: dict[str, Any]) -> None:
+    data["sources"]["../out"] = data["sources"].pop("ehr")
+    data["settings"]["servers"]["../out"] = data["settings"]["servers"].pop("ehr")
+
+
+def _a_type_that_is_a_path(data: dict[str, Any]) -> None:
+    data["sources"]["ehr"]["resources"][0]["resourceType"] = "../../out"
+
+
+def _another_server(data: dict[str, Any]) -> None:
+    del data["sources"]["payer"]
+
+
+@pytest.mark.parametrize("harm", [_a_way_out, _a_type_that_is_a_path, _another_server])
+def test_a_case_that_somebody_tampered_with_is_refused(
+    fhirbridge: Call, case: Path, tmp_path: Path, harm: Callable[[dict[str, Any]], None]
+) -> None:
+    data = jsonio.loads(case.read_bytes())
+    harm(data)
+    case.write_bytes(jsonio.dumps(data))
+    before = sorted(tmp_path.rglob("*"))
+    code, _, err = fhirbridge("replay", str(case), "--into", str(tmp_path / "a" / "b"))
+    assert (code, "case.json" in err) == (2, True)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_id_that_is_a_path_is_none_in_the_folder(
+    fhirbridge: Call, case: Path, tmp_path: Path
+) -> None:
+    data = jsonio.loads(case.read_bytes())
+    data["sources"]["ehr"]["resources"].append({"resourceType": "Basic", "id": "/../../../out"})
+    case.write_bytes(jsonio.dumps(data))
+    (tmp_path / "a" / "ehr" / "Basic-").mkdir(parents=True)
+    (tmp_path / "b" / "ehr").mkdir(parents=True)
+    fhirbridge("replay", str(case), "--into", str(tmp_path / "c"))
+    assert not list(tmp_path.rglob("out*"))
+    assert list((tmp_path / "c" / "ehr").glob("Basic-*.json"))
 
 
 def test_a_file_that_is_no_case_is_named(fhirbridge: Call, tmp_path: Path) -> None:

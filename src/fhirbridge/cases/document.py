@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from fhirbridge import yamlfile
 from fhirbridge.fhir import jsonio
+from fhirbridge.keytypes import Name
 
 Json = dict[str, Any]
 #: The form of the document; another one is refused.
@@ -23,11 +25,18 @@ CAVEATS = (
 )
 
 
+def _typed(resource: Json) -> Json:
+    kind = resource.get("resourceType")
+    if not isinstance(kind, str) or not re.fullmatch("[A-Z][A-Za-z]{1,63}", kind):
+        raise ValueError("a record here has no resourceType")
+    return resource
+
+
 class Source(yamlfile.Strict):
     """What one source said. `cut`: types of which there may be more; `failed`: it did not
     answer."""
 
-    resources: list[dict[str, Any]] = Field(default=[])
+    resources: list[Annotated[Json, AfterValidator(_typed)]] = Field(default=[])
     cut: list[str] = Field(default=[])
     failed: bool = False
 
@@ -52,10 +61,17 @@ class Case(yamlfile.Strict):
     as_of: yamlfile.Moment
     settings: dict[str, Any]
     silent: dict[str, yamlfile.Moment] = Field(default={})
-    sources: dict[str, Source]
+    sources: dict[Name, Source]
     decided: list[Decided]
     differs: list[str] = Field(default=[])
     caveats: list[str] = Field(default=list(CAVEATS))
+
+    @model_validator(mode="after")
+    def _each_server_said_something(self) -> Self:
+        servers = self.settings.get("servers")
+        if not isinstance(servers, dict) or servers.keys() != self.sources.keys():
+            raise ValueError("the servers of its settings are not those of its sources")
+        return self
 
 
 def dumps(case: Case) -> bytes:

@@ -52,6 +52,7 @@ def record(
     random number of weeks, texts keep known words only; what is not needed is left out. The case
     is decided again before it is written; exit code 1 when it comes out otherwise.
     """
+    from fhirbridge import private
     from fhirbridge.cases import document as cases
     from fhirbridge.cases.recording import NoSuchPatient
     from fhirbridge.cases.recording import record as recorded
@@ -66,7 +67,7 @@ def record(
             case = recorded(found, made, tapes, subjects, _chance())
         except NoSuchPatient as error:
             raise Wrong(str(error)) from None
-    output.write_bytes(cases.dumps(case))
+    private.write(output, cases.dumps(case))
     if format is Format.JSON:
         document({"file": str(output), **_counted(case)})
     else:
@@ -211,16 +212,19 @@ def _json(result: Replayed, *, explain: bool) -> dict[str, object]:
 
 
 def _unpack(case: Case, into: Path) -> None:
-    """A folder for each source, one record a file, as `fixtures/` has them."""
+    """A folder for each source, one record a file, as `fixtures/` has them. What the file says of
+    itself names no path: somebody else made it."""
     from fhirbridge.fhir import jsonio
+    from fhirbridge.fhir.read.snapshot import is_id
 
     if into.exists() and any(into.iterdir()):
         raise Wrong(f"{into} is not empty: name a new folder")
     for name, source in case.sources.items():
-        (into / name).mkdir(parents=True)
+        (into / name).mkdir(parents=True, mode=0o700)
         for number, each in enumerate(source.resources, 1):
-            kind, id_ = each["resourceType"], each.get("id", number)
-            (into / name / f"{kind}-{id_}.json").write_bytes(jsonio.pretty(each) + b"\n")
+            kind, id_ = each["resourceType"], each.get("id")
+            last = id_ if isinstance(id_, str) and is_id(id_) else number
+            (into / name / f"{kind}-{last}.json").write_bytes(jsonio.pretty(each) + b"\n")
     servers = case.settings["servers"]
     holds = " ".join(f"--holds {name}={','.join(servers[name]['holds'])}" for name in case.sources)
     warn(f"unpacked; to audit it: fhirbridge audit {into} --as-of {case.as_of.isoformat()} {holds}")
