@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from .bounded import Bounded
+
 
 class Door:
     """Answers callers at `listening`, which it closes in the end.
@@ -27,6 +29,7 @@ class Door:
         certificate, key = tls or (None, None)
         config = uvicorn.Config(
             app,
+            http=Bounded,
             log_config=None,
             access_log=False,  # it would print the keys of our endpoints
             server_header=False,
