@@ -80,6 +80,46 @@ def test_a_source_that_was_down_keeps_its_watermark(estate: Estate) -> None:
     assert estate.told(Decided)[-1].decision.ledger.occasions[0].dispensed.total is not None
 
 
+@pytest.mark.parametrize("type_", ["Patient", "MedicationDispense"])
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_proxy_that_knows_nothing_is_no_server_that_has_nothing(
+    estate: Estate, status: int, type_: str
+) -> None:
+    """While a server is started anew, what stands before it may answer so, without a word of FHIR:
+    from the beginning of the poll, or from the middle of it on."""
+    estate.bridge.start()
+    estate.work()
+    store, pharmacy = estate.bridge.store, estate.servers["pharmacy"]
+    before = {type_: store.watermark("pharmacy", type_) for type_ in ("Patient", type_)}
+    gone = False
+
+    def around(request: httpx.Request, go: Answer) -> httpx.Response:
+        nonlocal gone
+        gone = gone or f"/{type_}" in str(request.url)
+        return httpx.Response(status) if gone else go(request)
+
+    pharmacy.around = around
+    estate.clock.now += timedelta(hours=1)
+    assert list(estate.bridge.sweep().failed) == ["pharmacy"]
+    assert store.watermark("pharmacy", type_) == before[type_]
+
+
+def test_a_type_that_a_server_does_not_know_keeps_nothing_from_being_polled(estate: Estate) -> None:
+    estate.bridge.start()
+    estate.work()
+    store = estate.bridge.store
+    before = store.watermark("pharmacy", "MedicationDispense")
+    assert before
+
+    def around(request: httpx.Request, go: Answer) -> httpx.Response:
+        return httpx.Response(404) if "/MedicationDispense" in str(request.url) else go(request)
+
+    estate.servers["pharmacy"].around = around
+    estate.clock.now += timedelta(hours=1)
+    assert not estate.bridge.sweep().failed
+    assert (store.watermark("pharmacy", "MedicationDispense") or before) > before
+
+
 def test_after_a_long_outage_a_source_is_caught_up_as_soon_as_it_would_be_polled_anyway(
     estate: Estate,
 ) -> None:

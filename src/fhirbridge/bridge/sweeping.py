@@ -113,8 +113,7 @@ class Sweeper:
                     self._store.save_reading(source.name, type_, Reading(began, rising.reached))
                 heard()
         except Rejected as error:
-            if error.status not in (400, 404):
-                raise
+            _is_no_question_for(source, error)
             return news, BEGINNING + OVERLAP  # it cannot be asked so: all of its history
         self._judge(part)
         if before and not rising.in_order:  # then it was not in order before, either
@@ -192,11 +191,23 @@ class Sweeper:
         try:
             yield from self._stored(part.source, told)
         except Rejected as error:
-            if error.status not in (400, 404):
-                raise
+            _is_no_question_for(part.source, error)
 
     def _stored(self, source: Source, told: Iterator[Told]) -> Iterator[StoredEvent]:
         return (self._concerns.stored(source, each) for each in told)
+
+
+def _is_no_question_for(source: Source, error: Rejected) -> None:
+    """Returns if the server refuses the question and is there; else raises.
+
+    A proxy answers 404 or 400 too, while the server behind it is being started anew: then nothing
+    was read, and the watermark must stay. A FHIR server says so in an OperationOutcome; one that
+    does not is asked for something that every server knows.
+    """
+    if error.status not in (400, 404):
+        raise error
+    if not error.codes:
+        source.server.capabilities()
 
 
 @dataclass
