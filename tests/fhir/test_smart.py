@@ -18,7 +18,7 @@ from joserfc.jwk import KeySet
 from fhirbridge.fhir import jsonio
 from fhirbridge.fhir.auth import NONE
 from fhirbridge.fhir.client import Server
-from fhirbridge.fhir.errors import FhirError, Forbidden, Rejected, Unavailable
+from fhirbridge.fhir.errors import FhirError, Forbidden, Unavailable
 from fhirbridge.fhir.http import Http
 from fhirbridge.fhir.keys import Keyring
 from fhirbridge.fhir.proofs import REFUSALS, Assertion, Proof, Secret
@@ -333,6 +333,69 @@ def test_a_token_that_lives_for_seconds_only_is_not_asked_for_at_every_request(
     assert len(sign_in.tokens) == 1
 
 
+@pytest.mark.parametrize(
+    ("lives", "seconds"),
+    [
+        (None, 300),
+        ("600", 600),
+        (600.5, 600),
+        (0, 300),
+        (-1, 300),
+        ("soon", 300),
+        (True, 300),
+        ([600], 300),
+        ("inf", 86_400),
+        (1e300, 86_400),
+        ("nan", 300),
+    ],
+)
+def test_how_long_a_token_lives_is_believed_within_reason(
+    sign_in: SignIn, clock: Clock, lives: Any, seconds: int
+) -> None:
+    sign_in.more = {"expires_in": lives} if lives is not None else {}
+    one = backend(sign_in)
+    one.headers()
+    clock.now = NOW + timedelta(seconds=seconds * 0.8)
+    one.headers()
+    assert len(sign_in.tokens) == 1
+    clock.now = NOW + timedelta(seconds=seconds)
+    one.headers()
+    assert len(sign_in.tokens) == 2
+
+
+@pytest.mark.parametrize("kind", ["bearer", "Bearer", "BEARER", None, ""])
+def test_the_kind_of_a_token_is_written_in_any_way(sign_in: SignIn, kind: str | None) -> None:
+    sign_in.more = {"token_type": kind}
+    assert backend(sign_in).headers() == {"Authorization": "Bearer token-0"}
+
+
+def test_a_server_that_takes_no_token_is_not_asked_for_more_and_more(
+    sign_in: SignIn, clock: Clock
+) -> None:
+    ehr = server(sign_in)
+    sign_in.before = lambda: sign_in.valid.clear()
+    taken = sign_in.handle_request
+    sign_in.handle_request = lambda request: (  # type: ignore[method-assign]
+        said({}, 401) if request.url.path.startswith("/fhir/Patient") else taken(request)
+    )
+    for seconds in range(60):
+        clock.now = NOW + timedelta(seconds=seconds)
+        with pytest.raises(Forbidden):
+            ehr.get("Patient", "p-1")
+    assert len(sign_in.tokens) == 3  # the first, and one more in each half minute
+
+
+def test_who_was_refused_uses_what_another_process_got(sign_in: SignIn) -> None:
+    store = Store()
+    first, second = (process(each, sign_in, store, never) for each in "ab")
+    sign_in.refusal = lambda: said({"error": "invalid_client"}, 401)
+    with pytest.raises(Forbidden):
+        first.headers()
+    sign_in.refusal = None
+    second.headers()
+    assert first.headers() == {"Authorization": "Bearer token-0"}
+
+
 # --- being refused
 
 
@@ -385,16 +448,19 @@ def test_a_refusal_is_not_repeated_at_once(sign_in: SignIn, clock: Clock) -> Non
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (lambda: httpx.Response(200, html=f"<p>{SECRET}"), Rejected, "no access token"),
-        (lambda: httpx.Response(404, html=f"<p>{SECRET}"), Rejected, "check token_url"),
-        (lambda: said({"error": SECRET}, 400), Rejected, "does not answer like a token endpoint"),
-        (lambda: said([SECRET], 400), Rejected, "check token_url"),
+        (lambda: httpx.Response(200, html=f"<p>{SECRET}"), Forbidden, "no access token"),
+        (lambda: httpx.Response(404, html=f"<p>{SECRET}"), Forbidden, "check token_url"),
+        (lambda: said({"error": SECRET}, 400), Forbidden, "does not answer like a token endpoint"),
+        (lambda: said([SECRET], 400), Forbidden, "check token_url"),
         (lambda: said({"error": "use_dpop_nonce"}, 400), Forbidden, "a refusal of this server's"),
-        (lambda: said({"access_token": "x", "token_type": "mac"}), Rejected, "not bearer"),
-        (lambda: said({"access_token": f"{SECRET} \n"}), Rejected, "no access token"),
+        (lambda: said({"access_token": "x", "token_type": "mac"}), Forbidden, "not bearer"),
+        (lambda: said({"access_token": f"{SECRET} \n"}), Forbidden, "no access token"),
         (lambda: said({"error": "server_error"}, 503), Unavailable, "tried again later"),
         (lambda: said({}, 429), Unavailable, "tried again later"),
-        (lambda: said({}, 302), Rejected, "check token_url"),
+        (lambda: said({}, 302), Forbidden, "check token_url"),
+        (lambda: said({"error": "invalid_client"}), Forbidden, "check client_id"),
+        (lambda: said({"error": "temporarily_unavailable"}, 400), Unavailable, "cannot answer now"),
+        (lambda: said({"error": "server_error"}, 400), Unavailable, "tried again later"),
     ],
 )
 def test_answers_that_are_none(
@@ -408,13 +474,22 @@ def test_answers_that_are_none(
 
 def test_a_server_without_smart_needs_a_token_url(sign_in: SignIn) -> None:
     sign_in.smart = {}
-    with pytest.raises(Rejected, match="set token_url"):
+    with pytest.raises(Forbidden, match="set token_url"):
         backend(sign_in).headers()
+
+
+@pytest.mark.parametrize("address", ["/token", "ehr.example/token", "https://", 7, ["x"], ""])
+def test_a_token_endpoint_that_is_no_address_is_named(sign_in: SignIn, address: Any) -> None:
+    sign_in.smart["token_endpoint"] = address
+    with pytest.raises(Forbidden, match="set token_url"):
+        backend(sign_in).headers()
+    assert not sign_in.forms
+    assert backend(sign_in, token_url=TOKEN_URL).headers()
 
 
 def test_our_proof_does_not_leave_tls(sign_in: SignIn) -> None:
     sign_in.smart["token_endpoint"] = "http://ehr.example/token"
-    with pytest.raises(Rejected, match="not https"):
+    with pytest.raises(Forbidden, match="not https"):
         backend(sign_in).headers()
     assert not sign_in.forms
 

@@ -26,14 +26,17 @@ REFUSALS: Mapping[str, str] = {
     "invalid_grant": "the server does not accept our assertion as a grant: check that the client is"
     " registered for client_credentials, and audience (it must be what the server calls its token"
     " endpoint)",
-    "unauthorized_client": "the client is known, but may not use client_credentials: have it"
-    " registered as a backend service",
+    "unauthorized_client": "the client may not use client_credentials: have it registered as a"
+    " backend service (Keycloak says so of a wrong client_id, key or secret, too)",
     "unsupported_grant_type": "the server gives no tokens for client_credentials: sign in another"
     " way (bearer, basic), or ask for SMART Backend Services",
     "invalid_scope": "the server does not give one of the scopes asked for: have them granted to"
     " this client, or name in `scopes` those that it has",
 }
 """What each error code of a token endpoint means for the person who configures."""
+
+#: Codes of RFC 6749 §4.1.2.1 that token endpoints send as well: nothing is wrong with us.
+BUSY = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ others wait; and so do processes that share their tokens (`sharing`).
 
 A refusal is an error that says what to change (`proofs.REFUSALS`). It is
 remembered for a moment, so that a wrong configuration does not become a storm at the server's
-door. Only the error code of an answer is shown: a description may hold anything.
+door; so is a 401 to a token that was just given. Only the error code of an answer is shown: a
+description may hold anything. Whatever a token endpoint says, it says it about the source and not
+about a person or a type: `Forbidden`, or `Unavailable` where it will give tokens later.
 """
 
 from __future__ import annotations
@@ -21,16 +23,18 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from .auth import PlainAnswer
-from .errors import FhirError, Forbidden, Rejected, Unavailable
+from .errors import FhirError, Forbidden, Unavailable
 from .keys import ALGORITHMS, BadKeys
-from .proofs import REFUSALS, Endpoint, Proof
+from .proofs import BUSY, REFUSALS, Endpoint, Proof
 from .scopes import Needs, in_words, missing, speaks_v2
 from .sharing import Shared, Token
 
 _EARLY = timedelta(seconds=60)  # a token is renewed so long before its end, at most a tenth
 _UNSAID = 300  # seconds that a token lives if the server does not say: SMART's advice
 _REMEMBERED = timedelta(seconds=30)  # how long a refusal stands before the server is asked again
+_LONGEST = 86_400  # seconds after which a token is renewed, however long the server says it lives
 _SKEW = timedelta(seconds=30)  # clocks that differ by more are named in a refusal
+_ADDRESS = re.compile(r"https?://[^\s/?#@]+(?:[/?]\S*)?")
 _CODE = re.compile(r"[a-z_]{1,40}")
 
 
@@ -78,6 +82,7 @@ class Backend:
         self._endpoint: Endpoint | None = None
         self._token: Token | None = None
         self._refused: tuple[FhirError, datetime] | None = None
+        self._given_up: datetime | None = None  # when a token was last answered with 401
         self._one = Lock()
 
     def headers(self) -> Mapping[str, str]:
@@ -85,13 +90,17 @@ class Backend:
         return {"Authorization": f"Bearer {self._current().value}"}
 
     def refused(self, headers: Mapping[str, str]) -> bool:
-        """The server answered 401 to these headers: forget that token, and try with another."""
+        """The server answered 401 to these headers: forget that token, and try with another. If
+        one was tried just now, another will not do better."""
         with self._one:
-            token = self._token
-            if token is not None and headers.get("Authorization") == f"Bearer {token.value}":
-                self._token = None
-                if self._shared is not None:
-                    self._shared.tokens.forget_token(self._shared_name(), token.value)
+            token, now = self._token, self._clock()
+            if token is None or headers.get("Authorization") != f"Bearer {token.value}":
+                return True  # there is another by now
+            if self._given_up is not None and now < self._given_up + _REMEMBERED:
+                return False
+            self._given_up, self._token = now, None
+            if self._shared is not None:
+                self._shared.tokens.forget_token(self._shared_name(), token.value)
         return True
 
     def close(self) -> None:
@@ -116,12 +125,21 @@ class Backend:
             if self._token is not None and now < self._token.renew_at:
                 return self._token
             if self._refused is not None and now < self._refused[1]:
-                raise self._refused[0]
-            if self._shared is None:
+                self._token = self._of_another(now)
+                if self._token is None:
+                    raise self._refused[0]
+            elif self._shared is None:
                 self._token = self._asked(now)
             else:
                 self._token = self._shared.token(self._shared_name(), self._clock, self._asked)
             return self._token
+
+    def _of_another(self, now: datetime) -> Token | None:
+        """Who was refused uses what another process got meanwhile."""
+        if self._shared is None:
+            return None
+        kept = self._shared.tokens.token(self._shared_name(), now)
+        return Token(*kept) if kept else None
 
     def _shared_name(self) -> str:
         """A token is for one client and one set of scopes: another configuration has another."""
@@ -151,18 +169,19 @@ class Backend:
         answer = self._wire.plain(
             "sign in", endpoint.token_url, form=form, headers=self._proof.headers()
         )
-        if answer.status != 200:
+        document = answer.document or {}
+        if answer.status != 200 or ("error" in document and "access_token" not in document):
             raise self._refusal(answer, asked)
-        return self._taken(answer.document or {}, asked, now)
+        return self._taken(document, asked, now)
 
     def _taken(self, document: Mapping[str, Any], asked: tuple[str, ...], now: datetime) -> Token:
-        value, kind = document.get("access_token"), str(document.get("token_type", "bearer"))
+        value, kind = document.get("access_token"), str(document.get("token_type") or "bearer")
         if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
-            raise Rejected(
+            raise Forbidden(
                 self.name, "sign in", "the answer holds no access token: check token_url"
             )
         if kind.lower() != "bearer":
-            raise Rejected(
+            raise Forbidden(
                 self.name,
                 "sign in",
                 "the token is of a kind that we cannot use (not bearer): have the client registered"
@@ -176,6 +195,9 @@ class Backend:
     def _refusal(self, answer: PlainAnswer, asked: tuple[str, ...]) -> FhirError:
         said = answer.document.get("error") if answer.document else None
         code = said if isinstance(said, str) and _CODE.fullmatch(said) else None
+        if code in BUSY:
+            later = "its sign-in cannot answer now: tried again later"
+            return Unavailable(self.name, "sign in", later, status=answer.status)
         why = REFUSALS.get(code or "")
         if why is None:
             why = f"{urlsplit(self.endpoint().token_url).netloc} does not answer like a token"
@@ -186,10 +208,9 @@ class Backend:
             why += f", {self._proof.hint}"
         if code == "invalid_scope":
             why += f" (asked for: {' '.join(asked)})"
-        kind = Forbidden if code else Rejected
         codes = (code,) if code else ()
         why += self._skew() if code in ("invalid_client", "invalid_grant") else ""
-        return kind(self.name, "sign in", why, status=answer.status, codes=codes)
+        return Forbidden(self.name, "sign in", why, status=answer.status, codes=codes)
 
     def _skew(self) -> str:
         """Assertions live five minutes: clocks that differ make them expired or too long."""
@@ -215,15 +236,16 @@ class Backend:
             if self._token_url is None:
                 raise
         token_url = self._token_url or found.get("token_endpoint")
-        if not isinstance(token_url, str) or not token_url.startswith(("http://", "https://")):
-            raise Rejected(
+        if not isinstance(token_url, str) or not _ADDRESS.fullmatch(token_url):
+            what = "one that is no full address" if token_url else "none"
+            raise Forbidden(
                 self.name,
                 "read the SMART configuration",
-                "the server names no token endpoint at .well-known/smart-configuration below"
-                " base_url: check base_url, or set token_url",
+                "the server should name its token endpoint at .well-known/smart-configuration below"
+                f" base_url, and there is {what}: check base_url, or set token_url",
             )
         if self._base_url.startswith("https:") and not token_url.startswith("https:"):
-            raise Rejected(
+            raise Forbidden(
                 self.name,
                 "read the SMART configuration",
                 "the token endpoint is not https while the server is: our proof is not sent there",
@@ -236,11 +258,14 @@ class Backend:
 
 
 def _seconds(value: Any) -> float:
-    """`expires_in`; some servers send it as text."""
+    """`expires_in`. Some servers send it as text; one that says nothing usable, or that the token
+    is over already, did not say it: a 401 will."""
     try:
-        return max(0.0, float(value))
+        said = float(value)
     except (TypeError, ValueError):
         return _UNSAID
+    usable = said > 0 and value is not True
+    return min(said, _LONGEST) if usable else _UNSAID
 
 
 def _strings(value: Any) -> tuple[str, ...]:
