@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from fhirbridge.bridge.story import Decided, Failed, Read, Wrote
@@ -156,6 +157,39 @@ def test_a_defect_is_retried_then_parked_and_names_no_content(
     assert mark.last_error is not None
     assert mark.last_error.startswith("ValueError at ")
     assert "Jane" not in mark.last_error
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, b""),
+        (404, b"<html>"),
+        (200, b"<html>"),
+        (200, b""),
+        (400, b""),
+        (302, b""),
+        (501, b""),
+    ],
+)
+def test_who_could_not_be_read_is_set_aside_until_it_can(
+    estate: Estate, status: int, body: bytes
+) -> None:
+    """A page of maintenance, a proxy before a server that is being started anew."""
+    estate.put("ehr", order())
+    estate.put("ehr", visit())
+    estate.bridge.start()
+    estate.work()
+    kind = {"Content-Type": "text/html"}
+    estate.servers["ehr"].around = lambda *_: httpx.Response(status, content=body, headers=kind)
+    estate.put("pharmacy", dispense(mg=300))
+    estate.work()
+    (mark,) = estate.bridge.store.parked()
+    assert mark.last_error
+    assert "ehr: search Patient" in mark.last_error
+    estate.servers["ehr"].around = lambda request, go: go(request)
+    estate.later(hours=1.1)
+    assert not estate.bridge.store.parked()
+    assert "dispense-short" in estate.rules()
 
 
 def test_more_changes_than_anybody_could_read_are_parked(

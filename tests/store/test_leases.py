@@ -264,3 +264,14 @@ def test_why_work_was_dropped_is_kept_when_the_journal_is_purged(store: Store) -
     assert store.drop("p-1", "the payer has left", at(1))
     store.purge(at(10_000_000))
     assert [(each.subject, each.why) for each in store.dropped()] == [("p-1", "the payer has left")]
+
+
+def test_time_alone_does_not_bring_back_what_was_dropped(store: Store) -> None:
+    """Who was set aside with a look to come, too: nothing is owed until the next news."""
+    store.hear([delivery(news())], START)
+    store.fail(take(store), at(1), error="no FHIR", retry_at=None, look_again=at(60))
+    assert store.drop(P7, "moved away", at(2))
+    assert store.ring(at(61)) == 0
+    assert none_due(store, 61)
+    store.hear([delivery(news("2"))], at(62))
+    assert take(store, 63).subject == P7

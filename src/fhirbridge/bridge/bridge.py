@@ -48,6 +48,7 @@ FORGET = 3600.0
 #: A clock that is set back by less is waited out.
 SET_BACK = timedelta(minutes=1)
 _FORBIDDEN_AGAIN = timedelta(minutes=15)
+_UNREADABLE_AGAIN = timedelta(hours=1)
 _LONGEST_BACKOFF = timedelta(hours=1)
 
 
@@ -258,9 +259,13 @@ class Bridge:
             case HeldBack():
                 self._fail(lease, error, None, look_again=error.until - self.clock())
             case FhirError():
-                # A person waits for somebody to look; polling never ends.
-                never = lease.subject.endswith(ANYTHING)
-                self._fail(lease, error, self._backoff(lease) if never else None)
+                if lease.subject.endswith(ANYTHING):  # polling never ends
+                    self._fail(lease, error, self._backoff(lease))
+                    return
+                # What was refused at writing waits for somebody to look. Who could not be read is
+                # set aside visibly, and tried again by itself: a proxy answers so for a while.
+                again = None if error.writing else _UNREADABLE_AGAIN
+                self._fail(lease, error, None, look_again=again)
             case _:
                 again = self._backoff(lease) if lease.attempts + 1 < ATTEMPTS else None
                 self._fail(lease, error, again)

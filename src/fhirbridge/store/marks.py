@@ -206,6 +206,7 @@ def drop(tx: Tx, subject: str, reason: str, now: datetime) -> bool:
     if found is None or found.due_at is None:
         return False
     settle(tx, subject, now)
+    tx.run(sa.delete(t).where(t.c.subject == subject))  # nor does time alone make it due
     row = _said(subject, DROPPED, reason, now)
     tx.insert(e, [row | {"outcome": DROPPED, "generation": None, "urgent": 0}])
     return True
