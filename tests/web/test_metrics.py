@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,7 +13,8 @@ import pytest
 
 from fhirbridge import yamlfile
 from fhirbridge.bridge.story import Failed
-from fhirbridge.store import Numbered, Store, SubscriptionRow
+from fhirbridge.fhir.subscription import State
+from fhirbridge.store import Numbered, Store, SubscriptionRow, Unwritable
 from fhirbridge.web.metrics import Metrics
 from tests.bridge.estate import Answer, Estate, order, visit
 from tests.store.support import START, at, delivery, names, news
@@ -98,12 +100,64 @@ def test_decisions_conflicts_and_requests_are_counted(estate: Estate) -> None:
     assert shown["fhirbridge_due"] == 0
 
 
+def test_what_this_process_counted_is_shown_while_the_store_is_gone(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Just then an alert must see that deliveries are not kept."""
+    bridge = estate.bridge
+    meter = Metrics(bridge.store, estate.clock, bridge.sources.values())
+    bridge.watcher = meter
+    estate.put("ehr", order())
+    assert values(meter)["fhirbridge_store_up"] == 1
+
+    def gone(_: object) -> None:
+        raise Unwritable("the database does not answer")
+
+    for name in ("counts", "subscriptions", "watermarks", "gaps"):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                bridge.store, name, gone if name in ("counts", "gaps") else lambda: gone(0)
+            )
+            meter.refused(503)
+            shown = values(meter)
+        assert shown["fhirbridge_store_up"] == 0
+        assert math.isnan(shown["fhirbridge_due"])  # neither well nor bad: it is not known
+    assert shown['fhirbridge_refusals_total{status="503"}'] == 4
+    assert values(meter)["fhirbridge_store_up"] == 1
+    assert values(meter)["fhirbridge_due"] == 1
+
+
+def test_what_alerts_ask_for_is_there_before_it_happens(estate: Estate) -> None:
+    """Prometheus sees no increase in a series that begins with its first event."""
+    shown = values(Metrics(estate.bridge.store, estate.clock, estate.bridge.sources.values()))
+    assert shown['fhirbridge_refusals_total{status="503"}'] == 0
+    assert shown['fhirbridge_refusals_total{status="401"}'] == 0
+    assert shown['fhirbridge_failed_total{error="Forbidden",parked="no"}'] == 0
+    assert shown['fhirbridge_unread_total{error="Forbidden",source="payer"}'] == 0
+    assert shown["fhirbridge_conflicts_total"] == 0
+
+
+def test_every_state_in_which_only_polls_find_changes_has_its_alert() -> None:
+    (group,) = yamlfile.load(ALERTS).data["groups"]
+    expr = next(
+        each["expr"] for each in group["rules"] if each["alert"] == "FhirbridgeSubscription"
+    )
+    (states,) = re.findall(r'state=~"([a-z|]+)"', expr)
+    on_the_way = {State.ABSENT, State.REQUESTED}  # they end as active or as refused
+    assert set(states.split("|")) == set(State) - on_the_way - {State.ACTIVE}
+
+
 #: What docs and the dashboards of sites may rely on (issue: metrics).
 PROMISED = """
     deliveries_total refusals_total heard_after_seconds lag_seconds newest_change_seconds due
     oldest_due_seconds decisions_total decided_after_seconds findings_total requests_per_read
-    parked conflicts_total subscription silent_seconds unread_total written_total failed_total
+    parked conflicts_total store_up subscription silent_seconds unread_total written_total
+    failed_total
 """
+
+
+#: Prometheus' own series: whether a process of ours answered.
+UP = 'min by (instance) (up{job="fhirbridge"}) == 0'
 
 
 def test_the_alerts_ask_for_what_is_measured(tmp_path: Path) -> None:
@@ -117,6 +171,8 @@ def test_the_alerts_ask_for_what_is_measured(tmp_path: Path) -> None:
     assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"])
     for rule in group["rules"]:
         assert set(rule) <= {"alert", "expr", "for", "labels", "annotations"}
+        if rule["expr"] == UP:
+            continue
         asked = {
             re.sub(r"_(bucket|sum|count)$", "", name)
             for name in re.findall(r"fhirbridge_\w+", rule["expr"])
@@ -133,6 +189,7 @@ def test_the_alerts_ask_for_what_is_measured(tmp_path: Path) -> None:
 def test_the_example_for_prometheus_scrapes_with_the_token() -> None:
     found = yamlfile.load(ALERTS.parents[1] / "deploy" / "prometheus.yaml").data
     (job,) = found["scrape_configs"]
+    assert f'job="{job["job_name"]}"' in UP
     assert job["metrics_path"] == "/metrics"
     assert job["authorization"].keys() == {"type", "credentials_file"}
     assert found["rule_files"]

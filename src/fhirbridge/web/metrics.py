@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from math import inf
+from math import inf, nan
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -23,8 +24,13 @@ from fhirbridge.bridge.story import (
     Story,
     Wrote,
 )
+from fhirbridge.store.records import StoreError
 
 _SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400)
+#: What alerts ask for is there from the start, at zero: Prometheus sees no increase in a series
+#: that begins with its first event.
+_ANSWERS = (400, 401, 413, 429, 503)
+_ERRORS = ("Unavailable", "Forbidden")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -37,6 +43,7 @@ class Metrics:
     ) -> None:
         self._store, self._clock, self._sources = store, clock, tuple(sources)
         self._registry = registry = CollectorRegistry()
+        self._scrape = Lock()  # two Prometheus servers may ask at once
         self._deliveries = Counter(
             "fhirbridge_deliveries",
             "Deliveries kept, by what became of them",
@@ -126,11 +133,22 @@ class Metrics:
             registry=registry,
         )
         self._newest: dict[str, datetime] = {}
+        self._up = Gauge(
+            "fhirbridge_store_up",
+            "1: the store answered; 0: what else is read from it is NaN or left out",
+            registry=registry,
+        )
         self._due = Gauge("fhirbridge_due", "Subjects that are due", registry=registry)
         self._parked = Gauge("fhirbridge_parked", "Subjects set aside", registry=registry)
         self._age = Gauge(
             "fhirbridge_oldest_due_seconds", "How long the oldest waits", registry=registry
         )
+        for status in _ANSWERS:
+            self._refusals.labels(str(status))
+        for error in _ERRORS:
+            self._failed.labels(error, "no")
+            for source in self._sources:
+                self._unread.labels(source.name, error)
 
     def __call__(self, story: Story) -> None:
         """Count one event of the story."""
@@ -171,31 +189,43 @@ class Metrics:
         self._refusals.labels(str(status)).inc()
 
     def text(self) -> bytes:
-        """Everything, for a scrape."""
-        now = self._clock()
+        """Everything, for a scrape. When the store does not answer, that it does not, and what this
+        process counted: just then somebody looks."""
+        with self._scrape:
+            self._look(self._clock())
+            return generate_latest(self._registry)
+
+    def _look(self, now: datetime) -> None:
+        for each in (self._links, self._silent, self._missing, self._lag):
+            each.clear()
+        for name, newest in self._newest.copy().items():
+            self._newest_age.labels(name).set(max((now - newest).total_seconds(), 0.0))
+        try:
+            self._look_into_the_store(now)
+            self._up.set(1)
+        except StoreError:
+            for each in (self._due, self._parked, self._age):
+                each.set(nan)
+            self._up.set(0)
+
+    def _look_into_the_store(self, now: datetime) -> None:
         counts = self._store.counts(now)
         self._due.set(counts.due)
         self._parked.set(counts.parked)
         waited = (now - counts.oldest_due).total_seconds() if counts.oldest_due else 0.0
         self._age.set(max(waited, 0.0))
-        self._age_of_what_was_heard(now)
-        self._links.clear()
-        self._silent.clear()
+        self._lags(now)
         for link in self._store.subscriptions():
             self._links.labels(link.source, link.type, link.state).set(1)
             heard = link.last_heard or link.since
             self._silent.labels(link.source, link.type).set((now - heard).total_seconds())
-        self._missing.clear()
         for gap in self._store.gaps(now):
             missing = sum(last - first + 1 for first, last in gap.missing)
             self._missing.labels(gap.source, gap.type).inc(missing or 1)
-        return generate_latest(self._registry)
 
-    def _age_of_what_was_heard(self, now: datetime) -> None:
+    def _lags(self, now: datetime) -> None:
         reached = {(source, type_): moment for source, type_, moment in self._store.watermarks()}
         for source in self._sources:
             read = [reached.get((source.name, each)) for each in ("Patient", *source.types)]
             ages = [(now - moment).total_seconds() if moment else inf for moment in read]
             self._lag.labels(source.name).set(max(0.0, *ages))
-        for name, newest in self._newest.copy().items():
-            self._newest_age.labels(name).set(max((now - newest).total_seconds(), 0.0))
