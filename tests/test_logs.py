@@ -105,6 +105,17 @@ def test_for_people() -> None:
 
 
 @pytest.mark.usefixtures("root")
+def test_of_what_a_library_says_only_the_first_line_is_told() -> None:
+    """asyncio quotes the exception that nobody took, in the second."""
+    out = io.StringIO()
+    logs.set_up(stream=out)
+    error = ValueError("Amber Canary")
+    logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: %r", error)
+    assert "never retrieved" in out.getvalue()
+    assert "Canary" not in out.getvalue()
+
+
+@pytest.mark.usefixtures("root")
 def test_for_machines() -> None:
     ours, other, broke = map(jsonio.loads, lines("json"))
     assert list(ours)[:4] == ["at", "level", "logger", "event"]

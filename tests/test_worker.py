@@ -48,6 +48,24 @@ def test_a_lone_worker_forgets_what_is_old(tmp_path: Path, monkeypatch: pytest.M
     estate.close()
 
 
+def test_a_defect_ends_no_thread_and_is_not_quoted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody would ring timers any more, and nobody would see that."""
+    estate, calls = Estate(tmp_path), list[int]()
+
+    def broken(_: object) -> int:
+        calls.append(1)
+        raise ValueError("Jane Doe")
+
+    monkeypatch.setattr(estate.bridge, "forget", broken)
+    worker._forgets(estate.bridge, Hours(3))
+    estate.close()
+    assert len(calls) == 3
+    assert caplog.text.count("thread_met_defect") == 3
+    assert "Jane" not in caplog.text
+
+
 def test_the_load_on_a_server_is_shared_by_the_processes(tmp_path: Path) -> None:
     text = """
 processes: 3

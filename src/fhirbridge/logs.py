@@ -80,13 +80,14 @@ def named(error: BaseException) -> str:
 
 
 def _foreign(_: object, __: str, said: EventDict) -> EventDict:
-    """What a library says: its words have no fixed name. Of an exception only what `named` says."""
+    """What a library says: its words have no fixed name. Of an exception only what `named` says;
+    of several lines the first: asyncio quotes exceptions in the others."""
     error = (said.pop("exc_info", None) or (None, None))[1]
     said.pop("stack_info", None)
     return {
         **said,
         "event": "library",
-        "message": said["event"],
+        "message": str(said["event"]).partition("\n")[0],
         "error": named(error) if error else None,
     }
 

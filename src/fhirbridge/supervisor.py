@@ -37,8 +37,8 @@ from fhirbridge.fhir.subscription import (
     sign_of,
     wanted,
 )
-from fhirbridge.logs import get_logger
-from fhirbridge.store.records import SubscriptionRow
+from fhirbridge.logs import get_logger, named
+from fhirbridge.store.records import StoreError, SubscriptionRow
 
 log = get_logger("fhirbridge.supervisor")
 
@@ -191,8 +191,10 @@ class Supervisor:
             row = self._walk(source, row, sign, now)
             if row.state not in (State.REFUSED, State.SILENT, State.GAP):
                 row = replace(row, problem=None)
-        except FhirError as error:  # it is asked again; the state stands
-            row = replace(row, problem=str(error))
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is asked again; the state stands
+            row = replace(row, problem=_told(error, source.name, type_))
             self._failures[name] = failures = self._failures.get(name, 0) + 1
             self._next_look[name] = now + min(
                 _AFTER_ERROR * 2 ** min(failures - 1, 10), _LONGEST_WAIT
@@ -344,3 +346,11 @@ class Supervisor:
         query = urlencode(own_query(self._instance, source.name, row.type), safe=":|/")
         receipt = source.server.create(resource, if_none_exist=query)
         return replace(row, server_id=receipt.id)
+
+
+def _told(error: Exception, source: str, type_: str) -> str:
+    """What is kept of an error: a defect of ours must not keep us from the other Subscriptions."""
+    if isinstance(error, FhirError):
+        return str(error)
+    log.error("subscription_met_defect", source=source, type=type_, error=named(error))
+    return named(error)

@@ -24,7 +24,7 @@ from kombu.exceptions import OperationalError
 
 from fhirbridge import wiring
 from fhirbridge.bridge.bridge import FORGET, Bridge
-from fhirbridge.logs import get_logger
+from fhirbridge.logs import get_logger, named
 from fhirbridge.settings import Settings
 from fhirbridge.store.records import StoreError
 
@@ -160,7 +160,7 @@ def _work(
     stop, app, new = threading.Event(), celery_app(settings), list[tuple[Settings, Bridge]]()
 
     def wake() -> None:
-        _handful(bridge)
+        _go_on(lambda: _handful(bridge))
 
     def heed() -> None:
         if told.to_read_again.is_set() and not new:
@@ -212,23 +212,36 @@ def _listen(app: Celery, concurrency: int, told: _Told) -> int:
 
 def _ticks(bridge: Bridge, stop: threading.Event, heed: Callable[[], None]) -> None:
     """Timers ring, what no message told of is worked off, and we do what signals told us."""
+
+    def tick() -> None:
+        bridge.tick()
+        _handful(bridge)
+
     while not stop.wait(_TICK):
         heed()
-        try:
-            bridge.tick()
-            _handful(bridge)
-        except StoreError as error:
-            log.error("store_failed", error=error, next="tried again")
+        _go_on(tick)
 
 
 def _forgets(bridge: Bridge, stop: threading.Event) -> None:
     """The journal is purged by whoever runs: there may be no web door, or it may be elsewhere."""
+
+    def forget() -> None:
+        if gone := bridge.forget(stop.is_set):
+            log.info("journal_forgot", rows=gone)
+
     while not stop.wait(FORGET):
-        try:
-            if gone := bridge.forget(stop.is_set):
-                log.info("journal_forgot", rows=gone)
-        except StoreError as error:
-            log.error("store_failed", error=error, next="tried again")
+        _go_on(forget)
+
+
+def _go_on(what: Callable[[], None]) -> None:
+    """Whatever happens, the thread lives: it comes again with the next tick. Celery would log the
+    words of an error, which may quote what it met."""
+    try:
+        what()
+    except StoreError as error:
+        log.error("store_failed", error=error, next="tried again")
+    except Exception as error:  # noqa: BLE001 - see above
+        log.error("thread_met_defect", error=named(error), next="tried again")
 
 
 def _handful(bridge: Bridge) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from fhirbridge import wiring
 from fhirbridge.bridge.intake import Refused
+from fhirbridge.fhir.subscription import sign_of
 from fhirbridge.sandbox.resources import Resource
 from fhirbridge.supervisor import Supervisor
 from tests.bridge.estate import Answer, Estate, Json, dispense
@@ -360,3 +362,25 @@ def test_a_server_that_stays_down_is_asked_less_and_less(
     asked = len([each for each in estate.servers["payer"].requests if "Subscription" in each[1]])
     kinds = 1 + len(estate.bridge.sources["payer"].types)
     assert asked < 16 * kinds
+
+
+def test_a_defect_at_one_subscription_does_not_keep_us_from_the_others(
+    estate: Estate, supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as what a foreign server made of our Subscription, and we cannot read."""
+    understood = sign_of
+
+    def broken(found: Json | None, url: str, server: str, *more: Any) -> Any:
+        if server == "ehr":
+            raise ValueError("Jane Doe")
+        return understood(found, url, server, *more)
+
+    monkeypatch.setattr("fhirbridge.supervisor.sign_of", broken)
+    supervisor.step()
+    assert on(estate, "pharmacy")
+    problems = {row.problem for row in estate.bridge.store.subscriptions() if row.source == "ehr"}
+    assert len(problems) == 1
+    assert str(problems.pop()).startswith("ValueError at test_supervisor.py:")
+    monkeypatch.undo()
+    later(estate, supervisor, minutes=10)
+    assert on(estate, "ehr")

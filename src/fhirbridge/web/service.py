@@ -19,7 +19,7 @@ from typing import Self
 from fhirbridge.bridge.bridge import FORGET, Bridge
 from fhirbridge.bridge.story import all_of
 from fhirbridge.listening import Listeners
-from fhirbridge.logs import get_logger
+from fhirbridge.logs import get_logger, named
 from fhirbridge.store.records import StoreError
 from fhirbridge.supervisor import Supervisor
 
@@ -145,7 +145,7 @@ class Service:
         seen = 0
         while not self._stop.is_set():
             seen = self._raised
-            if self._try(lambda: self.bridge.work(owner, limit=_HANDFUL)):
+            if self._go_on(lambda: self.bridge.work(owner, limit=_HANDFUL)):
                 continue
             with self._news:
                 self._news.wait_for(partial(self._is_news_since, seen), _NAP)
@@ -155,18 +155,28 @@ class Service:
 
     def _ticks(self) -> None:
         while not self._stop.is_set():
-            if self._try(self.bridge.tick):
+            if self._go_on(self.bridge.tick):
                 self._wake()
-            if self.supervisor is not None and self._try(self.supervisor.step):
+            if self.supervisor is not None and self._go_on(self.supervisor.step):
                 self.bridge.intake.renew()
             if self.supervisor is not None:
-                self._try(self._listeners.step)
+                self._go_on(self._listeners.step)
             self._stop.wait(self._tick)
 
     def _forgets(self) -> None:
         while not self._stop.wait(FORGET):
-            if gone := self._try(lambda: self.bridge.forget(self._stop.is_set)):
+            if gone := self._go_on(lambda: self.bridge.forget(self._stop.is_set)):
                 log.info("journal_forgot", rows=gone)
+
+    def _go_on(self, what: Callable[[], int]) -> int:
+        """The same of a defect of ours, which must not end the thread: nobody would ring timers or
+        look after Subscriptions, and nobody would see it."""
+        try:
+            return self._try(what)
+        except Exception as error:  # noqa: BLE001 - see above
+            log.error("thread_met_defect", error=named(error), next="tried again")
+            self._stop.wait(self._tick)
+            return 0
 
     def _try(self, what: Callable[[], int]) -> int:
         """A store that cannot be written now is no reason to end: it is tried again."""
