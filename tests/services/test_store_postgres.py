@@ -15,6 +15,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from psycopg.sql import SQL, Identifier
 
 from fhirbridge.store import Store, Unwritable
+from tests.bridge.estate import Estate
+from tests.bridge.test_restore import goes_on_after
 from tests.servers import postgres_server
 
 # The tests of tests/store again, on PostgreSQL: what is imported is collected here.
@@ -106,3 +108,17 @@ def test_a_dump_brings_everything_back(store_url: str, tmp_path: Path) -> None:
     assert restored.counts(START).due == 1
     assert restored.hear([delivery(news("2"))], START)[0].new == 1
     restored.close()
+
+
+def test_work_goes_on_after_a_dump_was_put_back(store_url: str, tmp_path: Path) -> None:
+    dump, plain = str(tmp_path / "x.dump"), store_url.replace("+psycopg", "")
+    copy = ["pg_dump", "--format=custom", f"--file={dump}", plain]
+    put_back = ["pg_restore", "--clean", "--if-exists", f"--dbname={plain}", dump]
+    estate = Estate(tmp_path)
+    goes_on_after(
+        estate,
+        store_url,
+        lambda: subprocess.run(copy, check=True),
+        lambda: subprocess.run(put_back, check=True),
+    )
+    estate.close()
