@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from fhirbridge.bridge.story import Failed
 from fhirbridge.fhir.subscription import State
 from fhirbridge.store import Numbered, Store, SubscriptionRow, Unwritable
 from fhirbridge.web.metrics import Metrics
-from tests.bridge.estate import Answer, Estate, order, visit
+from tests.bridge.estate import Answer, Estate, order, people, visit
 from tests.store.support import START, at, delivery, names, news
 
 ALERTS = Path(__file__).parents[2] / "docs" / "alerts.yaml"
@@ -74,6 +75,35 @@ def test_lag_is_told_of_each_configured_source(estate: Estate) -> None:
     shown = values(meter)
     assert shown[heard] == 2
     assert 20 <= shown[heard.replace("_count", "_sum")] < 21
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-2), timedelta(hours=2)])
+def test_lag_is_told_by_the_clock_of_the_source(tmp_path: Path, ahead: timedelta) -> None:
+    """A clock that is behind would look like a lag, one that is ahead would hide it."""
+    estate = Estate(tmp_path)
+    ehr, bridge = estate.servers["ehr"], estate.bridge
+
+    def around(request: httpx.Request, go: Answer) -> httpx.Response:
+        answer = go(request)
+        answer.headers["date"] = format_datetime(estate.clock() + ahead, usegmt=True)
+        return answer
+
+    ehr.around = around
+    ehr.shelf._clock = lambda: estate.clock() + ahead  # it dates changes by its own clock, too
+    people(estate)
+    meter = Metrics(bridge.store, estate.clock, bridge.sources.values())
+    bridge.watcher = meter
+    bridge.start()
+    estate.work()
+    told = estate.put("ehr", order(), tell=False)
+    estate.clock.now += timedelta(seconds=20)
+    estate.tell("ehr", told)
+    estate.clock.now += timedelta(minutes=10)
+    shown = values(meter)
+    for name in ("lag", "newest_change"):
+        assert 600 <= shown[f'fhirbridge_{name}_seconds{{source="ehr"}}'] < 640
+    assert 18 <= shown['fhirbridge_heard_after_seconds_sum{dialect="rest-hook",source="ehr"}'] < 23
+    estate.close()
 
 
 def test_decisions_conflicts_and_requests_are_counted(estate: Estate) -> None:

@@ -6,7 +6,7 @@ No label holds anything of a person: sources, dialects, outcomes, rules and acti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf, nan
 from threading import Lock
 
@@ -31,6 +31,8 @@ _SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 14400)
 #: that begins with its first event.
 _ANSWERS = (400, 401, 413, 429, 503)
 _ERRORS = ("Unavailable", "Forbidden")
+#: Clocks that differ by less are taken for equal: a Date header is cut to the second.
+_TO_THE_SECOND = timedelta(seconds=3)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -41,7 +43,8 @@ class Metrics:
     def __init__(
         self, store: Store, clock: Callable[[], datetime], sources: Iterable[Source] = ()
     ) -> None:
-        self._store, self._clock, self._sources = store, clock, tuple(sources)
+        self._store, self._clock = store, clock
+        self._sources = {source.name: source for source in sources}
         self._registry = registry = CollectorRegistry()
         self._scrape = Lock()  # two Prometheus servers may ask at once
         self._deliveries = Counter(
@@ -61,7 +64,7 @@ class Metrics:
         )
         self._heard_after = Histogram(
             "fhirbridge_heard_after_seconds",
-            "From the lastUpdated of a change (the source's clock) until it was kept",
+            "From the lastUpdated of a change until it was kept, both by the source's clock",
             ["source", "dialect"],
             buckets=_SECONDS,
             registry=registry,
@@ -147,8 +150,8 @@ class Metrics:
             self._refusals.labels(str(status))
         for error in _ERRORS:
             self._failed.labels(error, "no")
-            for source in self._sources:
-                self._unread.labels(source.name, error)
+            for name in self._sources:
+                self._unread.labels(name, error)
 
     def __call__(self, story: Story) -> None:
         """Count one event of the story."""
@@ -181,7 +184,7 @@ class Metrics:
         known = self._newest.get(story.source, story.newest)
         self._newest[story.source] = max(known, story.newest)
         if story.outcome in ("due", "journaled"):  # repeated news says nothing of the delay
-            late = (story.received - story.newest).total_seconds()
+            late = (story.received + self._ahead(story.source) - story.newest).total_seconds()
             self._heard_after.labels(story.source, story.dialect).observe(max(late, 0.0))
 
     def refused(self, status: int) -> None:
@@ -199,7 +202,8 @@ class Metrics:
         for each in (self._links, self._silent, self._missing, self._lag):
             each.clear()
         for name, newest in self._newest.copy().items():
-            self._newest_age.labels(name).set(max((now - newest).total_seconds(), 0.0))
+            age = (now + self._ahead(name) - newest).total_seconds()
+            self._newest_age.labels(name).set(max(age, 0.0))
         try:
             self._look_into_the_store(now)
             self._up.set(1)
@@ -225,7 +229,15 @@ class Metrics:
 
     def _lags(self, now: datetime) -> None:
         reached = {(source, type_): moment for source, type_, moment in self._store.watermarks()}
-        for source in self._sources:
-            read = [reached.get((source.name, each)) for each in ("Patient", *source.types)]
-            ages = [(now - moment).total_seconds() if moment else inf for moment in read]
-            self._lag.labels(source.name).set(max(0.0, *ages))
+        for name, source in self._sources.items():
+            there = now + self._ahead(name)
+            read = [reached.get((name, each)) for each in ("Patient", *source.types)]
+            ages = [(there - moment).total_seconds() if moment else inf for moment in read]
+            self._lag.labels(name).set(max(0.0, *ages))
+
+    def _ahead(self, name: str) -> timedelta:
+        """By how much a server's clock, by which it dates changes, is ahead of ours. This process
+        knows when it has spoken with it, and to the second."""
+        source = self._sources.get(name)
+        ahead = source.server.now() - self._clock() if source else timedelta(0)
+        return ahead if abs(ahead) > _TO_THE_SECOND else timedelta(0)
