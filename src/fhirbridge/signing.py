@@ -41,11 +41,12 @@ def keyring(settings: Settings) -> Keyring:
 
 
 def published(settings: Settings, now: datetime) -> dict[str, Any]:
-    """Our public keys as a JWK Set; without any, an empty one."""
-    try:
-        return keyring(settings).public(now)
-    except BadKeys:
+    """Our public keys as a JWK Set; an empty one where nothing signs and no keys were made. Raises
+    `BadKeys`: servers keep what they are shown, and an empty set would shut us out for as long."""
+    signs = any(each.auth.smart_backend for each in settings.servers.values())
+    if not signs and not Path(settings.keys).exists():
         return {"keys": []}
+    return keyring(settings).public(now)
 
 
 def keep(ring: Keyring, settings: Settings, *, new: bool) -> Path:

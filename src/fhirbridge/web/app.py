@@ -13,12 +13,16 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 from starlette.types import ASGIApp
 
 from fhirbridge.bridge.bridge import Bridge
+from fhirbridge.fhir.keys import BadKeys
+from fhirbridge.logs import get_logger
 from fhirbridge.store.records import StoreError
 
 from . import metrics, notify, worklist
 from .callers import Guesses
 from .console import Console
 from .gate import Gate, Management, may_manage
+
+log = get_logger("fhirbridge.web")
 
 _NO_SCRIPTS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -41,7 +45,7 @@ def app(
     jwks: Jwks = no_keys,
     management: Management = _HERE_ONLY,
 ) -> ASGIApp:
-    """The web door of one bridge. `jwks`: our public keys, as they are now."""
+    """The web door of one bridge. `jwks`: our public keys, as they are now; may raise `BadKeys`."""
     guesses = Guesses(bridge.clock)
     made = FastAPI(title="fhirbridge", openapi_url=None)
     made.router.routes.extend(worklist.routes(bridge, guesses))
@@ -66,7 +70,12 @@ def app(
 
     @made.get("/.well-known/jwks.json")
     def keys() -> Response:
-        return JSONResponse(jwks(), headers={"Cache-Control": "max-age=300"})
+        try:
+            return JSONResponse(jwks(), headers={"Cache-Control": "max-age=300"})
+        except BadKeys as error:
+            log.error("keys_not_shown", error=error)
+            words = "the keys cannot be read now; the log says why\n"
+            return PlainTextResponse(words, 503, {"Retry-After": "60", "Cache-Control": "no-store"})
 
     @made.get("/metrics")
     def measured() -> Response:
