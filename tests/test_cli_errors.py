@@ -47,6 +47,10 @@ def test_an_option_that_is_not_there(command: str, fhirbridge: Call) -> None:
         ("reconcile her:Patient/3", "no server is called her; did you mean “ehr”"),
         ("reconcile p-7 --config no.yaml", "there is no such file; name the configuration with"),
         ("config check --config list.yaml", "list.yaml:1: not YAML"),
+        ("config check --config supply.yaml", "ehr.supply: no therapy is called “ocreli”"),
+        ("config check --config profile.yaml", "did you mean “hapi”"),
+        ("config check --config mappings.yaml", "nowhere:1: no such folder of mappings"),
+        ("subscriptions --config memory.yaml", "store: SQLite needs a file"),
         ("config check --config rule.yaml", "there is no rule “dispense-shrt”; did you mean"),
         ("audit nowhere", "nowhere: there is no such file or folder"),
         ("audit x --as-of yesterday", "write a day or a moment, as 2026-12-01"),
@@ -66,6 +70,11 @@ def test_a_wrong_call_is_told_what_to_do(
     (tmp_path / "fhirbridge.yaml").write_text(CONFIGURED)
     (tmp_path / "list.yaml").write_text("servers: [")
     (tmp_path / "rule.yaml").write_text("write: {rules: {dispense-shrt: on}}")
+    server = CONFIGURED.removesuffix("}\n")
+    (tmp_path / "supply.yaml").write_text(server + ", supply: {ocreli: home}}\n")
+    (tmp_path / "profile.yaml").write_text(server + ", profile: hapy}\n")
+    (tmp_path / "mappings.yaml").write_text("mappings: [nowhere]\n")
+    (tmp_path / "memory.yaml").write_text(CONFIGURED + "store: 'sqlite:///:memory:'\n")
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "x.json").write_text("{}")
     code, _, err = fhirbridge(*arguments.split())
@@ -73,6 +82,20 @@ def test_a_wrong_call_is_told_what_to_do(
     assert said in err
     assert "Traceback" not in err
     assert "defect" not in err
+
+
+def test_a_doctor_without_a_configuration_says_who_writes_one(fhirbridge: Call) -> None:
+    code, out, _ = fhirbridge("doctor")
+    assert code == 0
+    assert "`fhirbridge init` writes one" in out
+    code, out, _ = fhirbridge("doctor", "--config", "no.yaml")
+    assert code == 1
+    assert "no.yaml: there is no such file; name the configuration with --config FILE" in out
+
+
+def test_a_configuration_that_can_be_used_is_told_to_machines_too(fhirbridge: Call) -> None:
+    code, out, _ = fhirbridge("config", "check", "--format", "json")
+    assert (code, jsonio.loads(out)) == (0, {"usable": True})
 
 
 def test_without_a_command_the_help_is_shown(fhirbridge: Call) -> None:

@@ -181,7 +181,7 @@ def test_a_source_has_its_own_infusion_visits() -> None:
         ("route: intravenous", "route: oral", "3: “route”: “oral” is not valid; valid: "),
         ("aliases:", "alias:", "4: unknown key “alias”; did you mean “aliases”?"),
         ("J9999, mg", "J9999, mgs", "6: unknown key “mgs_per_unit”; did you mean “mg_per_unit”?"),
-        ("unit: 5", "unit: 0", "6: “billing.0.mg_per_unit”: input should be greater than 0"),
+        ("unit: 5", "unit: 0", "6: “billing.0.mg_per_unit”: should be greater than 0"),
         ("unit: 5", "unit: true", "6: “billing.0.mg_per_unit”: "),
         (
             "source: made up, verified: false}\npre",

@@ -130,8 +130,9 @@ def test_what_is_shown_has_no_secret(tmp_path: Path) -> None:
 
 
 def test_a_missing_secret_file_is_named_by_its_variable(tmp_path: Path) -> None:
+    """And by its variable alone: the path may be a secret that was given in its place."""
     said = mistakes(tmp_path, FILE, {"FHIRBRIDGE_STORE_FILE": str(tmp_path / "none")})
-    assert "$FHIRBRIDGE_STORE_FILE: the file cannot be read" in said
+    assert said == "$FHIRBRIDGE_STORE_FILE: the file cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize(
@@ -144,6 +145,22 @@ def test_a_missing_secret_file_is_named_by_its_variable(tmp_path: Path) -> None:
         (("http://127.0.0.1:8081/fhir", "127.0.0.1:8081"), "13", "begins with http"),
         (("white-bag", "whitebag"), "12", "did you mean “white-bag”"),
         (("holidays: US", "holidays: usa"), "4", "holidays"),
+        (("write: shadow", "write: true"), "2", "“true” is not valid; valid: off, on, shadow"),
+        (('["http://hospital.example/mrn"]', "mrn"), "5", "should be a list, like ["),
+        (("worklist]", "worklist]\n    auth: smart"), "10", "should hold keys with values"),
+        (("worklist]", 'worklist]\n    auth: {bearer: ""}'), "10", "auth.bearer”: is empty; "),
+        (("127.0.0.1:8080", "me:geheim@127.0.0.1:8080"), "8", "belong into `auth`, as basic"),
+        (("127.0.0.1:8080", "127.0.0.1:80800"), "8", "a port (1 to 65535)"),
+        (("127.0.0.1:8080", "[::1:8080"), "8", "should have a host"),
+        (
+            ("sqlite:///x.db", "/var/lib/x.db"),
+            "14",
+            "write sqlite:///file.db or postgresql",
+        ),
+        (("sqlite:///x.db", "postgres://db/x"), "14", "write sqlite:///file.db or postgresql"),
+        (("store: ", "broker: localhost:6379\nstore: "), "14", "like redis://host:6379/0"),
+        (("store: ", "trusted_proxies: [10.0.0]\nstore: "), "14", "“10.0.0” is no address"),
+        ((", worklist", ""), "6", "one server should hold “worklist”"),
     ],
 )
 def test_mistakes_are_named_with_line_and_remedy(
@@ -152,6 +169,7 @@ def test_mistakes_are_named_with_line_and_remedy(
     said = mistakes(tmp_path, FILE.replace(*change))
     assert f"fhirbridge.yaml:{place}: " in said
     assert words in said
+    assert "geheim" not in said
 
 
 def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path) -> None:
@@ -181,6 +199,13 @@ def test_a_profile_that_is_not_there_is_named_with_the_nearest(tmp_path: Path) -
     text = text.replace("x.db", f"{tmp_path}/x.db")
     with pytest.raises(Misconfigured, match="openemr"):
         wiring.wire(read(written(tmp_path, text), {}))
+
+
+def test_the_supply_of_a_therapy_that_nobody_knows(tmp_path: Path) -> None:
+    """Else it would be left out without a word, and with it what the site said of it."""
+    settings = read(written(tmp_path, FILE.replace("{ocrelizumab:", "{ocrelizumb:")), {})
+    with pytest.raises(Misconfigured, match=r"ehr\.supply: .*did you mean “ocrelizumab”"):
+        wiring.check(settings)
 
 
 def test_tls_wants_an_address_that_says_so(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, TypeAdapter, ValidationError
@@ -41,7 +43,29 @@ def _nearest_zone(name: str) -> str:
 def _web(url: str) -> str:
     if not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
         raise ValueError("should be an address that begins with http:// or https://")
+    try:
+        parts = urlsplit(url)
+        user, _ = parts.username, parts.port
+    except ValueError:
+        said = "should have a host and a port (1 to 65535), like https://ehr.example:8443"
+        raise ValueError(said) from None
+    if user is not None:
+        raise ValueError(
+            "should hold no user and no password: an address is shown to people; a server's"
+            " belong into `auth`, as basic: {user: …, password: …}"
+        )
     return url.rstrip("/")
+
+
+def _network(text: str) -> str:
+    if text != "*":  # everybody
+        try:
+            ip_network(text, strict=False)
+        except ValueError:
+            raise ValueError(
+                f"“{text}” is no address; write one like 10.0.0.7, or a network like 10.0.0.0/8"
+            ) from None
+    return text
 
 
 def _kind(name: str) -> str:
@@ -77,8 +101,11 @@ def _secret(value: object) -> object:
     if isinstance(value, dict) and set(value) == {"file"}:
         try:
             value = Path(str(value["file"])).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            raise ValueError("the file of this secret cannot be read") from None
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "no text"
+            raise ValueError(f"the file of this secret cannot be read: {why}") from None
+    if value == "":
+        raise ValueError("is empty; give the secret, or leave the key out")
     return SecretStr(value) if isinstance(value, str) else value
 
 
@@ -96,6 +123,7 @@ Days = Annotated[
     BeforeValidator(_tuple),
 ]
 Words = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], BeforeValidator(_tuple)]
 Kinds = Annotated[
     tuple[Annotated[str, AfterValidator(_kind)], ...], BeforeValidator(_tuple), Field(min_length=1)
 ]
@@ -107,6 +135,17 @@ Secret = Annotated[
     ),
 ]
 Tag = Annotated[str, *_like(r"[^|\s]+\|[^|\s]+", "write it like system|code")]
+Database = Annotated[
+    str,
+    *_like(
+        r"(sqlite|sqlite\+pysqlite|postgresql\+psycopg)://.+",
+        "write sqlite:///file.db or postgresql+psycopg://user@host/database",
+    ),
+]
+Broker = Annotated[
+    str,
+    *_like(r"(rediss?|unix|redis\+socket)://.*", "write it like redis://host:6379/0"),
+]
 TypeName = Annotated[str, *_like("[A-Z][A-Za-z]+", "write a FHIR type, like MedicationRequest")]
 Holidays = Annotated[
     str, *_like("[A-Z]{2}(-[A-Z0-9]{1,3})?", "write a country or a state, like US or US-NY")

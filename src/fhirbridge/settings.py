@@ -25,11 +25,14 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from fhirbridge import yamlfile
 from fhirbridge.keytypes import (
+    Broker,
+    Database,
     Days,
     Holidays,
     Kinds,
     Mode,
     Name,
+    Networks,
     Roles,
     Rule,
     Secret,
@@ -43,7 +46,7 @@ from fhirbridge.keytypes import (
     Zone,
     not_empty,
 )
-from fhirbridge.variables import overridden
+from fhirbridge.variables import NO_FILE, overridden
 
 
 class Misconfigured(ValueError):
@@ -176,6 +179,8 @@ class WriteModes(yamlfile.Strict):
 
 
 def _modes(value: object) -> object:
+    if isinstance(value, bool):
+        value = str(value).lower()  # a word that is none of them
     return {"default": value} if isinstance(value, str) else value
 
 
@@ -193,17 +198,16 @@ class Settings(yamlfile.Strict):
     servers: dict[Name, ServerSettings] = Field(default_factory=dict)
     public_url: Url = "http://127.0.0.1:8000"
     tls: OwnTls | None = None  # with which `serve` speaks https itself; None: a proxy does
-    store: str = Field(default="sqlite:///fhirbridge.db", repr=False)
+    store: Database = Field(default="sqlite:///fhirbridge.db", repr=False)
     processes: int = Field(default=1, gt=0)  # of ours that ask servers: each gets its share
-    broker: str | None = Field(
-        default=None, repr=False, pattern=r"^(rediss?|unix|redis\+socket)://"
-    )
-    worklist_token: Secret | None = None  # who sends it may read our own worklist at /fhir
+    broker: Broker | None = Field(default=None, repr=False)
+    # Who sends it may read our own worklist at /fhir.
+    worklist_token: Annotated[Secret | None, BeforeValidator(not_empty)] = None
     # Who sends it may see the console and the metrics from elsewhere, or behind a proxy.
     management_token: Annotated[Token | None, BeforeValidator(not_empty)] = None
     management: Literal["closed", "open"] = "closed"  # open: anybody who reaches us may see them
     # Whose X-Forwarded-For is believed when wrong tries are counted: addresses or networks.
-    trusted_proxies: Words = ("127.0.0.1", "::1")
+    trusted_proxies: Networks = ("127.0.0.1", "::1")
     traces: TraceSettings | None = None  # needs the extra `otel`
     log: Literal["text", "json"] = "text"  # of serve and worker: for people, or for a collector
     log_level: Literal["debug", "info", "warning", "error"] = "info"  # debug: each step is told
@@ -244,7 +248,7 @@ class Settings(yamlfile.Strict):
         if self.servers and len(homes) != 1:
             what = f"are {', '.join(homes)}" if homes else "is none"
             raise ValueError(
-                f"one server should hold “worklist” (that is where Tasks go); there {what}"
+                f"servers: one server should hold “worklist” (that is where Tasks go); there {what}"
             )
         return self
 
@@ -316,7 +320,7 @@ def read(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
     """File and environment as `Settings`. Raises `Misconfigured` with every mistake."""
     variables: list[str] = []
     try:
-        node = yamlfile.load(path) if path else yamlfile.Node(Path("(no file)"), {})
+        node = yamlfile.load(path) if path else yamlfile.Node(NO_FILE, {})
         node = overridden(node, environ, variables)
         return yamlfile.validate(node, Settings)
     except yamlfile.Invalid as error:
@@ -326,8 +330,9 @@ def read(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
 def _said(complaint: yamlfile.Invalid, variables: list[str]) -> str:
     """A complaint with its place: lines below zero are those of variables (`overridden`)."""
     message = complaint.message.replace("value error, ", "", 1).replace(".[key]”", "”")
+    message = message.removeprefix("“the file”: ")
     if complaint.line < 0:
         return f"${variables[-complaint.line - 1]}: {message}"
-    if complaint.path.name == "(no file)":
+    if complaint.path == NO_FILE:
         return message
     return f"{complaint.path}:{complaint.line}: {message}"

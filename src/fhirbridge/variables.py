@@ -15,6 +15,7 @@ from fhirbridge import yamlfile
 from fhirbridge.fhir import jsonio
 
 PREFIX = "FHIRBRIDGE_"
+NO_FILE = Path("(no file)")  # the place of what stands in none
 #: Variables that are no settings: where the file is, and what the tests use.
 _OTHERS = re.compile(r"FHIRBRIDGE_(CONFIG|DEBUG|TEST_.*)")
 
@@ -26,7 +27,7 @@ def overridden(
     if not isinstance(node.data, dict):
         return node
     data, lines = _copied(node.data), dict(node.lines)
-    for name, where, value in _given(environ, node.path):
+    for name, where, value in _given(environ):
         variables.append(name)
         at = data
         for key in where[:-1]:
@@ -46,7 +47,7 @@ def _copied(data: Any) -> Any:
     return {key: _copied(each) for key, each in data.items()} if isinstance(data, dict) else data
 
 
-def _given(environ: Mapping[str, str], path: Path) -> Iterator[tuple[str, tuple[str, ...], object]]:
+def _given(environ: Mapping[str, str]) -> Iterator[tuple[str, tuple[str, ...], object]]:
     """Name, place and value of every variable that is a setting."""
     for name in sorted(environ):
         if not name.startswith(PREFIX) or _OTHERS.fullmatch(name):
@@ -57,8 +58,11 @@ def _given(environ: Mapping[str, str], path: Path) -> Iterator[tuple[str, tuple[
             where = (*where[:-1], where[-1].removesuffix("_file"))
             try:
                 yield name, where, Path(value).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError):
-                raise yamlfile.Invalid(path, 1, f"${name}: the file cannot be read") from None
+            except (OSError, UnicodeDecodeError) as error:
+                # Not its path: who mistakes this variable for the other gives the secret itself.
+                why = getattr(error, "strerror", None) or "no text"
+                said = f"${name}: the file cannot be read: {why}"
+                raise yamlfile.Invalid(NO_FILE, 1, said) from None
         else:
             yield name, where, _value(value)
 

@@ -34,6 +34,7 @@ from fhirbridge.core.holding import Patience
 from fhirbridge.core.visits import AtSite
 from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.http import Transport
+from fhirbridge.fhir.profile import Profile
 from fhirbridge.fhir.sharing import Tokens
 from fhirbridge.fhir.subscription import REST_HOOK, WEBSOCKET
 from fhirbridge.fhir.tagged import Only
@@ -66,6 +67,12 @@ def formulary(settings: Settings) -> Formulary:
     found = _loaded(tuple(Path(folder) for folder in settings.mappings)).formulary
     visits = found.visits
     for name, server in settings.servers.items():
+        for therapy in server.supply:
+            if therapy not in found.therapies:
+                raise Misconfigured(
+                    f"servers.{name}.supply: no therapy is called “{therapy}”"
+                    + nearest(therapy, found.therapies)
+                )
         site = server.infusion_visits
         if site.service_type or site.locations:
             here = AtSite(frozenset(site.service_type), frozenset(site.locations))
@@ -148,6 +155,21 @@ def source(
 def make(name: str, settings: Settings, client: Server) -> Make:
     """What make of server one is. Raises `Misconfigured` for a profile that is not there."""
     known = _loaded(tuple(Path(folder) for folder in settings.mappings)).servers
+    return Make(client, known, _profile(name, settings, known))
+
+
+def check(settings: Settings) -> None:
+    """Whether the names in a configuration are those of files that are there, as far as can be
+    said without asking a server. Raises `Misconfigured` or `Invalid`."""
+    formulary(settings)
+    words(settings)
+    told_to_patients(settings)
+    known = _loaded(tuple(Path(folder) for folder in settings.mappings)).servers
+    for name in settings.servers:
+        _profile(name, settings, known)
+
+
+def _profile(name: str, settings: Settings, known: Mapping[str, Profile]) -> Profile | None:
     named = settings.servers[name].profile
     if named is not None and named not in known:
         raise Misconfigured(
@@ -164,7 +186,7 @@ def make(name: str, settings: Settings, client: Server) -> Make:
             f"servers.{name}.only_tagged: {profile.title} is everybody's; give the tag"
             " (“system|code”) that your own records carry, so that nobody else's are read"
         )
-    return Make(client, known, profile)
+    return profile
 
 
 def home_of(settings: Settings) -> str | None:

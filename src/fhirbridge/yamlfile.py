@@ -91,8 +91,11 @@ def load(path: Path) -> Node:
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = min(mark.line + 1, len(text.splitlines())) if mark else 1  # not beyond the end
-        raise Invalid(path, line, f"not YAML: {error.problem}") from None
+        lines_of = text.splitlines()
+        line = min(mark.line + 1, len(lines_of)) if mark else 1  # not beyond the end
+        tab = re.match(r" *\t", lines_of[line - 1] if lines_of else "")
+        problem = "a tab before the words: indent with spaces" if tab else error.problem
+        raise Invalid(path, line, f"not YAML: {problem}") from None
     except (yaml.YAMLError, UnicodeDecodeError):
         raise Invalid(path, 1, "not a text file in UTF-8") from None
     except OSError as error:
@@ -118,7 +121,7 @@ def validate(node: Node, model: type[M]) -> M:
         return model.model_validate(node.data)
     except ValidationError as error:
         found = [
-            Invalid(node.path, node.line(each["loc"]), _complaint(each, model))
+            Invalid(node.path, node.line(_where(each)), _complaint(each, model))
             for each in error.errors(include_url=False)
         ]
     first, *rest = sorted(found, key=lambda each: each.line)
@@ -138,6 +141,28 @@ def nearest(word: str, names: Iterable[str]) -> str:
     return f"; valid: {', '.join(known)}" if known else ""
 
 
+#: What a value should be, in the words of those who write files.
+_SHOULD = {
+    "tuple_type": 'should be a list, like ["one", "two"]',
+    "too_short": "should not be empty",
+    "int_type": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "float_type": "should be a number",
+    "bool_type": "should be true or false",
+    "dict_type": "should hold keys with values, as `key: value`",
+    "model_type": "should hold keys with values, as `key: value`",
+    "string_type": "should be text; put it in quotes",
+}
+
+
+def _where(error: Any) -> Where:
+    """The place of a complaint. One about the whole names the key that it means first."""
+    if error["loc"]:
+        return tuple(error["loc"])
+    named = re.match(r"(?:Value error, )?([a-z_.]+):", error["msg"])
+    return tuple(named[1].split(".")) if named else ()
+
+
 def _complaint(error: Any, model: type[BaseModel]) -> str:
     """One pydantic error in words; never the value, unless it is a wrong word of a fixed list."""
     where: Where = error["loc"]
@@ -153,9 +178,10 @@ def _complaint(error: Any, model: type[BaseModel]) -> str:
             return f"“{name}”: “{error['input']}” is not valid" + nearest(
                 str(error["input"]), words
             )
-        case "string_type":
-            return f"“{name}” should be text; put it in quotes"
-    return f"“{name}”: {error['msg'][:1].lower()}{error['msg'][1:]}"
+    if should := _SHOULD.get(error["type"]):
+        return f"“{name}” {should}"
+    said = error["msg"].removeprefix("Input ")
+    return f"“{name}”: {said[:1].lower()}{said[1:]}"
 
 
 def _keys(model: type[BaseModel], where: Where) -> set[str]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from fhirbridge.cli.doctor import Sign, State, site
+from fhirbridge.cli.doctor import Sign, State, examine, site
 from fhirbridge.fhir.keys import Keyring
 from fhirbridge.sandbox import Sandbox
 from fhirbridge.settings import Settings
 from tests.contract.sekmet import sekmet_server
 from tests.operate.doctoring import NAMESPACES, Doctor, failing, noted
-from tests.operate.fakes import STATEMENT, certificate, fake
+from tests.operate.fakes import STATEMENT, certificate, fake, silent
 from tests.servers import free_port, hapi_server, postgres_server, redis_server
 
 NOW = datetime.now(UTC)
@@ -46,6 +46,36 @@ def test_a_wrong_address_names_the_right_one_near_it(doctor: Doctor) -> None:
         assert f"did you mean base_url {url}/fhir?" in failing(doctor(f"{url}/fihr"))
     assert "nothing listens at that address" in failing(doctor(f"{url}/fhir"))
     assert "name of the host is not known" in failing(doctor("http://nowhere.invalid/fhir"))
+
+
+def test_an_address_of_the_other_protocol(doctor: Doctor, tmp_path: Path) -> None:
+    with fake(ANSWERS) as url:
+        said = failing(doctor(f"{url.replace('http', 'https')}/fhir"))
+        assert f"did you mean base_url {url}/fhir?" in said
+    good = certificate(tmp_path)
+    with fake(ANSWERS, certificate=good) as url:
+        plain = url.replace("https", "http")
+        said = failing(doctor(f"{plain}/fhir", server={"tls": {"ca": str(good)}}))
+        assert f"did you mean base_url {url}/fhir?" in said
+
+
+def test_a_server_that_never_answers_is_asked_once_and_last(doctor: Doctor, tmp_path: Path) -> None:
+    """Not at twelve other addresses, too; and what is known before is shown before."""
+    with silent() as (url, asked):
+        said = failing(doctor(url, server={"timeout_seconds": 1}))
+        assert "no answer within the timeout; check base_url" in said
+        assert len(asked) == 1
+        signs = examine(tmp_path / "fhirbridge.yaml")
+        assert next(sign for sign in signs if sign.check == "store").state is State.OK
+        assert len(asked) == 1
+
+
+def test_a_server_that_wants_to_know_who_we_are(doctor: Doctor) -> None:
+    with fake({"*": (401, None)}) as url:
+        said = failing(doctor(f"{url}/fhir"))
+        assert "give ehr an `auth`: docs/how-to/sign-in.md has the ways" in said
+        said = failing(doctor(f"{url}/fhir", server={"auth": {"bearer": "x"}}))
+        assert "expired; check auth of ehr" in said
 
 
 def test_certificates_that_are_not_trusted_or_end(doctor: Doctor, tmp_path: Path) -> None:
@@ -195,7 +225,7 @@ def test_what_a_server_cannot_do(doctor: Doctor) -> None:
     assert "takes no Communication: they stand on our own worklist" in noted(signs)
     assert "written one entry after the other" in noted(signs)
     with fake({**ANSWERS, "/fhir/metadata": (200, {**STATEMENT, "fhirVersion": "5.0.0"})}) as url:
-        assert "speaks FHIR 5.0.0; R4 (4.0)" in failing(doctor(f"{url}/fhir"))
+        assert "speaks FHIR 5.0.0; name the address" in failing(doctor(f"{url}/fhir"))
 
 
 # --- sign-in

@@ -105,9 +105,10 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         ("sqlite://", "needs a file"),
         ("postgresql://me:canary@host/db", r"postgresql\+psycopg://"),
         ("canary", "not a database URL"),
+        ("postgresql+psycopg://me:canary@host:port/db", "not a database URL"),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_with_the_remedy(url: str, remedy: str) -> None:
-    with pytest.raises(ValueError, match=remedy) as refused:
+    with pytest.raises(StoreError, match=remedy) as refused:
         Store(url, ids=names())
     assert "canary" not in str(refused.value)

@@ -31,7 +31,7 @@ def config_(
     format: FormatOption = Format.TEXT,
 ) -> None:
     """The configuration: file and environment together."""
-    from fhirbridge import settings, yamlfile
+    from fhirbridge import settings, wiring, yamlfile
 
     if what is What.SCHEMA:
         from fhirbridge.schemas import published
@@ -40,6 +40,10 @@ def config_(
         return
     found = configured(config)
     if what is What.CHECK:
+        wiring.check(found)
+        if format is Format.JSON:
+            document({"usable": True})
+            return
         print("the configuration can be used; `fhirbridge doctor` tries whether it works")
     elif format is Format.JSON:
         document(settings.masked(found))

@@ -163,7 +163,8 @@ class _Read:
 def _strangers(folder: Path) -> Iterator[Invalid]:
     """What does not belong into a folder of mappings, and a folder that is not there."""
     if not folder.is_dir():
-        yield Invalid(folder, 1, "no such folder of mappings")
+        said = "no such folder of mappings; a relative path begins where fhirbridge is started"
+        yield Invalid(folder, 1, said)
         return
     for path in sorted(folder.iterdir()):
         if not path.name.startswith(".") and path.name not in FOLDERS | FILES:

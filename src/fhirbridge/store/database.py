@@ -226,13 +226,13 @@ class _Deadlock(Exception):
 def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ValueError("store: not a database URL; sqlite:///file.db is one") from None
+    except (sa.exc.ArgumentError, ValueError):  # the latter for a port that is none
+        raise StoreError("store: not a database URL; sqlite:///file.db is one") from None
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         return _sqlite(parsed)
     if parsed.drivername == "postgresql+psycopg":
         return sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True, pool_size=10)
-    raise ValueError(
+    raise StoreError(
         f"store: cannot use {parsed.drivername!r}; use sqlite:///file.db or "
         "postgresql+psycopg://user@host/database"
     )
@@ -246,7 +246,7 @@ def _driver(conn: sa.Connection) -> sqlite3.Connection:
 
 def _sqlite(url: sa.URL) -> sa.Engine:
     if not url.database or url.database == ":memory:":
-        raise ValueError("store: SQLite needs a file, for example sqlite:///fhirbridge.db")
+        raise StoreError("store: SQLite needs a file, for example sqlite:///fhirbridge.db")
     try:
         # It holds people's records: nobody else's to read. -wal and -shm inherit the mode.
         Path(url.database).touch(mode=0o600)

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 from fhirbridge import mappings, settings, wiring
+from fhirbridge.cli.common import Wrong, configured
 from fhirbridge.fhir.client import Server
 from fhirbridge.settings import Misconfigured, Settings
 from fhirbridge.yamlfile import Invalid
@@ -28,12 +30,20 @@ __all__ = ["Sign", "State", "examine"]
 def examine(config: Path | None, *, round_trip: bool = False) -> Iterator[Sign]:
     """Every look at this configuration; without one, at what works without."""
     try:
-        path = settings.config_path(config)
-        found = settings.read(path)
+        found = configured(config)
+    except Wrong as error:
+        says, _, remedy = str(error).partition("; ")
+        yield fails("configuration", says, remedy)
+        return
     except Misconfigured as error:
         yield fails("configuration", str(error), "mend what is named")
         return
-    yield ok("configuration", str(path or "none: demo, audit and sandbox need none"))
+    path = settings.config_path(config)
+    if found.servers:
+        yield ok("configuration", str(path or "by variables"))
+    else:
+        says = "names no servers" if path else "there is none: demo, audit and sandbox need none"
+        yield note("configuration", says, "`fhirbridge init` writes one")
     yield from _mappings(found)
     if found.servers:
         yield from _installation(found, round_trip)
@@ -41,7 +51,7 @@ def examine(config: Path | None, *, round_trip: bool = False) -> Iterator[Sign]:
 
 def _installation(found: Settings, round_trip: bool) -> Iterator[Sign]:
     failed = False
-    for sign in (*site_signs(found), *_servers(found), *_writing(found)):
+    for sign in chain(site_signs(found), _servers(found), _writing(found)):
         failed = failed or sign.state is State.FAILS
         yield sign
     if round_trip and failed:
@@ -71,8 +81,14 @@ def _mappings(found: Settings) -> Iterator[Sign]:
         complaints += [str(invalid)]
     for complaint in complaints:
         yield fails("mappings", complaint, "mend the file")
-    if not complaints:
-        yield ok("mappings", "all files and their examples are well")
+    if complaints:
+        return
+    yield ok("mappings", "all files and their examples are well")
+    try:  # what the configuration says of them
+        wiring.formulary(found)
+        wiring.told_to_patients(found)
+    except Misconfigured as error:
+        yield fails("configuration", str(error), "mend what is named")
 
 
 def _writing(found: Settings) -> Iterator[Sign]:

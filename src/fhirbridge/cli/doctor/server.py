@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -15,17 +16,14 @@ from cryptography import x509
 from fhirbridge import signing, wiring
 from fhirbridge.bridge.sources import Source
 from fhirbridge.fhir.chart import PATIENT_PARAMETER
-from fhirbridge.fhir.client import Server
 from fhirbridge.fhir.errors import FhirError, Forbidden
 from fhirbridge.fhir.scopes import in_words
 from fhirbridge.fhir.smart import Backend
-from fhirbridge.settings import Settings
+from fhirbridge.settings import Auth, Settings
 
+from .elsewhere import elsewhere
 from .signs import Sign, fails, note, ok
 
-#: Where servers usually keep their FHIR address, for a base_url that leads beside it.
-_USUAL = ("fhir", "fhir/R4", "baseR4", "R4", "api/FHIR/R4", "hapi-fhir-jpaserver/fhir")
-_NEAR_BY = 15.0  # seconds; a busy HAPI takes some for its CapabilityStatement, others answer 404
 _CLOCKS_DIFFER = timedelta(seconds=60)
 _CERTIFICATE_ENDS = timedelta(days=30)
 _WEBSOCKET = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-websocket"
@@ -38,16 +36,21 @@ def server_signs(source: Source, found: Settings) -> Iterator[Sign]:
         statement = _statement(source)
     except Forbidden as error:  # some servers show even this to nobody unknown
         yield from _signing_in(source, found)
-        yield fails(name, _without(name, error), f"check auth of {name}")
+        if found.servers[name].auth == Auth():
+            remedy = f"give {name} an `auth`: docs/how-to/sign-in.md has the ways"
+        else:
+            remedy = f"check auth of {name}"
+        yield fails(name, _happened(name, error), remedy)
         return
     except FhirError as error:
-        yield fails(name, _without(name, error), _elsewhere(name, base_url, found))
+        yield fails(name, _happened(name, error), elsewhere(name, base_url, found, error))
         yield from _our_certificate(name, found)  # it may be why
         return
     version = str(statement.get("fhirVersion"))
     software = (statement.get("software") or {}).get("name") or "FHIR server"
     if not version.startswith(("4.0", "4.3")):
-        yield fails(name, f"speaks FHIR {version}", "R4 (4.0) or R4B (4.3) is needed: name its")
+        remedy = "name the address at which it speaks R4 (4.0) or R4B (4.3)"
+        yield fails(name, f"speaks FHIR {version}", remedy)
         return
     yield ok(name, f"{software}, FHIR {version}")
     yield from _clock(source)
@@ -64,33 +67,16 @@ def _without(name: str, error: Exception) -> str:
     return str(error).removeprefix(f"{name}: ")
 
 
+def _happened(name: str, error: Exception) -> str:
+    """The same without what to check: the sign ends with it."""
+    return re.sub(r": check (base_url|auth)\b.*", "", _without(name, error))
+
+
 def _statement(source: Source) -> dict[str, Any]:
     statement = source.server.capabilities()
     if "worklist" in source.holds:
         source.learn()
     return statement
-
-
-def _elsewhere(name: str, base_url: str, found: Settings) -> str:
-    """A remedy for an address where nobody speaks FHIR: is there somebody near it?"""
-    parts = urlsplit(base_url)
-    roots = dict.fromkeys([base_url, f"{parts.scheme}://{parts.netloc}"])
-    for address in (f"{root}/{way}" for root in roots for way in _USUAL):
-        if address != base_url and _speaks(name, address, found):
-            return f"did you mean base_url {address}?"
-    return f"check base_url ({base_url})"
-
-
-def _speaks(name: str, address: str, found: Settings) -> bool:
-    server = Server(
-        name, address, retries=0, timeout=_NEAR_BY, tls=signing.trust(name, found.servers[name])
-    )
-    try:
-        return server.capabilities().get("resourceType") == "CapabilityStatement"
-    except FhirError:
-        return False
-    finally:
-        server.close()
 
 
 def _clock(source: Source) -> Iterator[Sign]:

@@ -62,7 +62,7 @@ def site_signs(found: Settings) -> Iterator[Sign]:
 def _store(found: Settings) -> Iterator[Sign]:
     try:
         store = Store(found.store, ids=wiring.names)
-    except (StoreError, ValueError) as error:
+    except StoreError as error:
         yield fails("store", str(error).removeprefix("store: "), _store_remedy(error))
         return
     try:
