@@ -3,6 +3,9 @@ interrupted loses nothing."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +64,17 @@ def test_an_option_that_is_not_there(command: str, fhirbridge: Call) -> None:
         ("keys show", "`fhirbridge keys new` makes our keys"),
         ("worker", "without one, `fhirbridge serve` does the work"),
         ("replay no.json", "`fhirbridge record` makes one"),
+        ("--config fhirbridge.yaml doctor", "--config; options come after the command; "),
+        ("deliveries show abc", "[NUMBER]...': should be a whole number; "),
+        ("reconcile p-7?x=1", "name a patient record, like ehr:Patient/p-7"),
+        ("parked retry ehr:Patient/p-7", "nothing is owed for it; `fhirbridge parked` lists"),
+        ("retract --rule dispense-short --reason=", "say why it is taken back"),
+        ("retract --reason x --since 2026-02-01 --until 2026-01-01", "is not before --until"),
+        ("retract --reason x --patient p-7", "`fhirbridge written` lists whom"),
+        ("store check backup", "what is “backup” for?"),
+        ("audit x --holds x", "say what it is believed for, like x=orders,schedule"),
+        ("audit x", "no FHIR record was read: name files or folders of JSON"),
+        ("subscriptions --config none.yaml", "`fhirbridge init` writes a fhirbridge.yaml"),
         ("sandbox --data nowhere", "--data nowhere: there is no such file or folder"),
     ],
 )
@@ -75,6 +89,7 @@ def test_a_wrong_call_is_told_what_to_do(
     (tmp_path / "profile.yaml").write_text(server + ", profile: hapy}\n")
     (tmp_path / "mappings.yaml").write_text("mappings: [nowhere]\n")
     (tmp_path / "memory.yaml").write_text(CONFIGURED + "store: 'sqlite:///:memory:'\n")
+    (tmp_path / "none.yaml").write_text("timezone: UTC")
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "x.json").write_text("{}")
     code, _, err = fhirbridge(*arguments.split())
@@ -96,6 +111,25 @@ def test_a_doctor_without_a_configuration_says_who_writes_one(fhirbridge: Call) 
 def test_a_configuration_that_can_be_used_is_told_to_machines_too(fhirbridge: Call) -> None:
     code, out, _ = fhirbridge("config", "check", "--format", "json")
     assert (code, jsonio.loads(out)) == (0, {"usable": True})
+
+
+def test_the_version(fhirbridge: Call) -> None:
+    assert fhirbridge("--version") == (0, f"fhirbridge {version('fhirbridge')}\n", "")
+
+
+def test_interrupted_while_it_is_loaded() -> None:
+    """No traceback: Ctrl-C in the first second is Ctrl-C."""
+    program = """
+import sys
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "fhirbridge.cli.serving":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from fhirbridge.cli import main
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")
 
 
 def test_without_a_command_the_help_is_shown(fhirbridge: Call) -> None:

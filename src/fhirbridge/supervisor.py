@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from urllib.parse import urlencode
 
@@ -102,8 +103,9 @@ class Supervisor:
         self._stepped: datetime | None = None
         self._pulse = Pulse(store, clock())
 
-    def step(self) -> int:
-        """Look at what is due to be looked at; answers how many rows changed."""
+    def step(self, ended: Callable[[], bool] = lambda: False) -> int:
+        """Look at what is due to be looked at, until it is `ended`: each may take as long as its
+        server does. Answers how many rows changed."""
         if not self._tidied:
             self._tidy()
             self._tidied = True
@@ -114,7 +116,8 @@ class Supervisor:
         for name in self._gaps.places() - self._failures.keys():
             if self._next_look.get(name, now) > now + LOOK[State.GAP]:
                 self._next_look[name] = now
-        return sum(self._look_at(source, type_) for source, type_ in self._wanted())
+        wanted = takewhile(lambda _: not ended(), self._wanted())
+        return sum(self._look_at(source, type_) for source, type_ in wanted)
 
     def _wanted(self) -> list[tuple[Source, str]]:
         """Topics first: where a server takes only a few Subscriptions, they are what it is for."""

@@ -5,6 +5,9 @@ Modules that a command needs are imported when it runs: `fhirbridge --help` shou
 
 from __future__ import annotations
 
-from fhirbridge.cli.main import main
+try:
+    from fhirbridge.cli.main import main
+except KeyboardInterrupt:  # Ctrl-C while modules are loaded: nothing was begun
+    raise SystemExit(130) from None
 
 __all__ = ["main"]

@@ -99,6 +99,11 @@ def _run(
         with _cleanly(), _progress(size) as told, made.over(given, moment, told) as result:
             told.done()
             show(result, form, made.texts, sys.stdout, sys.stderr)
+            if not result.summary.read and not result.summary.unused:
+                raise Wrong(
+                    "no FHIR record was read: name files or folders of JSON (resources, Bundles) or"
+                    " NDJSON, gzip too"
+                )
             return result.summary.found
     except Lost as error:
         raise Wrong(str(error)) from None
@@ -154,6 +159,8 @@ def _with_holds(given: list[Export], holds: list[str], site: Settings) -> list[E
         kinds = frozenset(word.strip() for word in words.split(",") if word.strip())
         if name not in names:
             raise Wrong(f"--holds {text}: no source is called {name}{nearest(name, names)}")
+        if not kinds:
+            raise Wrong(f"--holds {text}: say what it is believed for, like {name}=orders,schedule")
         for kind in sorted(kinds - KINDS.keys()):
             raise Wrong(f"--holds {text}: {kind} is no kind{nearest(kind, KINDS)}")
         said[name] = kinds

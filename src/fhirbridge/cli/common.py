@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -63,8 +64,8 @@ def with_servers(config: Path | None) -> Settings:
     found = configured(config)
     if not found.servers:
         raise Wrong(
-            "no servers are configured: write a fhirbridge.yaml (see the README), name one with"
-            " --config FILE, or try `fhirbridge demo`, which needs none"
+            "no servers are configured: `fhirbridge init` writes a fhirbridge.yaml; name one of"
+            " yours with --config FILE, or try `fhirbridge demo`, which needs none"
         )
     return found
 
@@ -94,7 +95,7 @@ def subject_of(patient: str, found: Settings) -> str:
     if source not in found.servers:
         raise Wrong(f"{patient}: no server is called {source}{nearest(source, found.servers)}")
     kind, slash, id_ = place.rpartition("/")
-    if (slash and kind != "Patient") or not id_:
+    if (slash and kind != "Patient") or not re.fullmatch(r"[A-Za-z0-9.-]{1,64}", id_):
         raise Wrong(f"{patient}: name a patient record, like {source}:Patient/p-7")
     return f"{source}:Patient/{id_}"
 

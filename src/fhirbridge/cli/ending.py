@@ -13,6 +13,10 @@ INTERRUPTED = (
     "interrupted; nothing is lost: what was done stands, and what was begun is due again."
     " Call it again to go on"
 )
+ENDING = (
+    "ending: what is under way is seen through; once more (Ctrl-C) to end at once, and nothing is"
+    " lost either"
+)
 
 
 def wrongly(error: Any, commands: Iterable[str]) -> str:
@@ -22,6 +26,8 @@ def wrongly(error: Any, commands: Iterable[str]) -> str:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "fhirbridge"
     said = " ".join(error.format_message().split()).rstrip(".").replace("Value error, ", "")
+    said = said.replace("Input should", "should")
+    said = re.sub(r"should be a valid (integer), unable to .*", r"should be a whole number", said)
     if match := re.match(r"No such command '(.*?)'", said):
         said = f"there is no command “{match[1]}”{nearest(match[1], commands)}"
     elif match := re.fullmatch(r"(.*): '(.*)' is not one of (.*)", said):
@@ -30,6 +36,8 @@ def wrongly(error: Any, commands: Iterable[str]) -> str:
     elif getattr(error, "possibilities", None):
         options = " or ".join(error.possibilities)
         said = f"there is no option {error.option_name}; did you mean {options}?"
+    elif said.startswith("No such option") and " " not in path:
+        said += "; options come after the command"
     return f"{path}: {said[:1].lower()}{said[1:].rstrip('?')}; `{path} --help` shows an example"
 
 

@@ -7,6 +7,7 @@ An error ends in one sentence that says what to do; FHIRBRIDGE_DEBUG=1 shows whe
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
@@ -59,6 +60,23 @@ for group in (
     storing,
 ):
     group.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"fhirbridge {version('fhirbridge')}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _for_all(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show it and end."),
+    ] = False,
+) -> None: ...
 
 
 def commands() -> list[str]:

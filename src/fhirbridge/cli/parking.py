@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -86,6 +87,7 @@ def parked(
         these = _those_with(store, where) if where else subjects
         now = wiring.now()
         if what is Parked.RETRY:
+            _owed(store, subjects or ())
             warn(f"due again: {store.retry(these, now)}")
         if what is Parked.DROP:
             if every:
@@ -121,10 +123,14 @@ def _drop(store: Store, these: list[str] | None, reason: str | None, now: dateti
         raise Wrong("name what to drop: fhirbridge parked drop SUBJECT, --where TEXT or --all")
     if not reason:
         raise Wrong("say why it is dropped, for those who look later: --reason TEXT")
-    for subject in these:
+    _owed(store, these)
+    return sum(store.drop(subject, reason, now) for subject in these)
+
+
+def _owed(store: Store, subjects: Sequence[str]) -> None:
+    for subject in subjects:
         if (mark := store.mark(subject)) is None or mark.due_at is None:
             raise Wrong(f"{subject}: nothing is owed for it; `fhirbridge parked` lists what is")
-    return sum(store.drop(subject, reason, now) for subject in these)
 
 
 def _known(store: Store, subject: str) -> Mark:

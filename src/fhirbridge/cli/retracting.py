@@ -17,12 +17,14 @@ from .common import (
     known_rule,
     listing,
     moment,
+    subject_of,
     table,
     warn,
 )
 
 if TYPE_CHECKING:
     from fhirbridge.bridge.bridge import Bridge
+    from fhirbridge.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -87,10 +89,15 @@ def retract(
 
     if not (rule or since or until or patient):
         raise Wrong("say what to take back: --rule, --since, --until or --patient")
+    if not reason.strip():
+        raise Wrong("say why it is taken back, for those who were told: --reason TEXT")
     with bridge(config) as (found, made):
         if rule:
             known_rule(rule)
-        which = Which(rule, moment(since, found), moment(until, found), _person(patient, made))
+        begin, end = moment(since, found), moment(until, found)
+        if begin and end and begin >= end:
+            raise Wrong(f"--since {since} is not before --until {until}")
+        which = Which(rule, begin, end, _person(patient, found, made))
         assert made.retractor is not None  # every configuration with servers has a worklist
         done = roots_last(made.retractor.retract(which, reason, dry_run=dry_run))
     if format is Format.JSON:
@@ -111,10 +118,10 @@ def retract(
     raise typer.Exit(1 if any(each.outcome == "failed" for each in done) else 0)
 
 
-def _person(patient: str | None, made: Bridge) -> str | None:
+def _person(patient: str | None, found: Settings, made: Bridge) -> str | None:
     if patient is None:
         return None
-    person = made.store.who(patient)
+    person = made.store.who(subject_of(patient, found))
     if person is None:
-        raise Wrong(f"{patient}: nothing is known of such a patient record")
+        raise Wrong(f"{patient}: nothing was written about it; `fhirbridge written` lists whom")
     return person.name

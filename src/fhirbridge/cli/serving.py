@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from . import ending
 from .common import ConfigOption, Wrong, say_if_silent, warn, with_servers
 
 if TYPE_CHECKING:
@@ -96,6 +97,9 @@ def serve(
                 new = None
                 while new is None and service.wait():
                     new = starting.again(config, no_worker)
+                if new is None:
+                    told.at_once_next_time()
+                    say(ending.ENDING)
             wiring.unwire(made)
             if new is None:
                 return
@@ -188,6 +192,7 @@ def sandbox(
 
     from fhirbridge import logs
     from fhirbridge.sandbox import Sandbox
+    from fhirbridge.web.door import cannot_listen
 
     logs.set_up("WARNING")
     for path in data or ():
@@ -196,7 +201,11 @@ def sandbox(
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
-    with Sandbox(port=port) as server:
+    try:
+        made = Sandbox(port=port)
+    except OSError as error:
+        raise Wrong(cannot_listen("127.0.0.1", port, error)) from None
+    with made as server:
         count = server.load(data or ())
         warn(f"FHIR R4 at {server.base_url}, {count} resources; ends with Ctrl-C")
         while not told.wait(0.5):

@@ -50,6 +50,8 @@ def store(
 
     logs.set_up("WARNING")
     url = configured(config).store
+    if what is What.CHECK and target is not None:
+        raise Wrong(f"store check: it takes no more than that; what is “{target}” for?")
     if what is What.BACKUP:
         if target is None:
             raise Wrong("name the new file: fhirbridge store backup FILE")

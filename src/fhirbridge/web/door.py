@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from collections.abc import Sequence
@@ -62,6 +63,19 @@ class Door:
         self._server.run(sockets=[self._listening])
 
 
+_REMEDIES = {
+    errno.EADDRINUSE: "another program listens there: end it, or name another with --port",
+    errno.EADDRNOTAVAIL: "this machine has no such address: name another with --host",
+    errno.EACCES: "that port is for the system: name one above 1023 with --port",
+}
+
+
+def cannot_listen(host: str, port: int, error: OSError) -> str:
+    """Why a socket could not be bound, and what to do."""
+    said = _REMEDIES.get(error.errno or 0, error.strerror)
+    return f"cannot listen at {host}:{port}: {said}"
+
+
 def bound(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises OSError that names host and port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -71,6 +85,6 @@ def bound(host: str, port: int) -> socket.socket:
         made.bind((host, port))
     except OSError as error:
         made.close()
-        raise OSError(f"cannot listen at {host}:{port}: {error.strerror}") from None
+        raise OSError(cannot_listen(host, port, error)) from None
     made.listen(1024)
     return made

@@ -9,6 +9,7 @@ what it has in hand. With `workers=0` it only hears; Celery workers do the work.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
@@ -53,6 +54,13 @@ class Signals:
 
     def __bool__(self) -> bool:
         return bool(self._told)
+
+    @staticmethod
+    def at_once_next_time() -> None:
+        """The next SIGTERM or SIGINT ends the process as it stands. A server that does not answer
+        may else keep it for minutes; what was begun is due again when its lease ends."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, _: os._exit(128 + number))
 
     def again(self) -> bool:
         """Whether the configuration is to be read again, and nothing ends; asked once for each."""
@@ -157,9 +165,9 @@ class Service:
         while not self._stop.is_set():
             if self._go_on(self.bridge.tick):
                 self._wake()
-            if self.supervisor is not None and self._go_on(self.supervisor.step):
-                self.bridge.intake.renew()
             if self.supervisor is not None:
+                if self._go_on(partial(self.supervisor.step, self._stop.is_set)):
+                    self.bridge.intake.renew()
                 self._go_on(self._listeners.step)
             self._stop.wait(self._tick)
 
