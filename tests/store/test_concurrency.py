@@ -78,6 +78,35 @@ def test_the_same_news_from_many_senders_counts_once(store: Store, store_url: st
         one.close()
 
 
+def test_forgetting_takes_nothing_from_what_is_heard_meanwhile(
+    store: Store, store_url: str
+) -> None:
+    """Everything is old at once, so that each mark and each version may go at any moment."""
+    others, stop = [Store(store_url, ids=names()) for _ in range(2)], threading.Event()
+
+    def forget(mine: Store) -> int:
+        gone = 0
+        while not stop.is_set():
+            gone += mine.purge(at(100))
+        return gone
+
+    with ThreadPoolExecutor(2) as pool:
+        purging = [pool.submit(forget, each) for each in others]
+        try:
+            for n in range(150):
+                subject = SUBJECTS[n % 2]
+                told = delivery(news(str(n), id=f"o-{n % 3}", subject=subject))
+                assert store.hear([told], START)[0].new == 1
+                (lease,) = store.lease("w", START, MINUTE, limit=2)
+                assert lease.subject == subject
+                store.finish(lease, START, own=[wrote(str(n))])
+        finally:
+            stop.set()
+        assert sum(each.result(60) for each in purging) > 150
+    for each in others:
+        each.close()
+
+
 def test_a_claim_holds_until_it_is_released_or_ends(store: Store) -> None:
     assert store.claim_token("ehr", "a", START, at(15))
     assert not store.claim_token("ehr", "b", at(14), at(29))
