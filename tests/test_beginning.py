@@ -14,6 +14,8 @@ from fhirbridge.cli import beginning as command
 from fhirbridge.cli.common import Wrong
 from fhirbridge.cli.main import app
 from fhirbridge.fhir import jsonio
+from fhirbridge.fhir.client import Server
+from fhirbridge.fhir.errors import Unavailable
 
 HAPI = Seen(
     software="HAPI FHIR Server",
@@ -132,11 +134,12 @@ def test_an_answer_that_cannot_be_used_is_asked_for_again(
     ("arguments", "said"),
     [
         ([], "name a server: fhirbridge init --server ehr=http"),
-        (["--server", "http://x"], "write it like ehr=http"),
+        (["--server", "x"], "ehr=x: should be an address"),
+        (["--server", "a=http://x", "--server", "http://y"], "write it like ehr=http"),
         (["--server", "a=http://x", "--server", "a=http://y"], "named twice"),
         (["--server", "a=http://x", "--server", "b=http://y"], "like --holds b=schedule"),
         (["--server", "a=http://x", "--holds", "b=orders"], "no --server is called b"),
-        (["--server", "a=http://x", "--holds", "a=order"], "did you mean “orders”"),
+        (["--server", "a=http://x", "--holds", "a=order"], "--holds a=order: “order” is nothing"),
         (
             ["--server", "a=http://x", "--timezone", "Nowhere"],
             "--timezone Nowhere: “Nowhere” is no",
@@ -157,6 +160,26 @@ def test_what_is_wrong_is_said_and_nothing_is_left(
     assert isinstance(done.exception, Wrong | settings.Misconfigured), done.output
     assert said in str(done.exception)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_address_alone_is_the_ehr_and_what_is_next_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A variable may name another file than the one that was written."""
+    monkeypatch.chdir(tmp_path)
+
+    def down(_: Server) -> Any:
+        raise Unavailable("ehr", "read the CapabilityStatement", "refused")
+
+    monkeypatch.setattr(Server, "capabilities", down)
+    arguments = ["init", "--server", "http://x.example/fhir", "--force"]
+    said = CliRunner().invoke(app, arguments).output
+    assert "ehr: read the CapabilityStatement: refused\n" in said
+    assert "ehr: ehr:" not in said
+    assert "  fhirbridge doctor    #" in said
+    monkeypatch.setattr(settings, "config_path", lambda *_: Path("/etc/fhirbridge.yaml"))
+    said = CliRunner().invoke(app, arguments).output
+    assert "  fhirbridge doctor --config fhirbridge.yaml    #" in said
 
 
 def test_a_file_is_not_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

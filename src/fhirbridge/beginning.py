@@ -59,10 +59,9 @@ def look(name: str, url: str, make: Callable[..., Server] = Server) -> Seen:
     server = make(name, url, retries=0, timeout=_ASKING_FOR)
     try:
         statement = server.capabilities()
-    except Forbidden as error:
-        return Seen(problem=str(error), signs_in=True)
     except FhirError as error:
-        return Seen(problem=str(error))
+        problem = str(error).removeprefix(f"{name}: ")
+        return Seen(problem=problem, signs_in=isinstance(error, Forbidden))
     finally:
         server.close()
     known = mappings.load([mappings.shipped()]).servers

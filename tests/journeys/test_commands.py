@@ -211,6 +211,7 @@ def test_subscriptions_are_made_listed_and_removed(site: Site) -> None:
     rows = site.json("subscriptions", "ensure")
     assert {row["state"] for row in rows} == {"active"}
     assert len(rows) == len(site.json("subscriptions"))
+    assert all(row["id"] for row in rows)  # by which they are told from others on the server
     site("subscriptions", "remove")
     assert not [each for server in site.servers.values() for each in server.all("Subscription")]
 

@@ -170,6 +170,20 @@ def test_a_copy_that_is_taken_while_others_write_is_whole(tmp_path: Path) -> Non
     restored.close()
 
 
+def test_a_store_that_is_not_there_is_neither_made_nor_copied(tmp_path: Path) -> None:
+    """From another folder, a relative path would be a new and empty store: a backup of nothing."""
+    url = f"sqlite:///{tmp_path}/none.db"
+    looks: list[Callable[[str], object]] = [upkeep.standing, lambda url: upkeep.backup(url, copy)]
+    copy = tmp_path / "copy.db"
+    for look in looks:
+        with pytest.raises(StoreError, match=r"none\.db is not there"):
+            look(url)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "none.db").touch()
+    with pytest.raises(StoreError, match="there is nothing to copy"):
+        upkeep.backup(url, copy)
+
+
 def test_postgres_has_its_own_backup(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="pg_dump"):
         upkeep.backup("postgresql+psycopg://x@127.0.0.1/x", tmp_path / "x")

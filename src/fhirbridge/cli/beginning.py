@@ -107,8 +107,8 @@ def _wishes(
         first = _asked(
             ask, "Where is the FHIR server that gets the Tasks?", _SERVER, _are_servers()
         )
-        first = _named(first)
-        more = _asked(ask, "Others, as payer=URL pharmacy=URL? (none)", "", _are_servers(first))
+        others = _are_servers(_named(first))
+        more = _asked(ask, "Others, as payer=URL pharmacy=URL? (none)", "", others)
         servers = [first, *more.split()]
         holds += _beliefs(ask, servers, holds)
         timezone = timezone or _asked(
@@ -119,6 +119,7 @@ def _wishes(
         raise Wrong(
             f"init: name a server: fhirbridge init --server ehr={_SERVER} (in a terminal it asks)"
         )
+    servers = [_named(servers[0]), *servers[1:]]
     return Wishes(
         instance=instance or "fhirbridge",
         servers=_pairs(servers, "--server", f"ehr={_SERVER}"),
@@ -210,7 +211,7 @@ def _pairs(given: list[str], option: str, example: str) -> dict[str, str]:
 
 def _check(wishes: Wishes) -> None:
     from fhirbridge.beginning import USUAL
-    from fhirbridge.keytypes import Holidays, Name, Url, Zone
+    from fhirbridge.keytypes import Holidays, Kinds, Name, Url, Zone, complaint
     from fhirbridge.yamlfile import nearest
 
     _check_options(
@@ -222,10 +223,12 @@ def _check(wishes: Wishes) -> None:
             "--public-url": (Url, wishes.public_url),
         },
     )
-    for name in wishes.holds:
+    for name, kinds in wishes.holds.items():
         if name not in wishes.servers:
             hint = nearest(name, wishes.servers)
             raise Wrong(f"--holds {name}: no --server is called {name}{hint}")
+        if wrong := complaint(Kinds, kinds):
+            raise Wrong(f"--holds {name}={','.join(kinds)}: {wrong}")
     for name in list(wishes.servers)[1:]:
         if name not in USUAL and name not in wishes.holds:
             raise Wrong(
@@ -259,6 +262,8 @@ def _put_back(output: Path, before: bytes | None) -> None:
 
 
 def _say(output: Path, wishes: Wishes, seen: dict[str, Seen]) -> None:
+    from fhirbridge import settings
+
     for name, each in seen.items():
         if each.problem:
             warn(f"{name}: {each.problem}")
@@ -266,7 +271,7 @@ def _say(output: Path, wishes: Wishes, seen: dict[str, Seen]) -> None:
             print(
                 f"{name}: {each.software}" + (f", profile {each.profile}" if each.profile else "")
             )
-    config = "" if output == Path("fhirbridge.yaml") else f" --config {output}"
+    config = "" if output == settings.config_path() else f" --config {output}"
     print(f"{output} is written. Next:")
     print(f"  fhirbridge doctor{config}    # can this work? each failure comes with its remedy")
     print(f"  fhirbridge serve{config}     # hears, decides, shows: {wishes.public_url}")

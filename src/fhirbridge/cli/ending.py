@@ -58,7 +58,8 @@ def failed(error: Exception) -> str:
     if isinstance(error, Wrong | Misconfigured | BadKeys | Invalid | NotJson):
         return str(error)
     if isinstance(error, StoreError):
-        return f"{error}; check `store` in the configuration"
+        said = str(error)
+        return said if "; " in said else f"{said}; check `store` in the configuration"
     if isinstance(error, OSError) and error.filename and error.strerror:
         return (
             f"{error.filename}: {error.strerror.lower()}; name another file, or look after its"

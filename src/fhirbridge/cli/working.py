@@ -235,6 +235,7 @@ def subscriptions(
                 "since": row.since.isoformat(timespec="seconds"),
                 "last_heard": when(row.last_heard),
                 "problem": row.problem,
+                "id": row.server_id,
             }
             for row in made.store.subscriptions()
         ]

@@ -223,11 +223,23 @@ class _Deadlock(Exception):
     """PostgreSQL rolled this transaction back in favor of another."""
 
 
-def _engine(url: str) -> sa.Engine:
+def file_of(url: str) -> Path | None:
+    """Where a SQLite store lies; None: it is no file."""
+    parsed = _parsed(url)
+    if not parsed.drivername.startswith("sqlite") or not parsed.database:
+        return None
+    return Path(parsed.database)
+
+
+def _parsed(url: str) -> sa.URL:
     try:
-        parsed = sa.make_url(url)
+        return sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):  # the latter for a port that is none
         raise StoreError("store: not a database URL; sqlite:///file.db is one") from None
+
+
+def _engine(url: str) -> sa.Engine:
+    parsed = _parsed(url)
     if parsed.drivername in ("sqlite", "sqlite+pysqlite"):
         return _sqlite(parsed)
     if parsed.drivername == "postgresql+psycopg":

@@ -84,8 +84,8 @@ def move(conn: sa.Connection, revision: str) -> None:
         step(config, revision)
     except CommandError:
         raise StoreError(
-            f"store: revision {revision} is not known to this program; `fhirbridge store check`"
-            " names those that are"
+            f"store: revision {revision} is not known to this program; it knows"
+            f" {', '.join(known())}"
         ) from None
 
 

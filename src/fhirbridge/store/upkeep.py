@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from . import migrating
-from .database import Database
+from .database import Database, file_of
 from .migrating import Standing
 from .records import StoreError
 
@@ -19,7 +19,7 @@ __all__ = ["Standing", "backup", "move", "standing"]
 
 def standing(url: str) -> Standing:
     """Raises `StoreError` when this program cannot work with the tables."""
-    db = Database(url, prepare=False)
+    db = _that_is_there(url)
     try:
         return db.read(lambda tx: migrating.standing(tx.conn))
     finally:
@@ -40,12 +40,25 @@ def backup(url: str, to: Path) -> None:
     """A whole and consistent copy of a SQLite store, taken while others write to it."""
     if not url.startswith("sqlite"):
         raise StoreError(
-            "store: PostgreSQL has its own: pg_dump --format=custom, and pg_restore to get it back"
+            "store: no copy of this is made here; PostgreSQL has its own: pg_dump --format=custom,"
+            " and pg_restore to get it back"
         )
     if to.exists():
         raise StoreError(f"store: {to} is there already: give the copy another name")
-    db = Database(url, prepare=False)
+    db = _that_is_there(url)
     try:
+        if db.read(lambda tx: migrating.standing(tx.conn)).found is None:
+            raise StoreError(f"store: nothing is kept in {file_of(url)}; there is nothing to copy")
         db.copy(to)
     finally:
         db.close()
+
+
+def _that_is_there(url: str) -> Database:
+    """An empty file made by looking for it would be copied as if it were the store."""
+    file = file_of(url)
+    if file is not None and not file.exists():
+        raise StoreError(
+            f"store: {file} is not there; a relative path begins where fhirbridge is started"
+        )
+    return Database(url, prepare=False)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from fhirbridge import signing
 from fhirbridge.fhir.client import Server
-from fhirbridge.fhir.errors import FhirError, Rejected
+from fhirbridge.fhir.errors import FhirError, Rejected, Unavailable
 from fhirbridge.settings import Settings
 
 #: Where servers usually keep their FHIR address, for a base_url that leads beside it.
@@ -27,6 +27,8 @@ def elsewhere(name: str, base_url: str, found: Settings, error: FhirError) -> st
     for address in near:
         if address != base_url and _speaks(name, address, found):
             return f"did you mean base_url {address}?"
+    if isinstance(error, Unavailable) and error.status is not None:
+        return f"if it stays so, its own log says why; check base_url ({base_url}), too"
     return f"check base_url ({base_url})"
 
 
