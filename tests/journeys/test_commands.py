@@ -115,6 +115,22 @@ def test_a_dry_run_prints_exactly_what_is_then_sent(site: Site) -> None:
     assert again["bundle"] is None
 
 
+def test_what_was_not_read_is_said_beside_the_findings(site: Site) -> None:
+    """Without the pharmacy's records nothing of the dispense is wrong, as far as is known."""
+    site.servers["pharmacy"].fail(403)
+    said = site("reconcile", "p-1").stdout
+    assert (
+        " findings\n  not read, so not judged by: pharmacy dispenses; `fhirbridge doctor`" in said
+    )
+    assert "dispense-short" not in said
+    (report,) = site.json("reconcile", "p-1")
+    assert report["unread"] == ["pharmacy dispenses"]
+    site.servers["pharmacy"].heal()
+    (report,) = site.json("reconcile", "p-1")
+    assert report["unread"] == []
+    assert "not read" not in site("reconcile", "p-1").stdout
+
+
 def test_explain_shows_the_ledger_and_every_rule(site: Site) -> None:
     said = site("reconcile", "p-1", "--dry-run", "--explain").stdout
     assert "dispensed" in said
@@ -195,7 +211,7 @@ def test_a_patient_and_a_span_of_time_are_taken_back(site: Site) -> None:
     why = ("--reason", "Entered for a test.")
     assert "nothing that we wrote" in site("retract", "--since", tomorrow, *why).stderr
     assert (
-        "nothing is known of such"
+        "nothing was written about it; `fhirbridge written` lists whom"
         in site("retract", "--patient", "ehr:Patient/p-9", *why, code=2).stderr
     )
     rows = site.json("retract", "--patient", "ehr:Patient/p-1", "--until", tomorrow, *why)

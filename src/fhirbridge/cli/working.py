@@ -102,8 +102,19 @@ def _report(
         "findings": [finding_json(each, decision.person, texts) for each in findings],
         "bundle": outcome.bundle,
         "written": [f"{each.type}/{each.id}" for each in outcome.done],
+        "unread": _unread(decision),
         **({"explained": explained(decision, texts)} if explain_it else {}),
     }
+
+
+def _unread(decision: Decision) -> list[str]:
+    """What was not read to its end: rules that need it tell nothing, and no finding says so."""
+    from fhirbridge.bridge.gathering import COMPLETE
+
+    sight = decision.gathered.sight
+    return [
+        f"{source} {kind}" for (source, kind), state in sorted(sight.items()) if state != COMPLETE
+    ]
 
 
 def _why_not(made: Bridge, subject: str, dry_run: bool) -> str:
@@ -135,6 +146,10 @@ def _show(outcome: Outcome, texts: Texts, *, dry_run: bool, explain_it: bool) ->
         print(jsonio.pretty(bundle).decode() if bundle else f"{outcome.subject}: nothing to write")
     elif not explain_it:
         print(f"{outcome.subject}: {len(decision.judgement.findings)} findings")
+        if unread := _unread(decision):
+            print(
+                f"  not read, so not judged by: {', '.join(unread)}; `fhirbridge doctor` says why"
+            )
         for finding in decision.judgement.findings:
             print(
                 f"  {finding.rule} ({finding.owner}): {texts.tell(finding, finding.owner).summary}"
@@ -224,9 +239,13 @@ def subscriptions(
             failed = bool(refusals)
         if what in (Links.ENSURE, Links.ROTATE):
             end = time.monotonic() + _SETTLED
-            while not (settled := supervisor.settled()) and time.monotonic() < end:
-                if not supervisor.step():
-                    time.sleep(0.1)
+            with progress("waiting until the servers have started them, changes seen") as told:
+                seen = 0
+                while not (settled := supervisor.settled()) and time.monotonic() < end:
+                    if changed := supervisor.step():
+                        told(seen := seen + changed, None)
+                    else:
+                        time.sleep(0.1)
         rows = [
             {
                 "server": row.source,
