@@ -149,3 +149,33 @@ def test_a_level_holds_for_loggers_that_were_made_before() -> None:
         "broker_lost again_in_seconds=INFO",
         "store_failed error=last",
     ]
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize(
+    "name",
+    ["httpx", "httpcore", "celery", "kombu", "sqlalchemy.engine", "asyncio", "urllib3.connection"],
+)
+def test_libraries_that_tell_urls_or_rows_are_silent(name: str) -> None:
+    """Also where one was asked to tell more before: echo=True, a variable of the library."""
+    library = logging.getLogger(name.partition(".")[0])
+    before = library.level
+    library.setLevel(logging.DEBUG)
+    out = io.StringIO()
+    try:
+        logs.set_up("DEBUG", out)
+        logging.getLogger(name).info("GET /Patient?identifier=Canary")
+        logging.getLogger(name).debug("Canary")
+    finally:
+        library.setLevel(before)
+    assert out.getvalue() == ""
+
+
+@pytest.mark.usefixtures("root")
+@pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])
+def test_nobody_logs_the_address_that_was_called(level: int) -> None:
+    """It holds the key of a Subscription."""
+    out = io.StringIO()
+    logs.set_up("DEBUG", out)
+    logging.getLogger("uvicorn.access").log(level, "PUT /notify/ehr/Canary")
+    assert out.getvalue() == ""

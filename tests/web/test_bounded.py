@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from fhirbridge.web import bounded, notify
 from fhirbridge.web.app import app
@@ -156,3 +157,48 @@ def test_requests_on_one_connection_each_have_their_time(
         caller.settimeout(_HANGS)
         caller.sendall(asked)
         assert caller.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+def test_one_subscription_that_runs_wild_leaves_room_for_the_others(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notify, "OF_ONE", 1)
+    end = b"Content-Length: 2\r\nConnection: close\r\n\r\n{}"
+    with opened(estate) as port, closing(call(port)) as slow:
+        slow.sendall(HOOK + SECRET + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        assert slow.recv(100).startswith(b"HTTP/1.1 100")  # its body is waited for: it is in hand
+        answers = []
+        for hook in (HOOK, HOOK.replace(b"MedicationRequest", b"Patient")):
+            with closing(call(port)) as other:
+                other.sendall(hook + SECRET + end)
+                answers.append(read(other)[:12])
+        assert answers == [b"HTTP/1.1 429", b"HTTP/1.1 200"]
+        slow.sendall(b"{}")
+        assert slow.recv(100).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("trusted", "caller"), [((), "127.0.0.1"), (("127.0.0.1",), "198.51.100.7")]
+)
+def test_only_a_trusted_proxy_says_who_calls(trusted: tuple[str, ...], caller: str) -> None:
+    """Who is believed could try secrets from as many addresses as there are."""
+
+    async def who(scope: Scope, _: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            body = scope["client"][0].encode()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+
+    listening = bound("127.0.0.1", 0)
+    port: int = listening.getsockname()[1]
+    door = Door(who, listening, trusted)
+    door.open()
+    try:
+        with closing(call(port)) as caller_:
+            caller_.sendall(
+                b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                b"X-Forwarded-For: 203.0.113.1, 198.51.100.7\r\n\r\n"
+            )
+            assert caller.encode() in read(caller_)
+    finally:
+        door.close()

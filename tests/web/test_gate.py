@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -140,3 +142,30 @@ def test_our_worklist_has_its_own_token(estate: Estate) -> None:
     answer = call("GET", "/fhir/Task", caller=ELSEWHERE, headers=BEARER)
     assert answer.status_code == 404
     assert "worklist_token" in answer.text
+
+
+def test_the_token_is_compared_in_constant_time_only(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What decides is `hmac.compare_digest`: where it says no, the right token is refused."""
+    call = door(estate, Management(TOKEN, is_public=True))
+    assert call("GET", "/", caller=ELSEWHERE, headers=BEARER).status_code == 200
+    monkeypatch.setattr("fhirbridge.web.gate.compare_digest", lambda _a, _b: False)
+    assert call("GET", "/", caller=ELSEWHERE, headers=BEARER).status_code == 401
+
+
+def test_the_console_shows_words_of_servers_as_words(estate: Estate) -> None:
+    """An error, a state or a name comes from elsewhere, and is no part of the page."""
+    harm = "<script>alert(1)</script>"
+    store = estate.bridge.store
+    row = store.subscription("ehr", "Task")
+    assert row is not None
+    store.save_subscription(replace(row, state="error", problem=f"ehr: {harm}"))
+    store.raise_(f"ehr:Patient/{harm}", estate.clock(), why="test")
+    (lease,) = store.lease("w", estate.clock(), timedelta(minutes=1))
+    store.fail(lease, estate.clock(), error=harm, retry_at=None)
+    answer = door(estate, Management())("GET", "/")
+    assert answer.status_code == 200
+    assert "<script" not in answer.text
+    assert answer.text.count("&lt;script&gt;") >= 3
+    assert "default-src 'none'" in answer.headers["content-security-policy"]

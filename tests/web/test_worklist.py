@@ -93,3 +93,11 @@ def test_what_cannot_be_answered_is_said(served: Caller, path: str, status: int)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_it_is_read_only(served: Caller, method: str) -> None:
     assert served(method, "/fhir/Task", headers=TOKEN).status_code == 405
+
+
+def test_the_token_is_compared_in_constant_time_only(
+    served: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert served("GET", "/fhir/Task", headers=TOKEN).status_code == 200
+    monkeypatch.setattr("fhirbridge.bridge.worklist.compare_digest", lambda _a, _b: False)
+    assert served("GET", "/fhir/Task", headers=TOKEN).status_code == 401
