@@ -104,6 +104,15 @@ def test_certificates_that_are_not_trusted_or_end(doctor: Doctor, tmp_path: Path
     assert "servers.ehr.tls.ca: none.pem is no certificate in PEM" in said
 
 
+def test_an_address_beside_the_right_one_has_no_sign_in_either(doctor: Doctor) -> None:
+    auth = {"smart_backend": {"client_id": "us"}}
+    with fake(ANSWERS) as url:
+        said = failing(doctor(f"{url}/fihr", server={"auth": auth}))
+        assert f"did you mean base_url {url}/fhir?" in said
+        said = failing(doctor(f"{url}/fhir", server={"auth": auth}))
+        assert "check base_url, or set token_url" in said
+
+
 def test_our_own_certificate_ends(doctor: Doctor, tmp_path: Path) -> None:
     good = certificate(tmp_path)
     with fake(ANSWERS, certificate=good) as url:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from fhirbridge import signing
 from fhirbridge.fhir.client import Server
-from fhirbridge.fhir.errors import FhirError, Rejected, Unavailable
+from fhirbridge.fhir.errors import FhirError, Forbidden, Rejected, Unavailable
 from fhirbridge.settings import Settings
 
 #: Where servers usually keep their FHIR address, for a base_url that leads beside it.
@@ -19,7 +19,7 @@ def elsewhere(name: str, base_url: str, found: Settings, error: FhirError) -> st
     parts = urlsplit(base_url)
     other = {"http": "https", "https": "http"}[parts.scheme]
     near = [f"{other}{base_url.removeprefix(parts.scheme)}"]
-    if error.status is not None or isinstance(error, Rejected):
+    if error.status is not None or isinstance(error, Rejected | Forbidden):
         roots = dict.fromkeys([base_url, f"{parts.scheme}://{parts.netloc}"])
         near = [f"{root}/{way}" for root in roots for way in _USUAL]
     elif not _is_torn(error):

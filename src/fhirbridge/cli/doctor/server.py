@@ -40,6 +40,9 @@ def server_signs(source: Source, found: Settings) -> Iterator[Sign]:
             remedy = f"give {name} an `auth`: docs/how-to/sign-in.md has the ways"
         else:
             remedy = f"check auth of {name}"
+        if error.status is None:  # there is no sign-in at that address: is it another one?
+            near = elsewhere(name, base_url, found, error)
+            remedy = near if near.startswith("did you mean") else remedy
         yield fails(name, _happened(name, error), remedy)
         return
     except FhirError as error:
