@@ -15,7 +15,11 @@ from fhirbridge.fhir import jsonio
 from tests.bridge.estate import Answer, Fake
 
 Json = dict[str, Any]
-R4_STATUSES = frozenset({"requested", "accepted", "in-progress", "completed", "cancelled"})
+#: TaskStatus of R4: a server that takes these lets a person refuse, too.
+R4_STATUSES = frozenset(
+    {"draft", "requested", "received", "accepted", "rejected", "ready", "cancelled"}
+    | {"in-progress", "on-hold", "failed", "completed", "entered-in-error"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -117,6 +117,7 @@ class Bridge:
             clock=clock,
             watcher=lambda story: self.watcher(story),
             retry=self.pace.retry,
+            lease=self.pace.lease,
             breaker=Breaker(store, most_writes),
             silence=Silence(sources, store),
             tracer=tracer,

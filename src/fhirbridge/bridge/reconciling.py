@@ -55,7 +55,8 @@ class TooMuch(Exception):
 
 
 class Reconciler:
-    """Sees one person through. `retry`: how soon a source that failed is tried again."""
+    """Sees one person through. `retry`: how soon a source that failed is tried again; `lease`: how
+    long a worker may take for one request."""
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class Reconciler:
         clock: Callable[[], datetime],
         watcher: Watcher,
         retry: timedelta,
+        lease: timedelta,
         breaker: Breaker,
         silence: Callable[[datetime], Mapping[str, datetime]] = lambda _now: {},
         tracer: Tracer = UNTRACED,
@@ -76,7 +78,7 @@ class Reconciler:
         self._home, self._store, self._gatherer = home, store, gatherer
         self._decider, self._writer = decider, writer
         self._own = own
-        self._clock, self._watcher, self._retry = clock, watcher, retry
+        self._clock, self._watcher, self._retry, self._lease = clock, watcher, retry, lease
         self._breaker, self._silence, self._tracer = breaker, silence, tracer
         self._unread = Unread()
 
@@ -227,14 +229,21 @@ class Reconciler:
         decision: Decision,
         allowed: Plan,
     ) -> Sequence[Receipt | None]:
+        def still() -> None:  # what is sent part by part may take longer than a lease
+            self._store.may_write(lease, self._clock())
+            self._store.extend(lease, self._clock(), self._lease)
+
+        sender = Sender(home, self._own, self._writer.doubled, still)
         try:
-            sender = Sender(home, self._own, self._writer.doubled)
             return sender.send(bundle, decision.person.name)
-        except FhirError as error:
-            error.writing = True
-            if any(error.receipts):
-                half = self._writer.written(decision, allowed, bundle, error.receipts)
-                self._store.add_writes(lease.subject, half, self._clock())
+        except (FhirError, LostLease) as error:
+            receipts = sender.receipts(bundle)
+            half = self._writer.written(decision, allowed, bundle, receipts)
+            self._store.add_writes(lease.subject, half, self._clock())
+            if isinstance(error, FhirError):
+                error.writing = True
+            elif half:
+                self._store.raise_(lease.subject, self._clock(), why="written late")
             raise
 
     def _finish(self, lease: Lease, decision: Decision, done: Sequence[Written]) -> None:

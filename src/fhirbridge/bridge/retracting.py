@@ -11,13 +11,12 @@ changed ones do. So first mend the mapping, or set the rule to `off`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from fhirbridge.core.plan import Do, Intent, Plan, Said, Told, Why
 from fhirbridge.core.roots import ROOT_RULE
-from fhirbridge.fhir.answers import Receipt
 from fhirbridge.fhir.errors import Conflict, FhirError, Gone
 from fhirbridge.fhir.ours import Json
 from fhirbridge.fhir.said import said
@@ -141,14 +140,10 @@ class Retractor:
         bundle = self._writer.carry_out(plan, desk)
         assert bundle is not None  # an intent always writes something
         sender = Sender(self._home, self._own, self._writer.doubled)
-        receipts: Sequence[Receipt | None] = ()
         try:
-            receipts = sender.send(bundle, each.subject)
-        except FhirError as error:
-            receipts = error.receipts
-            raise
+            sender.send(bundle, each.subject)
         finally:
-            if any(receipts):
+            if any(receipts := sender.receipts(bundle)):
                 rows = self._writer.rows(self._home.name, plan, bundle, receipts)
                 # The digest stays: it was said once, and not because the figures changed.
                 kept = [replace(row, digest=spoken.noted or spoken.digest) for row in rows]

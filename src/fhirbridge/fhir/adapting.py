@@ -1,6 +1,7 @@
 """One plan, several makes of servers: what is sent where, and in which form.
 
     split(bundle, fit) -> (entries for the server, entries for our own worklist)
+    by_name(entry, others, places) -> the entry, where what it refers to has no place yet
     adapted(entry, fit, base_url) -> the entry as this server takes it
     at_home(entry, fit, base_url) -> the entry as our own worklist keeps it
 
@@ -36,11 +37,25 @@ def type_of(entry: Json) -> str:
     return str(entry["resource"]["resourceType"])
 
 
-def adapted(entry: Entry, fit: Fit, base_url: str, ours: Sequence[Entry]) -> Entry:
-    """As a server takes it: its statuses and intents, without what it refuses or loses.
+def by_name(entry: Entry, others: Sequence[Entry], places: Mapping[str, str]) -> Entry:
+    """A reference to one of `others` that has no place on the server, not yet or never, becomes
+    identifier and type. `places`: those that the server gave, by urn."""
+    names = {each["fullUrl"]: each["resource"] for each in others if "fullUrl" in each}
+    if not names:
+        return entry
 
-    `ours`: what stands on our own worklist; a reference to it becomes identifier and type.
-    """
+    def here(reference: Entry) -> Entry:
+        url = reference["reference"]
+        if url not in names or url in places:
+            return reference
+        other = names[url]
+        return {"type": other["resourceType"], "identifier": other["identifier"][0]}
+
+    return entry | {"resource": _each_reference(entry["resource"], here)}
+
+
+def adapted(entry: Entry, fit: Fit, base_url: str) -> Entry:
+    """As a server takes it: its statuses and intents, without what it refuses or loses."""
     resource: Entry = dict(entry["resource"])
     made = entry | {"resource": resource}
     for name in fit.drops.get(type_of(entry), ()):
@@ -52,14 +67,9 @@ def adapted(entry: Entry, fit: Fit, base_url: str, ours: Sequence[Entry]) -> Ent
             resource["intent"] = fit.intents[0]
     if type_of(entry) == "Provenance" and not fit.own_ids:
         made["request"] = {"method": "POST", "url": "Provenance"} | named(resource)
-    names = {each["fullUrl"]: each["resource"] for each in ours if "fullUrl" in each}
 
     def here(reference: Entry) -> Entry:
-        url = reference["reference"]
-        place = locate(url, (base_url,))
-        if url in names:
-            other = names[url]
-            return {"type": other["resourceType"], "identifier": other["identifier"][0]}
+        place = locate(reference["reference"], (base_url,))
         if place and place.type in _WRITTEN and place.type not in fit.takes:
             return {"type": place.type, "display": f"{place.type}/{place.id} on fhirbridge"}
         return reference | ({"reference": f"{place.type}/{place.id}"} if place else {})

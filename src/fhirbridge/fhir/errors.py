@@ -11,11 +11,8 @@ issue types). Never a body, a search value or diagnostics text: those name patie
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .answers import Receipt
+from collections.abc import Mapping
+from typing import Any
 
 _HAPI_CODE = re.compile(r"HAPI-\d{4}")
 _ISSUE_CODE = re.compile(r"[a-z][a-z-]{1,40}")
@@ -42,12 +39,10 @@ _REMEDIES = {
 class FhirError(Exception):
     """A FHIR server did not do what was asked. `codes` are HAPI-nnnn and issue types.
 
-    `writing`: it was asked to take a person's transaction. `receipts`: what of it was written
-    before, where each part is written by itself (None: a part that was not).
+    `writing`: it was asked to take a person's transaction.
     """
 
     writing = False
-    receipts: Sequence[Receipt | None] = ()
 
     def __init__(
         self,

@@ -146,7 +146,8 @@ class _Says:
 
     def transactions(self) -> bool | None:
         codes = {each.get("code") for each in items(self._rest, "interaction")}
-        return ("transaction" in codes) if codes else None
+        # Who lists types and no transaction takes none; one by one, each server takes all of it.
+        return ("transaction" in codes) if codes or self._types else None
 
     def conditional_create(self) -> bool | None:
         said = [self._types[each].get("conditionalCreate") for each in WRITTEN if self._has(each)]
