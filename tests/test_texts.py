@@ -16,6 +16,7 @@ from fhirbridge.core.plan import Why
 from fhirbridge.core.quantity import mg
 from fhirbridge.core.roots import ROOT_RULE, Part
 from fhirbridge.core.rules import ALL_RULES
+from fhirbridge.core.rules.base import Rule
 from fhirbridge.texts import ALWAYS, NAMES, load
 from fhirbridge.yamlfile import Invalid
 
@@ -249,3 +250,23 @@ def test_a_site_replaces_one_file(tmp_path: Path) -> None:
         "Call the Ocrelizumab desk. Call."
     )
     assert len(texts.templates) == len(TEXTS.templates)
+
+
+#: What the columns of a rule put into its digest, of the words that every rule may use.
+COMPARED = {
+    "ordered": {"ordered", "ordered_visits", "ordered_total"},
+    "authorized drug": {"authorized", "authorized_visits", "authorized_total", "decision"},
+    "authorized administration": {"admin_visits"},
+    "dispensed": {"dispensed"},
+    "administered": {"given"},
+}
+
+
+@pytest.mark.parametrize("rule", ALL_RULES, ids=lambda each: each.code)
+def test_what_a_rule_says_is_what_it_compares(rule: Rule) -> None:
+    """Else a sentence stays when its figure has changed."""
+    template = (ENGLISH / f"{rule.code}.yaml").read_text("utf-8")
+    shown = set(re.findall(r"\{(\w+)(?::[^}]*)?\}", template))
+    everywhere = {*set().union(*COMPARED.values()), "numbers", "steps"}
+    compared = {*rule.beside, *rule.known}.union(*(COMPARED.get(each, ()) for each in rule.columns))
+    assert shown & everywhere <= compared

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fhirbridge.core.facts import Ref
-from fhirbridge.core.findings import Finding, Role, Severity
+from fhirbridge.core.findings import Finding, Role, Severity, figures_of, with_background
 from fhirbridge.core.plan import (
     NEXT,
     CannotTell,
@@ -26,7 +26,7 @@ from fhirbridge.core.plan import (
     Why,
     decide,
 )
-from fhirbridge.core.roots import GONE, ROOT_RULE, Part, figures_of, root_key, roots
+from fhirbridge.core.roots import GONE, ROOT_RULE, Part, root_key, roots
 
 T0 = datetime(2026, 12, 1, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -491,3 +491,30 @@ def test_a_root_is_about_the_trouble_that_is_due_first() -> None:
     soon = finding(key="b")
     for found in ([never, soon], [soon, never]):
         assert roots(found, [])[root_key("o-1")].day == soon.day
+
+
+@pytest.mark.parametrize(
+    ("told", "done"),
+    [
+        (Told.OPEN, [Do.REVISE]),
+        (Told.STARTED, []),
+        (Told.COMPLETED, []),
+        (Told.DELETED, []),
+    ],
+)
+def test_how_we_know_is_mended_where_nobody_has_begun(told: Told, done: list[Do]) -> None:
+    """The same 300 mg, first as ten milliliters and then as a vial."""
+    before, now = with_background("d0", ["10 mL × 30 mg/mL"]), with_background("d0", ["1 vial"])
+    assert subs(decide([finding(now)], [said(told, before)])) == done
+
+
+def test_who_refused_is_told_of_once_whatever_others_do() -> None:
+    """Also the root: that its parts move on is no new refusal."""
+    root = said(Told.REFUSED, "d0", root_key("o-1"), root=True, rule=ROOT_RULE)
+    first = decide([finding()], [said(Told.OPEN), root])
+    (intent,) = [each for each in first.intents if each.key == root.key]
+    assert intent.do is Do.ESCALATE
+    assert intent.finding is not None
+    noted = replace(root, noted=intent.finding.digest)
+    after = decide([finding()], [said(Told.STARTED), noted])
+    assert not [each for each in after.intents if each.key == root.key]

@@ -283,6 +283,19 @@ def test_other_figures_of_an_answer_are_news(tmp_path: Path) -> None:
     assert len(digests) == 2
 
 
+def test_the_order_that_a_question_shows_is_compared_and_not_asked_about(tmp_path: Path) -> None:
+    """Else “for 600 mg” would stand when it is for 300 mg. The answer holds all the same."""
+    found = [
+        only(
+            story(tmp_path, "3 December", ORDER.replace("600 mg", dose), VISIT, "dispensed d1 100"),
+            "unit-ambiguous",
+        )
+        for dose in ("600 mg", "300 mg")
+    ]
+    assert found[0].digest != found[1].digest
+    assert found[0].asked == found[1].asked != ""
+
+
 def test_a_question_is_the_same_for_another_day(tmp_path: Path) -> None:
     def asked(visit: str, dose: str = "450 mg") -> Finding:
         order = ORDER.replace("600 mg", dose)

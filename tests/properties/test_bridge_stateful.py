@@ -27,9 +27,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from fhirbridge.bridge.bridge import Pace
 from fhirbridge.bridge.deciding import Decision
-from fhirbridge.core.findings import digest_of
+from fhirbridge.core.findings import digest_of, figures_of
 from fhirbridge.core.plan import Intent, Said, Told
-from fhirbridge.core.roots import GONE, figures_of, root_key
+from fhirbridge.core.roots import GONE, root_key
 from fhirbridge.fhir.said import said
 
 from . import hospital_life as h
@@ -224,11 +224,12 @@ class AnyLife(RuleBasedStateMachine):
                 expected = f"{now}-{digest_of(doing)}" if now and doing else now
                 assert stand.digest == expected, (stand.rule, "is not true")
             if stand.told is Told.STARTED:
-                assert last == findings.get(key, GONE), (stand.rule, "is not noted")
+                assert last == figures_of(findings.get(key, GONE)), (stand.rule, "is not noted")
         for key, digest in findings.items():
             if key in tasks and h.alive(tasks[key]):
                 continue
-            assert digest in self.words_about(key, tasks.get(key)), "a trouble without a Task"
+            heard = self.words_about(key, tasks.get(key))
+            assert figures_of(digest) in heard, "a trouble without a Task"
 
     def cannot_tell(self, stand: Said, decision: Decision) -> bool:
         """What cannot be judged now stays as it is, and so does the root above it."""
@@ -277,7 +278,9 @@ def _figures(decision: Decision) -> dict[str, str]:
     shown = [each for each in decision.judgement.findings if not each.folded_into]
     parts: dict[str, list[str]] = {}
     for each in shown:
-        parts.setdefault(root_key(each.occasion), []).append(f"{each.key} {each.digest}")
+        parts.setdefault(root_key(each.occasion), []).append(
+            f"{each.key} {figures_of(each.digest)}"
+        )
     return {each.key: each.digest for each in shown} | {
         key: digest_of(found) for key, found in parts.items()
     }

@@ -19,9 +19,9 @@ from fhirbridge import mappings, wiring
 from fhirbridge.bridge.bridge import Bridge
 from fhirbridge.bridge.deciding import Decider, Decision
 from fhirbridge.bridge.silence import Silence
-from fhirbridge.core.findings import Finding, key_of
+from fhirbridge.core.findings import Finding, figures_of, key_of
 from fhirbridge.core.plan import latest_of, states_of
-from fhirbridge.core.roots import figures_of, root_key, roots
+from fhirbridge.core.roots import root_key, roots
 from fhirbridge.fhir import ours
 from fhirbridge.fhir.said import said
 from fhirbridge.settings import Settings
@@ -252,11 +252,15 @@ def _pair(before: Decision, after: Decision, found: dict[str, str]) -> None:
     for each in was:
         other = theirs.get((each.rule, found.get(each.occasion, ""), each.variant))
         if other is not None:
-            found |= {each.key: other.key, each.digest: other.digest, each.asked: other.asked}
+            found |= {each.key: other.key, each.asked: other.asked} | _digests(each, other)
     there = _roots(after, now)
     for key, root in _roots(before, was).items():
         if (same := there.get(found.get(key, ""))) is not None:
-            found |= {figures_of(root.digest): figures_of(same.digest), root.digest: same.digest}
+            found |= _digests(root, same)
+
+
+def _digests(one: Finding, other: Finding) -> dict[str, str]:
+    return {figures_of(one.digest): figures_of(other.digest), one.digest: other.digest}
 
 
 def _roots(decision: Decision, findings: Sequence[Finding]) -> dict[str, Finding]:

@@ -41,9 +41,13 @@ Accepted = Sequence[tuple[Answer, Finding]]
 
 
 def masses(readings: Iterable[str]) -> dict[str, str]:
-    """Readings of an amount as choices: those that are a mass, by that mass ("600 mg")."""
-    found = ((_MASS.fullmatch(reading), reading) for reading in readings)
-    return {f"{match['mass']} mg": reading for match, reading in found if match}
+    """Readings of an amount as choices: those that are a mass, by that mass ("600 mg"). Of several
+    that are one mass the first, which is the plainest, gives the words."""
+    choices: dict[str, str] = {}
+    for reading in readings:
+        if match := _MASS.fullmatch(reading):
+            choices.setdefault(f"{match['mass']} mg", reading)
+    return choices
 
 
 def accepted(answers: Iterable[Answer], findings: Iterable[Finding]) -> Accepted:

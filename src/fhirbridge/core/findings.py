@@ -7,7 +7,7 @@ sentences are made from them by the templates in `mappings/tasks/`.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -41,7 +41,9 @@ class Finding:
     """One trouble of one dose occasion.
 
     `key` names the trouble for good (person, therapy, occasion, rule): it survives rescheduling
-    and new figures. `digest` names the figures it rests on: another digest is "changed".
+    and new figures. `digest` names the figures it rests on: another digest is "changed". After
+    them it may name what stands behind them (`with_background`): only a Task that nobody has begun
+    is rewritten for that.
     `figures` is the ledger's columns as they are printed for machines; `say` the values that the
     templates of the rule may use (Quantity, date, int, str, tuples of them: formatting them is
     the matter of a language); `variant` chooses among its templates.
@@ -86,6 +88,20 @@ def key_of(*parts: str) -> str:
 def digest_of(values: Iterable[object]) -> str:
     """A digest of figures: equal figures, equal digest, whatever their order."""
     return hashlib.sha256("\x1f".join(sorted(map(str, values))).encode()).hexdigest()[:16]
+
+
+#: Between the digest of figures and that of what stands behind them.
+_AND = "-"
+
+
+def with_background(digest: str, known: Sequence[object]) -> str:
+    """The digest of figures, and of what is said beside them: how we know, or what people do."""
+    return f"{digest}{_AND}{digest_of(known)}" if known else digest
+
+
+def figures_of(digest: str) -> str:
+    """The part of a digest whose change is a change of the trouble."""
+    return digest.partition(_AND)[0]
 
 
 #: FHIR request-priority by severity: the first row whose lead time (days) is not exceeded.

@@ -15,8 +15,8 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from .facts import Ref
-from .findings import Finding, Role
-from .roots import GONE, ROOT_RULE, figures_of, root_key, roots
+from .findings import Finding, Role, figures_of
+from .roots import GONE, ROOT_RULE, root_key, roots
 
 
 class Trouble(StrEnum):
@@ -236,7 +236,8 @@ def decide(
         remind = reminders(before) if before and asks else None
         if remind and do is Do.NOTHING:
             do = Do.REMIND
-        noted = before is not None and before.noted == (finding.digest if finding else GONE)
+        now_said = figures_of(finding.digest) if finding else GONE
+        noted = before is not None and figures_of(before.noted) == now_said
         if do is Do.NOTHING or (do in _ONCE and noted):
             continue
         parent = latest.get(root_key(finding.occasion)) if finding else None
@@ -308,7 +309,7 @@ def _compare(finding: Finding | None, before: Said | None, *, unseen: bool) -> T
         return Trouble.GONE
     now, last = finding.digest, (before.noted or before.digest) if before else finding.digest
     if before and before.told is not Told.OPEN:
-        # What others do about their parts is no news for whoever works on the whole.
+        # How we know it, or what others do about their parts, is no news for whoever has begun.
         now, last = figures_of(now), figures_of(last)
     return Trouble.SAME if now == last else Trouble.CHANGED
 

@@ -10,7 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .findings import Finding, Role, Severity, digest_of, key_of
+from .findings import (
+    Finding,
+    Role,
+    Severity,
+    digest_of,
+    figures_of,
+    key_of,
+    with_background,
+)
 
 if TYPE_CHECKING:
     from .plan import Said
@@ -20,10 +28,6 @@ ROOT_RULE = "occasion"
 
 #: Stands in place of a digest for "the trouble is gone".
 GONE = "gone"
-
-
-#: Between the digest of the figures of a root and that of what people do about them.
-_AND = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,6 @@ class Part:
 def root_key(occasion: str) -> str:
     """The key of the root Task of an occasion."""
     return key_of(occasion, ROOT_RULE)
-
-
-def figures_of(digest: str) -> str:
-    """The part of a digest that no doing of people changes."""
-    return digest.partition(_AND)[0]
 
 
 def roots(
@@ -111,9 +110,9 @@ def _root(
 
 def _digest(parts: Sequence[Finding], hidden: Sequence[Said], states: Mapping[str, str]) -> str:
     figures = digest_of(
-        [f"{each.key} {each.digest}" for each in parts]
-        + [f"{each.key} {each.noted or each.digest}" for each in hidden]
+        [f"{each.key} {figures_of(each.digest)}" for each in parts]
+        + [f"{each.key} {figures_of(each.noted or each.digest)}" for each in hidden]
     )
     keys = [*(each.key for each in parts), *(each.key for each in hidden)]
     done = [f"{key} {states[key]}" for key in keys if key in states]
-    return f"{figures}{_AND}{digest_of(done)}" if done else figures
+    return with_background(figures, done)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from fhirbridge.core.findings import Finding, Role, Severity, key_of, priority
+from fhirbridge.core.findings import Finding, Role, Severity, figures_of, key_of, priority
 from fhirbridge.core.plan import Intent, Over
 
 from . import ours, tasks
@@ -63,7 +63,7 @@ def escalation(intent: Intent, finding: Finding, before: Json, desk: Desk, task:
     """To the coordinator: the owner refused. Once for each digest."""
     return _about(finding, desk) | _message(
         desk,
-        name=f"{_name(intent)}.{Role.COORDINATOR.value}.{finding.digest}",
+        name=f"{_name(intent)}.{Role.COORDINATOR.value}.{figures_of(finding.digest)}",
         category="alert",
         recipient=desk.recipient(Role.COORDINATOR),
         task=task,

@@ -67,7 +67,10 @@ class Rule:
     """One rule of the catalog (docs/domain.md 3.2).
 
     `why` says in a sentence what it looks for, `source` where that is laid down. `columns` are
-    the sides of the occasion whose figures its findings rest on.
+    the sides of the occasion whose figures its findings rest on. `beside`: the words of
+    `figures.common_words` that its sentences show of other sides; a change of these is one, too.
+    `known`: those by which they say how we know; an open Task is rewritten when these change, and
+    nobody is told.
     """
 
     code: str
@@ -76,6 +79,8 @@ class Rule:
     source: str
     needs: frozenset[str]
     columns: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     severity: Severity
     owner: Role
     audience: tuple[Role, ...]

@@ -209,6 +209,7 @@ def _rule(
     *,
     check: Check,
     columns: tuple[str, ...] = (ORDERED,),
+    beside: tuple[str, ...] = (),
     needs: tuple[str, ...] = ("orders",),
     severity: Severity = Severity.S2,
     audience: tuple[Role, ...] = BOTH,
@@ -222,6 +223,7 @@ def _rule(
         source=source,
         needs=frozenset(needs),
         columns=columns,
+        beside=beside,
         severity=severity,
         owner=PRESCRIBER,
         audience=audience,
@@ -282,6 +284,7 @@ RULES = (
         "The order's words admit one visit and two, or the payer approved the dose in another "
         "number of visits than ordered (E6).",
         "23 SINGLE_VS_SPLIT_UNCLEAR",
+        beside=("authorized", "authorized_visits"),
         action="clarify-order",
         check=_unclear,
     ),

@@ -144,6 +144,7 @@ RULES = (
         source="44 UNIT_AMBIGUOUS",
         needs=frozenset({"orders"}),
         columns=(),
+        beside=("ordered_total",),
         severity=Severity.S3,
         owner=Role.PRESCRIBER,
         audience=(Role.PRESCRIBER,),

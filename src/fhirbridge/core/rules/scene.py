@@ -11,7 +11,14 @@ from datetime import date, datetime, time, timedelta
 
 from fhirbridge.core.authorizing import IN_FORCE, speaks_of
 from fhirbridge.core.facts import Order, Party, Ref, Visit
-from fhirbridge.core.findings import Finding, Role, Severity, digest_of, key_of
+from fhirbridge.core.findings import (
+    Finding,
+    Role,
+    Severity,
+    digest_of,
+    key_of,
+    with_background,
+)
 from fhirbridge.core.ledger import Column, Item, Ledger, Occasion
 
 from .base import Context, Rule
@@ -110,6 +117,9 @@ class Scene:
         parties = {role: self.party(role) for role in audience}
         due = self.due(rule.deadline)
         said = sorted((name, str(value)) for name, value in say.items())
+        words = common_words(occasion, rule.columns)
+        beside = [(name, str(words[name])) for name in rule.beside]
+        known = [str(words[name]) for name in rule.known if words[name] is not None]
         return Finding(
             rule=rule.code,
             severity=severity or rule.severity,
@@ -121,7 +131,7 @@ class Scene:
             due=due,
             action=rule.action,
             variant=variant,
-            say={**common_words(occasion, rule.columns), **say, "due": due},
+            say={**words, **say, "due": due},
             figures=figures,
             evidence=self._evidence((*evidence, focus, reason)),
             focus=focus or (occasion.order.ref if occasion.order else None),
@@ -130,15 +140,19 @@ class Scene:
             patient=_patient(occasion),
             parties={role: party for role, party in parties.items() if party},
             key=self.key(part),
-            digest=digest_of(
-                [
-                    rule.code,
-                    variant,
-                    part,
-                    occasion.day,
-                    shown,
-                    said,
-                ]
+            digest=with_background(
+                digest_of(
+                    [
+                        rule.code,
+                        variant,
+                        part,
+                        occasion.day,
+                        shown,
+                        said,
+                        *beside,
+                    ]
+                ),
+                known,
             ),
             lead=self._until_visit,
             choices=choices or {},
