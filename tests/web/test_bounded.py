@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from fhirbridge.limits import Limit
 from fhirbridge.web import bounded, notify
 from fhirbridge.web.app import app
 from fhirbridge.web.console import Console
@@ -202,3 +203,22 @@ def test_only_a_trusted_proxy_says_who_calls(trusted: tuple[str, ...], caller: s
             assert caller.encode() in read(caller_)
     finally:
         door.close()
+
+
+def test_a_flood_of_connections_leaves_files_for_the_work(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(bounded, "MOST", 3)
+    monkeypatch.setattr(bounded, "_said", Limit(burst=1, a_second=1 / 60, clock=estate.clock))
+    asked = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with opened(estate) as port, ExitStack() as stack:
+        first = [stack.enter_context(closing(call(port))) for _ in range(3)]
+        for _ in range(2):
+            with closing(call(port)) as more:
+                assert read(more) == b""
+        assert caplog.text.count("connections_refused") == 1
+        first[1].sendall(asked)
+        assert read(first[1]).startswith(b"HTTP/1.1 200")
+        with closing(call(port)) as again:
+            again.sendall(asked)
+            assert read(again).startswith(b"HTTP/1.1 200")

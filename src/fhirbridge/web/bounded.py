@@ -8,12 +8,28 @@ we are started anew, and anybody could fill our memory before a secret is asked 
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fhirbridge.limits import Limit
+from fhirbridge.logs import get_logger
+
+try:
+    from resource import RLIMIT_NOFILE, getrlimit
+except ImportError:  # Windows knows no such limit
+    _FILES = 8192
+else:
+    _FILES = getrlimit(RLIMIT_NOFILE)[0]
+
+log = get_logger("fhirbridge.web")
+
 #: Seconds in which a whole request must have come: 5 MiB over a slow line.
 ARRIVES = 60.0
+#: Connections that may be open at once. A file of the process each: what reads FHIR servers and
+#: keeps the store needs some, too, whoever calls us.
+MOST = max(64, min(4096, _FILES - 256))
 #: Bytes of a request line with its headers: as much as proxies pass on.
 LARGEST_HEAD = 64 * 1024
 #: Bytes of a request with all that frames its body. `notify.LARGEST` answers 413 before.
@@ -23,6 +39,9 @@ _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
+
+
+_said = Limit(burst=1, a_second=1 / 60, clock=lambda: datetime.now(UTC))
 
 
 class Bounded(HttpToolsProtocol):
@@ -36,6 +55,10 @@ class Bounded(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._awaits()
+        if len(self.connections) > MOST:
+            if not _said.take():
+                log.warning("connections_refused", most=MOST, next="senders come again")
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._has_come()
