@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from fhirbridge.fhir import ours
 from tests.bridge.estate import Estate, Json, dispense, order, people, visit
 
 pytestmark = pytest.mark.lives
@@ -68,3 +69,16 @@ def test_a_restarted_bridge_writes_nothing_new(short: Estate, tmp_path: Path) ->
     outcome = short.bridge.reconcile("ehr:Patient/p-1")
     assert outcome.decision is not None
     assert not outcome.done
+
+
+def test_a_task_shows_the_figures_that_it_compares_and_no_others(short: Estate) -> None:
+    """What another Task is about may change, and nobody writes it into this one."""
+    short.put("pharmacy", dispense(mg=450))
+    short.work()
+    shown = {
+        ours.code_of(task["reasonCode"], ours.RULE): each["valueQuantity"]["value"]
+        for task in short.tasks(status="requested")
+        for code, each in ours.inputs(task)
+        if code == "dispensed-total"
+    }
+    assert shown == {"dispense-short": 450, "occasion": 450}

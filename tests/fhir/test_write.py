@@ -48,7 +48,7 @@ def finding(**more: Any) -> Finding:
         due=NOW + timedelta(days=3),
         action="fulfill",
         say={"drug": "Ocrelizumab", "ordered": mg(600), "dispensed": mg("300.10")},
-        figures={
+        compared={
             "ordered": {"per_visit": "600 mg", "visits": 1, "total": None},
             "authorized": {"drug": {"decision": "approved"}, "administration": None},
             "dispensed": {"total": "300.10 mg"},

@@ -54,7 +54,7 @@ def _finding(rule: str, occasion: str, missing: int, folded: bool) -> Finding:
             "dispensed": mg(600 - missing),
             "missing": mg(missing),
         },
-        figures={"dispensed": {"total": f"{600 - missing} mg"}},
+        compared={"dispensed": {"total": f"{600 - missing} mg"}},
         patient=PATIENT,
         key=f"{occasion}-{rule}",
         digest=f"missing {missing}",

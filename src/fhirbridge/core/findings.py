@@ -44,7 +44,8 @@ class Finding:
     and new figures. `digest` names the figures it rests on: another digest is "changed". After
     them it may name what stands behind them (`with_background`): only a Task that nobody has begun
     is rewritten for that.
-    `figures` is the ledger's columns as they are printed for machines; `say` the values that the
+    `figures` is the ledger's columns as they are printed for machines, `compared` the part of them
+    that the digest names; `say` the values that the
     templates of the rule may use (Quantity, date, int, str, tuples of them: formatting them is
     the matter of a language); `variant` chooses among its templates.
     """
@@ -61,6 +62,7 @@ class Finding:
     variant: str = ""
     say: Mapping[str, object] = field(default_factory=dict)
     figures: Mapping[str, object] = field(default_factory=dict)
+    compared: Mapping[str, object] = field(default_factory=dict)
     evidence: tuple[Ref, ...] = ()
     focus: Ref | None = None  # the record that must change
     based_on: Ref | None = None  # the order

@@ -98,6 +98,7 @@ def _root(
             "hidden": tuple(sorted(each.rule for each in hidden)) or None,
         },
         figures=worst.figures,
+        compared=_merged(each.compared for each in parts),
         evidence=tuple(dict.fromkeys(ref for each in parts for ref in each.evidence)),
         focus=worst.based_on or worst.focus,
         based_on=worst.based_on,
@@ -106,6 +107,17 @@ def _root(
         digest=_digest(parts, hidden, states),
         lead=min(leads, default=None),
     )
+
+
+def _merged(figures: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    """What all parts compare, side by side."""
+    found: dict[str, object] = {}
+    for side, value in (item for each in figures for item in each.items()):
+        before = found.get(side)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = {**before, **value}
+        found[side] = value
+    return found
 
 
 def _digest(parts: Sequence[Finding], hidden: Sequence[Said], states: Mapping[str, str]) -> str:

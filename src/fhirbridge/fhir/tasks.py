@@ -203,7 +203,7 @@ def _say(task: Task, finding: Finding, desk: Desk, status: str) -> None:
 
 def _inputs(finding: Finding, desk: Desk) -> Iterator[dict[str, Any]]:
     """The figures that were compared, the records they rest on, and what we must remember."""
-    for name, value in _flat("", finding.figures):
+    for name, value in _flat("", finding.compared):
         text = name.replace("-", " ")
         yield {"type": ours.concept(ours.INPUT, name, text[:1].upper() + text[1:])} | _value(value)
     for ref in finding.evidence:

@@ -56,6 +56,19 @@ def figures_for(figures: Mapping[str, object], name: str) -> object:
     return found.get(part) if part and isinstance(found, Mapping) else found
 
 
+def compared(figures: Mapping[str, object], columns: Sequence[str]) -> dict[str, object]:
+    """The part of the figures that a finding rests on."""
+    found: dict[str, object] = {}
+    for name in columns:
+        side, _, part = name.partition(" ")
+        value = figures_for(figures, name)
+        if value is not None:
+            before = found.get(side)
+            kept = before if isinstance(before, Mapping) else {}
+            found[side] = {**kept, part: value} if part else value
+    return found
+
+
 def figures_of(occasion: Occasion) -> dict[str, object]:
     """The columns for machines: strings with units, null where nothing is recorded."""
     visit = occasion.visit

@@ -22,7 +22,7 @@ from fhirbridge.core.findings import (
 from fhirbridge.core.ledger import Column, Item, Ledger, Occasion
 
 from .base import Context, Rule
-from .figures import column_of, common_words, figures_for, figures_of
+from .figures import column_of, common_words, compared, figures_for, figures_of
 
 #: A deadline lies at the end of the working day at the site.
 CLOSE_OF_BUSINESS = time(17)
@@ -133,6 +133,7 @@ class Scene:
             variant=variant,
             say={**words, **say, "due": due},
             figures=figures,
+            compared=compared(figures, rule.columns),
             evidence=self._evidence((*evidence, focus, reason)),
             focus=focus or (occasion.order.ref if occasion.order else None),
             based_on=occasion.order.ref if occasion.order else None,
