@@ -74,6 +74,7 @@ def test_an_option_that_is_not_there(command: str, fhirbridge: Call) -> None:
         ("store backup x.db", "a relative path begins where fhirbridge is started"),
         ("store check", "a relative path begins where fhirbridge is started"),
         ("store check backup", "what is “backup” for?"),
+        ("audit x=", "x=: name a file or folder behind the “=”"),
         ("audit x --holds x", "say what it is believed for, like x=orders,schedule"),
         ("audit x", "no FHIR record was read: name files or folders of JSON"),
         ("subscriptions --config none.yaml", "`fhirbridge init` writes a fhirbridge.yaml"),

@@ -38,6 +38,8 @@ def exports(given: Sequence[str]) -> list[Export]:
     found: dict[str, list[Path]] = {}
     for text in given:
         name, equals, rest = text.partition("=")
+        if equals and not rest:  # as a path it would be this folder
+            raise NotFound(f"{text}: name a file or folder behind the “=”")
         if equals and name and not Path(text).exists():
             found.setdefault(name, []).extend(_files(Path(rest)))
             continue
