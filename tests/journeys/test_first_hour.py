@@ -65,5 +65,5 @@ def test_a_server_that_is_not_there_does_not_keep_one_from_beginning(tmp_path: P
         done = at.run(f"fhirbridge init --server ehr=http://127.0.0.1:{free_port()}/fhir")
         assert done.code == 0, done.out
         assert "nobody listens there" in done.out or "refused" in done.out, done.out
-        assert "# not seen yet: ehr:" in (tmp_path / "fhirbridge.yaml").read_text("utf-8")
+        assert "# not seen yet: read the Cap" in (tmp_path / "fhirbridge.yaml").read_text("utf-8")
         assert at.run("fhirbridge config check").code == 0
