@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from fhirbridge.fhir.sharing import Shared, Token
-from fhirbridge.store import Store
+from fhirbridge.store import Lease, Store
 from tests.store.support import MINUTE, START, at, delivery, echo, names, news, wrote
 
 SUBJECTS = [f"ehr:Patient/{n}" for n in range(12)]
@@ -97,9 +98,12 @@ def test_forgetting_takes_nothing_from_what_is_heard_meanwhile(
                 subject = SUBJECTS[n % 2]
                 told = delivery(news(str(n), id=f"o-{n % 3}", subject=subject))
                 assert store.hear([told], START)[0].new == 1
-                (lease,) = store.lease("w", START, MINUTE, limit=2)
-                assert lease.subject == subject
-                store.finish(lease, START, own=[wrote(str(n))])
+                leases: list[Lease] = []
+                end = time.monotonic() + 60  # PostgreSQL skips a mark that is just looked at
+                while not leases and time.monotonic() < end:
+                    leases = store.lease("w", START, MINUTE, limit=2)
+                assert [each.subject for each in leases] == [subject]
+                store.finish(leases[0], START, own=[wrote(str(n))])
         finally:
             stop.set()
         assert sum(each.result(60) for each in purging) > 150
