@@ -32,7 +32,7 @@ class Told:
 
 
 _DATE = r"\d{1,2} [A-Z][a-z]+ \d{4}"
-_UNIT = r"mg|mL|g|IU|vials?|pens?|units?|UN|EA"
+_UNIT = r"mg/kg|mcg|mg|mL|g|IU|vials?|pens?|units?|UN|EA"
 _NUMBER = r"\d+(?:\.\d+)?"
 
 

@@ -39,6 +39,9 @@ from .therapy import Billing, Phase, Product, Therapy
 #: What one package holds, what it is called, and how many of them a kit or carton holds.
 Package = tuple[Decimal, str, int]
 
+#: Ends the one reading of a dose by body weight.
+EACH_KG = "for each kg of body weight"
+
 
 class Scale:
     """What is computed once for a therapy, so that measuring is a few look-ups."""
@@ -94,7 +97,7 @@ class Scale:
         if measured and self._believed(measured.mass.value, context):
             return measured
         if unit is not None and unit.kind == "by-weight":
-            each = f"{plain(value * unit.factor)} {unit.word or 'mg'} for each kg of body weight"
+            each = f"{plain(value * unit.factor)} {unit.word or 'mg'} {EACH_KG}"
             return Problem(ref, "unit-ambiguous", at, amount.as_said, (each,))
         reason = "implausible" if measured else "unit-ambiguous"
         return Problem(ref, reason, at, amount.as_said, self._readings(value, found, on, context))

@@ -12,6 +12,7 @@ from fhirbridge.core.answering import masses
 from fhirbridge.core.facts import Administration, Fact, Order, Problem, Supply
 from fhirbridge.core.findings import Finding, Role, Severity
 from fhirbridge.core.quantity import Measured, Quantity
+from fhirbridge.core.scale import EACH_KG
 
 from .base import Rule
 from .coverage import measured_limit, visits_of
@@ -23,7 +24,7 @@ from .scene import Scene
 CLOSE_DAYS = 7
 
 #: Troubles that have sentences of their own.
-SPOKEN_OF = frozenset({"no-amount", "contradicted"})
+SPOKEN_OF = frozenset({"no-amount", "contradicted", "implausible"})
 
 #: Whose amount it is: the party that can say what was meant.
 WRITERS = {
@@ -69,7 +70,7 @@ def _doubt(scene: Scene, column: str, writer: Role, problem: Problem, close: boo
     return scene.finding(
         focus=problem.ref,
         part=problem.ref.name,
-        variant=problem.reason if problem.reason in SPOKEN_OF else "",
+        variant=_variant(problem),
         severity=Severity.S2 if close else None,
         owner=writer,
         column=column,
@@ -78,6 +79,14 @@ def _doubt(scene: Scene, column: str, writer: Role, problem: Problem, close: boo
         record=f"{problem.ref.type}/{problem.ref.id}",
         choices=masses(problem.readings) if column in WRITERS else None,
     )
+
+
+def _variant(problem: Problem) -> str:
+    """What is to be done about a doubt, where it is more than to add a unit."""
+    if any(reading.endswith(EACH_KG) for reading in problem.readings):
+        return "by-weight"
+    lacks_unit = problem.reason == "implausible" and problem.said.replace(".", "").isdigit()
+    return problem.reason if problem.reason in SPOKEN_OF and not lacks_unit else ""
 
 
 def without_owner(findings: Sequence[Finding], scene: Scene) -> Iterable[Finding]:
