@@ -130,3 +130,33 @@ def test_on_our_own_worklist(tmp_path: Path, manner: Manner) -> None:
     assert {each.outcome for each in retract(estate, Which())} == {"canceled"}
     assert not rules(estate)
     estate.close()
+
+
+@pytest.mark.parametrize("status", ["requested", "accepted"])
+def test_no_root_speaks_of_what_was_taken_back(estate: Estate, status: str) -> None:
+    """Nobody "closed the task though the records have not changed"; and when all is taken back,
+    nothing is opened in its place, also where the coordinator was called to a silence."""
+    written(estate)
+    estate.later(days=1)
+    assert "owner-unresponsive" in estate.rules()
+    (root,) = [each for each in estate.tasks() if rule(each) == "occasion"]
+    estate.put("ehr", {**root, "status": status})
+    estate.work()
+    for each in sorted({rule(task) for task in estate.tasks()} - {"occasion"}):
+        retract(estate, Which(rule=each))
+        texts = [task["description"] for task in estate.tasks() if rule(task) == "occasion"]
+        assert not [text for text in texts if "records have not changed" in text]
+    roots = [each for each in estate.tasks() if rule(each) == "occasion"]
+    assert [each["status"] for each in roots] == [
+        "cancelled" if status == "requested" else "accepted"
+    ]
+    outcome = estate.bridge.reconcile("ehr:Patient/p-1", dry_run=True)
+    assert outcome.decision is not None
+    assert not outcome.decision.plan
+
+
+def test_all_is_taken_back_and_nothing_is_opened(estate: Estate) -> None:
+    written(estate)
+    estate.later(days=1)
+    retract(estate, Which(since=START))
+    assert not estate.rules()

@@ -119,7 +119,8 @@ class Said:
     escalated last, so that each happens once. `root` Tasks stand for a whole occasion. `itself`:
     whether it carries its own id, or another's (None: no id yet), `updated` when the server took
     the version that was read. `owner` is the role that was asked, `due` by when, `priority` FHIR's,
-    `reminded` the day of the last reminder. `untouched`: it is as it was created.
+    `reminded` the day of the last reminder. `untouched`: it is as it was created. `retracted`: a
+    person had us take it back.
     """
 
     key: str
@@ -139,6 +140,7 @@ class Said:
     priority: str = ""
     reminded: date | None = None
     untouched: bool = False
+    retracted: bool = False
 
     @property
     def alive(self) -> bool:
@@ -225,7 +227,9 @@ def decide(
     }
     latest = latest_of(said)
     hidden = _hidden(found, latest, cannot_tell, held)
-    troubles |= roots(troubles.values(), hidden, states_of(troubles, latest))
+    back = _taken_back(troubles, latest)  # nobody shall act on these, so no root speaks of them
+    parts = [each for key, each in troubles.items() if key not in back]
+    troubles |= roots(parts, hidden, states_of(troubles, latest))
     unseen = {each.key for each in hidden} | {root_key(each.occasion) for each in hidden}
     intents = []
     for key in dict.fromkeys([*troubles, *latest]):
@@ -244,6 +248,8 @@ def decide(
         why, rests = Why.SOLVED, None
         if before:
             why, rests = _closing(before, standing, given, recorded or {})
+            if before.root and before.occasion in back.values():
+                why, rests = Why.RETRACTED, None
         intents.append(
             Intent(
                 do=do,
@@ -347,6 +353,17 @@ def _closing(
     if name in recorded:
         return Why.GIVEN, recorded[name]
     return Why.WITHDRAWN, None
+
+
+def _taken_back(troubles: Mapping[str, Finding], latest: Mapping[str, Said]) -> dict[str, str]:
+    """The troubles as they were when a person took their Tasks back: key -> occasion."""
+    return {
+        key: finding.occasion
+        for key, finding in troubles.items()
+        if (before := latest.get(key))
+        and before.retracted
+        and _compare(finding, before, unseen=False) is Trouble.SAME
+    }
 
 
 def _hidden(

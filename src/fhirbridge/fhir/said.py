@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 
 from fhirbridge.core.facts import Ref
-from fhirbridge.core.plan import Said, Told
+from fhirbridge.core.plan import Said, Told, Why
 from fhirbridge.core.roots import ROOT_RULE
 
 from . import doubles, ours
@@ -75,6 +75,8 @@ def said(task: Json, source: str, instance: str | None = None) -> Said | None:
         priority=_text(task.get("priority")),
         reminded=_day(remembered.get(ours.REMINDED)),
         untouched=_untouched(task, version) and ours.SELF not in remembered,
+        retracted=_told(task) is Told.COMPLETED
+        and ours.code_of(task.get("businessStatus"), ours.STATUS) == Why.RETRACTED,
     )
 
 

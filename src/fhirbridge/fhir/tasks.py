@@ -140,6 +140,8 @@ def retracted(task: Json, intent: Intent, desk: Desk) -> Task:
     """Taken back while a person works on it: a note, and nothing else changes."""
     after = ours.to_change(task)
     _note(after, because(intent, title(task), desk), desk)
+    if not intent.words:  # not this one itself: what is below it
+        _remember(after, ours.NOTED, GONE)
     _status(after, intent.why, desk)
     return after
 
