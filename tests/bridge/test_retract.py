@@ -160,3 +160,21 @@ def test_all_is_taken_back_and_nothing_is_opened(estate: Estate) -> None:
     estate.later(days=1)
     retract(estate, Which(since=START))
     assert not estate.rules()
+
+
+def test_a_span_means_when_it_was_written_also_where_the_store_was_lost(
+    tmp_path: Path, estate: Estate
+) -> None:
+    """What a new store found on the server was not written when it was found."""
+    written(estate)
+    first, count = timedelta(hours=1), len(estate.tasks())
+    estate.restart(store=f"sqlite:///{tmp_path}/new.db")
+    estate.later(days=5)
+    estate.bridge.reconcile("ehr:Patient/p-1")
+    retractor = estate.bridge.retractor
+    assert retractor is not None
+    spans = [Which(since=START, until=START + first), Which(since=START + first)]
+    then, later = ([*retractor.retract(each, WHY, dry_run=True)] for each in spans)
+    assert len([each for each in then if each.outcome == "canceled"]) == count
+    # What the new one wrote itself: the silence, and the root again.
+    assert {each.rule for each in later} == {"owner-unresponsive", "occasion"}

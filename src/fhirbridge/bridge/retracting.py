@@ -41,6 +41,15 @@ class Which:
     until: datetime | None = None
     person: str | None = None
 
+    def spans(self, moment: datetime | None) -> bool:
+        """Is this a moment of the span? One that nobody knows is of none."""
+        if self.since is None and self.until is None:
+            return True
+        if moment is None:
+            return False
+        since, until = self.since or moment, self.until
+        return since <= moment and (until is None or moment < until)
+
 
 @dataclass(frozen=True)
 class Retracted:
@@ -95,8 +104,11 @@ class Retractor:
                 task = self._read(each.id)
                 spoken = said(task, self._home.name, self._decider.instance) if task else None
                 if task is None or spoken is None:
-                    return None if which.rule else Retracted(each.subject, place, "", "gone")
+                    unknown = which.rule or each.found
+                    return None if unknown else Retracted(each.subject, place, "", "gone")
                 if which.rule not in (None, spoken.rule):
+                    return None
+                if each.found and not which.spans(spoken.written):
                     return None
                 do = _DO.get(spoken.told)
                 if do is None:

@@ -42,14 +42,19 @@ def latest(tx: Tx, source: str, keys: Collection[str]) -> dict[str, Written]:
 def tasks(
     tx: Tx, subject: str | None, since: datetime | None, until: datetime | None
 ) -> list[WrittenTask]:
-    """The Tasks into which we wrote, in the order in which they were first written."""
+    """The Tasks into which we wrote, in the order in which they were first written. When one was
+    written that was only found says the Task itself, so these are there for every span."""
     asked = [w.c.type == "Task", w.c.episode > 0]
     asked += [w.c.subject == subject] if subject else []
-    asked += [w.c.at >= micros(since)] if since else []
-    asked += [w.c.at < micros(until)] if until else []
+    span = [w.c.at >= micros(since)] if since else []
+    span += [w.c.at < micros(until)] if until else []
+    was_found = w.c.action == _FOUND
+    asked += [sa.or_(was_found, sa.and_(*span))] if span else []
     columns = (w.c.subject, w.c.type, w.c.res_id)
-    query = sa.select(*columns).where(*asked).group_by(*columns).order_by(sa.func.min(w.c.id))
-    return [WrittenTask(*row) for row in tx.all(query)]
+    only_found = sa.func.min(sa.case((was_found, 1), else_=0))
+    query = sa.select(*columns, only_found).where(*asked).group_by(*columns)
+    rows = tx.all(query.order_by(sa.func.min(w.c.id)))
+    return [WrittenTask(row[0], row[1], row[2], bool(row[3])) for row in rows]
 
 
 def moments(tx: Tx, subject: str, since: datetime, limit: int) -> list[datetime]:

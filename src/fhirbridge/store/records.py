@@ -224,11 +224,12 @@ class Shadow:
 
 @dataclass(frozen=True, slots=True)
 class WrittenTask:
-    """A Task of ours, and about whom it is."""
+    """A Task of ours, and about whom it is. `found`: of its writing nothing is known."""
 
     subject: str
     type: str
     id: str
+    found: bool = False
 
 
 @dataclass(frozen=True, slots=True)
