@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ AnyRow: TypeAlias = "sa.Row[*tuple[Any, ...]]"  # read
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _BUSY_MS = 5_000
+_GAP = 0.02  # seconds; SQLite waits for up to a tenth between two looks
 _TRIES = 4
 _CONNECT = {"timeout": _BUSY_MS / 1000, "cached_statements": 512}
 CHUNK = 500  # rows in one IN list, or in one INSERT
@@ -196,6 +198,12 @@ class Database:
     def read(self, work: Callable[[Tx], T]) -> T:
         with _restated(), self._begun(self._reader) as conn:
             return work(Tx(conn, self.postgres))
+
+    def rest(self) -> None:
+        """Between many transactions in a row: writers of other processes look for a gap on SQLite,
+        where nobody queues, and give up after a while."""
+        if not self.postgres:
+            time.sleep(_GAP)
 
     @contextmanager
     def _begun(self, engine: sa.Engine) -> Iterator[sa.Connection]:

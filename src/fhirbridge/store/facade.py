@@ -460,6 +460,8 @@ class Store:
         done = self._db.write(lambda tx: step(tx, None))
         removed = done.removed
         while (after := done.after) is not None and not stopped():
+            self._db.rest()
             done = self._db.write(partial(step, after=after))
             removed += done.removed
+        self._db.rest()
         return removed
