@@ -111,7 +111,7 @@ image-steps: $(READY)  ## the steps of the Dockerfile, run without Docker
 	$(BIN)/python scripts/dockerfile_steps.py
 
 labeled: $(READY)  ## thousands of labeled journeys; the fast suite plays hundreds of them
-	FHIRBRIDGE_FORMS=40 $(PYTEST) tests/labeled tests/cases
+	FHIRBRIDGE_TEST_FORMS=40 $(PYTEST) tests/labeled tests/cases
 
 # A copy of the package with core and reader compiled by mypyc, as the image has it; src/ stays Python.
 # Made beside the old one, which it replaces when it is whole. The stamp is of the beginning: what is

@@ -44,7 +44,7 @@ def estate(tmp_path: Path) -> Any:
 
 
 #: `make labeled` records every story.
-ALL_STORIES = "FHIRBRIDGE_FORMS" in os.environ
+ALL_STORIES = "FHIRBRIDGE_TEST_FORMS" in os.environ
 
 
 def stories() -> list[Journey]:

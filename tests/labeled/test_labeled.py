@@ -27,7 +27,7 @@ from .verbs import Verbs
 #: A Tuesday in winter; a Friday before summer time begins.
 DAYS = (date(2026, 12, 1), date(2027, 3, 12))
 #: Forms of each story for its first drug, and for each other; `make labeled` plays more.
-MANY = int(os.environ.get("FHIRBRIDGE_FORMS", "4"))
+MANY = int(os.environ.get("FHIRBRIDGE_TEST_FORMS", "4"))
 FEW = max(1, MANY // 4)
 
 
