@@ -38,8 +38,9 @@ from .vocabulary import Vocabulary
 
 #: How often another move of the dates is tried.
 TRIES = 8
-#: Weeks back by which dates are moved: half a year to four years.
-_WEEKS = (26, 208)
+#: Weeks back by which dates are moved: half a year to four years; to one at the last try, for
+#: codes have a day on which they begin.
+_WEEKS, _AT_LAST = (26, 208), 52
 #: Days by which birth dates are moved, either way.
 _DAYS = (200, 2000)
 
@@ -101,9 +102,11 @@ def _masked(original: _Original, random: Random) -> Case:
     _case(original, masker, folders)  # tells all names
     names.settle()
     best: Case | None = None
-    for _ in range(TRIES):
+    least, most = _WEEKS
+    for tried in range(TRIES):
         days = random.randint(*_DAYS) * random.choice((-1, 1))
-        masker.shift, masker.naming.told = Shift(-random.randint(*_WEEKS), days), {}
+        weeks = random.randint(least, most - (most - _AT_LAST) * tried // (TRIES - 1))
+        masker.shift, masker.naming.told = Shift(-weeks, days), {}
         for _ in range(2):  # the second time answers to our questions are understood
             seen = replay(_case(original, masker, folders), original.settings.mappings)
             masker.naming.told |= _told(original, seen, masker)
