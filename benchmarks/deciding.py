@@ -187,7 +187,7 @@ def _rows(kind: str, figures: dict[str, list[float]], goal: float | None = None)
     requests, writes = figures["requests"]
     share = statistics.median(shares)
     return [
-        Row(f"{kind}: requests of a round, writes among them", f"{requests:.0f}, {writes:.0f}", ""),
+        Row(f"{kind}: requests, of which write", f"{requests:.0f}, {writes:.0f}", ""),
         Row(f"{kind}: decisions a second", f"{statistics.median(decided):.1f}", ""),
         Row(f"{kind}: the same by bare requests", f"{statistics.median(answered):.1f}", ""),
         Row(
