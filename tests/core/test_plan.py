@@ -217,6 +217,15 @@ class TestRoot:
     def root(self, told: Told, digest: str) -> Said:
         return said(told, digest, key=self.ROOT, rule=ROOT_RULE, root=True)
 
+    @pytest.mark.parametrize(("digest", "why"), [("d0", [Why.RETRACTED]), ("d1", [])])
+    def test_of_what_was_taken_back_no_root_speaks(self, digest: str, why: list[str]) -> None:
+        """Until its figures change: then it is a trouble again, and the root stays."""
+        back = said(Told.CLOSED_BY_US, retracted=True)
+        root = replace(self.root(Told.OPEN, "whatever"), ref=Ref("ehr", "Task", "2", "1"))
+        plan = decide([finding(digest)], [back, root])
+        closed = [each.why for each in plan.intents if each.key == self.ROOT and not each.finding]
+        assert closed == why
+
     def test_opens_with_the_first_trouble_and_stands_first(self) -> None:
         first, second = decide([finding()], []).intents
         assert (first.do, first.key) == (Do.OPEN, self.ROOT)
