@@ -19,7 +19,7 @@ SUBCUTANEOUS = "50242-554-01 920 mg"
 
 def nameless(fact: f.Fact, **says: object) -> f.Fact:
     """The record with no word and no code of a drug."""
-    return replace(fact, codes=(), text="", **says)  # type: ignore[arg-type]
+    return replace(fact, codes=(), text="", **says)  # type: ignore[arg-type]  # fields of any type
 
 
 def test_what_belongs_to_no_dose_is_told_for_every_drug() -> None:

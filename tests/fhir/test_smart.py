@@ -375,7 +375,7 @@ def test_a_server_that_takes_no_token_is_not_asked_for_more_and_more(
     ehr = server(sign_in)
     sign_in.before = lambda: sign_in.valid.clear()
     taken = sign_in.handle_request
-    sign_in.handle_request = lambda request: (  # type: ignore[method-assign]
+    sign_in.handle_request = lambda request: (  # type: ignore[method-assign]  # the net of this test
         said({}, 401) if request.url.path.startswith("/fhir/Patient") else taken(request)
     )
     for seconds in range(60):

@@ -237,13 +237,13 @@ class Reconciler:
         try:
             return sender.send(bundle, decision.person.name)
         except (FhirError, LostLease) as error:
-            receipts = sender.receipts(bundle)
-            half = self._writer.written(decision, allowed, bundle, receipts)
-            self._store.add_writes(lease.subject, half, self._clock())
             if isinstance(error, FhirError):
                 error.writing = True
-            elif half:
-                self._store.raise_(lease.subject, self._clock(), why="written late")
+            half = self._writer.written(decision, allowed, bundle, sender.receipts(bundle))
+            if half:
+                self._store.add_writes(lease.subject, half, self._clock())
+                if isinstance(error, LostLease):
+                    self._store.raise_(lease.subject, self._clock(), why="written late")
             raise
 
     def _finish(self, lease: Lease, decision: Decision, done: Sequence[Written]) -> None:

@@ -52,7 +52,7 @@ class Bounded(HttpToolsProtocol):
         self._late: asyncio.TimerHandle | None = None
         self._size, self._in_head = 0, True
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self._awaits()
         if len(self.connections) > MOST:
